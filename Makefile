@@ -1,0 +1,60 @@
+# Two commands are the whole set-up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= all
+BIN = $(VENV)/bin
+# The GPU build of TensorFlow where a driver answers, the CPU build elsewhere.
+DEVICE ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint manual lock clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/installed-$(DEVICE)  ## install what the workflow needs into .venv
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13)' 2>/dev/null \
+	  || { echo "brightcell needs Python 3.11, 3.12 or 3.13; $$($(PYTHON) --version 2>&1) was found: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "No virtual environment could be made: install the package python3-venv and try again."; exit 1; }
+
+$(VENV)/installed-$(DEVICE): requirements/$(DEVICE).txt | $(VENV)/bin/python
+	@echo "Installing the pinned packages into $(VENV) (once, a minute or two) ..."
+	@$(PIP) -r requirements/$(DEVICE).txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements/dev.txt $(VENV)/installed-$(DEVICE)
+	@echo "Installing the tests' packages into $(VENV) ..."
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+lock:  ## pin the versions anew (needs uv)
+	cd requirements && for name in cpu gpu dev; do uv pip compile --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade $$name.in -o $$name.txt; done
+
+# The demo's networks are so small that two of them train faster side by side than one after the other.
+demo: setup  ## run the whole workflow on simulated time-lapses; at most ten minutes
+	@$(SNAKEMAKE) --logger rich --set-threads train=1 predict=1
+	@echo
+	@echo "The report: $(CURDIR)/results/demo/report.html (open it in a browser)"
+
+test: $(VENV)/installed-dev  ## run all tests; at most fifteen minutes
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/installed-dev  ## check format, style, the workflow and the examples in docstrings
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile workflow/rules
+	@$(BIN)/snakemake --lint
+	@$(BIN)/python workflow/scripts/manual.py --check
+	@cd workflow/scripts && PYTHONPATH=. $(CURDIR)/$(BIN)/python -m pytest -q -c /dev/null --rootdir=. --doctest-modules brightcell
+
+manual: setup  ## write config/README.md anew from the schemas
+	@$(BIN)/python workflow/scripts/manual.py
+
+clean:  ## remove results and simulated images; .venv stays
+	rm -rf results resources .snakemake

@@ -1,0 +1,142 @@
+"""The workflow, end to end, on a data set that takes a minute; then what an edit reruns."""
+
+import zipfile
+
+import pandas as pd
+import pytest
+from project import Project
+
+from brightcell import files, images
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("whole") / "project")
+    run = project.snakemake()
+    assert run.returncode == 0, run.stdout[-5000:]
+    return project
+
+
+def test_every_stage_leaves_its_files(done):
+    assert "<html" in done.path("report.html").read_text()
+    assert len(list(done.path("figures").glob("*.tsv"))) >= 4
+    folds = files.read_table(done.path("folds.tsv"))
+    assert set(folds["role"]) == {"train", "validate", "test"}
+    tested = folds[folds["role"] == "test"]
+    assert sorted(tested["sample"]) == sorted(row[0] for row in done.rows)
+    scores = files.read_table(done.path("scores.tsv"))
+    assert len(scores) == 2 * 8  # each network tests each frame once
+    assert scores["cell_iou"].between(0, 1).all()
+    differences = files.read_table(done.path("comparison/differences.tsv"))
+    assert {"cell_iou", "ap50", "seg"} <= set(differences["score"])
+
+
+def test_labels_and_maps_belong_to_the_test_frames(done):
+    folder = done.path("models/grouped/attention/fold2-seed1")
+    folds = files.read_table(done.path("folds.tsv")).query("fold == 2")
+    for role in ("test", "validate"):
+        pages = images.read_stack(folder / f"predictions/{role}.tif")
+        assert set(pages) == set(folds.loc[folds["role"] == role, "sample"])
+        assert all(page.shape == (48, 48, 2) for page in pages.values())
+    labels = images.read_stack(folder / "labels.tif")
+    assert set(labels) == set(folds.loc[folds["role"] == "test", "sample"])
+    assert all(page.shape == (48, 48) for page in labels.values())
+
+
+def test_recipe_history_and_logs_tell_of_the_training(done):
+    folder = done.path("models/grouped/simple/fold1-seed1")
+    recipe = files.read_json(folder / "recipe.json")
+    assert recipe["target"] == "foreground+distance"
+    assert recipe["epochs_run"] == 2
+    history = pd.read_csv(folder / "history.csv")
+    assert list(history["epoch"]) == [1, 2]
+    log = (folder / "train.log").read_text()
+    assert "epoch 2/2" in log
+    assert "precision" in log
+    assert (folder / "train.benchmark.tsv").is_file()
+
+
+def test_a_second_run_does_nothing(done):
+    assert "Nothing to be done" in done.snakemake("-n").stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "rerun"),
+    [
+        ("stats.py", {"compare", "report"}),
+        ("metrics.py", {"baseline", "calibrate", "label", "score", "compare", "report"}),
+        ("nets.py", {"train", "predict", "calibrate", "label", "score", "compare", "report"}),
+        ("charts.py", {"report"}),
+        ("inference.py", {"predict", "calibrate", "label", "score", "compare", "report"}),
+    ],
+)
+def test_an_edited_module_reruns_what_it_changed(done, module, rerun):
+    path = done.folder / "workflow/scripts/brightcell" / module
+    source = path.read_text()
+    try:
+        path.write_text(source + "\nEDITED = True\n")
+        assert set(done.planned()) - {"all"} == rerun
+        path.write_text(source + "\n# a comment\n")
+        assert "Nothing to be done" in done.snakemake("-n").stdout
+    finally:
+        path.write_text(source)
+
+
+def test_a_changed_setting_reruns_what_it_changed(done):
+    try:
+        done.write_config(comparison={"draws": 300})
+        assert set(done.planned()) - {"all"} == {"compare", "report"}
+        done.write_config(seeds=[1, 2])
+        assert done.planned()["train"] == 4  # the new seed alone
+    finally:
+        done.write_config()
+
+
+def test_snakemake_report_holds_the_results(done):
+    run = done.snakemake("--report", "report.zip")
+    assert run.returncode == 0, run.stdout[-3000:]
+    with zipfile.ZipFile(done.folder / "report.zip") as archive:
+        names = archive.namelist()
+    assert any(name.endswith("report.html") for name in names)
+    assert any("summary" in name for name in names)
+
+
+def test_a_damaged_model_is_refused_and_only_its_jobs_run_again(done):
+    model = done.path("models/grouped/simple/fold1-seed1/model.keras")
+    whole = model.read_bytes()
+    try:
+        model.write_bytes(whole[:1000])
+        run = done.snakemake(
+            str(done.path("models/grouped/simple/fold1-seed1/labels.tif").relative_to(done.folder))
+        )
+        assert run.returncode != 0
+        assert "model.keras: not a model that can be loaded safely" in run.stdout
+        assert "remove the file" in run.stdout
+        assert not done.half_written()
+        model.unlink()
+        planned = done.planned()
+        assert planned["train"] == 1
+    finally:
+        model.write_bytes(whole)
+
+
+def test_the_trained_networks_segment_a_recording(done):
+    done.write_sheet_of_recording()
+    done.write_config(segment={"samples": "data/recording.tsv", "network": None})
+    try:
+        run = done.snakemake("segment")
+        assert run.returncode == 0, run.stdout[-3000:]
+        labels = images.read_stack(done.path("segmented/dish/labels.tif"))
+        cells = files.read_table(done.path("segmented/dish/cells.tsv"))
+        assert list(labels) == ["new_0", "new_1", "new_2"]
+        for name, page in labels.items():
+            assert page.shape == (48, 48)
+            rows = cells[cells["sample"] == name]
+            assert len(rows) == page.max()
+            assert rows["area_px"].sum() == (page > 0).sum()
+        assert cells["area_um2"].sum() == pytest.approx(cells["area_px"].sum() * 0.25)
+        assert "Nothing to be done" in done.snakemake("segment", "-n").stdout
+    finally:
+        done.write_config()

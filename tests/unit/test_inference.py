@@ -1,0 +1,67 @@
+"""Tiling: whatever the sizes, tiled prediction is the prediction."""
+
+import keras
+import numpy as np
+import pytest
+
+from brightcell import inference, nets
+from brightcell.errors import InputError
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (30, 200), (64, 64), (65, 97), (200, 131)])
+@pytest.mark.parametrize(("tile", "overlap", "batch_size"), [(64, 16, 1), (64, 0, 3), (32, 31, 7)])
+def test_identity_survives_any_tiling(height, width, tile, overlap, batch_size):
+    image = np.random.default_rng(0).normal(size=(height, width, 2)).astype(np.float32)
+    result = inference.predict_tiled(lambda tiles: tiles, image, tile, overlap, batch_size)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, image, atol=1e-4)
+
+
+def test_every_batch_has_one_shape():
+    shapes = set()
+
+    def predict(tiles):
+        shapes.add(tiles.shape)
+        return tiles[..., 0]
+
+    assert inference.predict_tiled(predict, np.zeros((100, 70)), 32, 8, 4).shape == (100, 70)
+    assert shapes == {(4, 32, 32, 1)}
+
+
+def test_neighbouring_tiles_blend_without_a_step():
+    calls = iter(range(100))
+    result = inference.predict_tiled(
+        lambda tiles: np.full(tiles.shape[:3], next(calls)), np.zeros((32, 56)), 32, 8
+    )
+    assert np.abs(np.diff(result, axis=1)).max() < 0.2  # two tiles, 0 and 1, over a ramp of 8 px
+
+
+def test_overlap_must_fit():
+    with pytest.raises(InputError, match="overlap of 32 px does not fit tiles of 32 px"):
+        inference.predict_tiled(lambda tiles: tiles, np.zeros((8, 8)), 32, 32)
+
+
+def test_load_model_refuses_what_is_damaged_or_missing(tmp_path):
+    with pytest.raises(InputError, match="no such model"):
+        inference.load_model(tmp_path / "none.keras")
+    (tmp_path / "bad.keras").write_bytes(b"PK not a model")
+    with pytest.raises(InputError, match=r"bad\.keras: not a model"):
+        inference.load_model(tmp_path / "bad.keras")
+
+
+def test_load_model_refuses_code(tmp_path):
+    inputs = keras.Input((4, 4, 1))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(tmp_path / "code.keras")
+    with pytest.raises(InputError, match=r"code\.keras: not a model that can be loaded safely"):
+        inference.load_model(tmp_path / "code.keras")
+
+
+def test_precision_is_chosen_at_loading(tmp_path):
+    model = nets.build_unet("residual_attention", (None, None, 1), filters=4, levels=3, outputs=2)
+    model.save(tmp_path / "model.keras")
+    image = np.random.default_rng(1).normal(size=(1, 32, 32, 1)).astype(np.float32)
+    exact = inference.load_model(tmp_path / "model.keras").predict_on_batch(image)
+    fast = inference.load_model(tmp_path / "model.keras", "mixed_bfloat16")
+    assert fast.get_layer("bottom_conv1").compute_dtype == "bfloat16"
+    np.testing.assert_array_equal(exact, model.predict_on_batch(image))
+    np.testing.assert_allclose(fast.predict_on_batch(image), exact, atol=0.03)

@@ -1,0 +1,336 @@
+import time
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
+import score
+from brightcell.errors import InputError
+from brightcell.files import read_table, write_table
+from brightcell.images import write_stack
+from brightcell.matching import match_cells, measure_surfaces
+from brightcell.metrics import (
+    HEADLINE,
+    IOU_THRESHOLDS,
+    METRICS,
+    boundary_scores,
+    cell_matches,
+    instance_scores,
+    pixel_scores,
+    score_frames,
+)
+
+EMPTY = np.zeros((12, 12), np.int32)
+PERFECT = {name for name, metric in METRICS.items() if metric.better == "higher"}
+
+
+def disc(radius, centre=(50, 50), shape=(101, 101)):
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= radius**2
+
+
+def boxes(*corners, shape=(40, 40)):
+    """Label image of boxes (top, bottom, left, right), numbered from 1."""
+    labels = np.zeros(shape, np.int32)
+    for number, (top, bottom, left, right) in enumerate(corners, start=1):
+        labels[top:bottom, left:right] = number
+    return labels
+
+
+def all_scores(truth, predicted):
+    return (
+        pixel_scores(truth, predicted)
+        | boundary_scores(truth, predicted, 1)
+        | instance_scores(truth, predicted)
+    )
+
+
+small_labels = arrays(np.int32, (6, 6), elements=st.integers(0, 4))
+
+
+def test_every_score_of_the_table_is_computed():
+    scores = all_scores(boxes((1, 5, 1, 5)), boxes((1, 5, 1, 5)))
+    assert set(METRICS) <= set(scores)
+    assert set(HEADLINE) <= set(METRICS)
+    needs = {name for name in METRICS if name in instance_scores(EMPTY, EMPTY)}
+    assert needs == {name for name, metric in METRICS.items() if metric.needs_instances}
+
+
+def test_pixel_scores_of_a_known_confusion():
+    truth, predicted = np.zeros((2, 10, 10), bool)
+    truth[0:4, 0:5] = True  # 20 pixels
+    predicted[2:5, 0:5] = True  # 15 pixels, 10 of them in common
+    scores = pixel_scores(truth, predicted)
+    assert [scores[f"pixels_{name}"] for name in ("tp", "fp", "fn", "tn")] == [10, 5, 10, 75]
+    assert scores["cell_iou"] == pytest.approx(10 / 25)
+    assert scores["cell_dice"] == pytest.approx(20 / 35)
+    assert scores["cell_precision"] == pytest.approx(10 / 15)
+    assert scores["cell_recall"] == pytest.approx(10 / 20)
+    assert scores["cell_specificity"] == pytest.approx(75 / 80)
+    assert scores["accuracy"] == pytest.approx(85 / 100)
+    assert scores["background_iou"] == pytest.approx(75 / 90)
+    assert scores["mean_iou"] == pytest.approx((10 / 25 + 75 / 90) / 2)
+
+
+@given(small_labels, small_labels)
+def test_exchanging_the_images_exchanges_precision_and_recall(a, b):
+    one, other = pixel_scores(a, b), pixel_scores(b, a)
+    for name in ("cell_iou", "cell_dice", "mean_iou", "accuracy"):
+        assert one[name] == other[name]
+    assert one["cell_precision"] == other["cell_recall"]
+
+
+def test_nothing_to_find_and_nothing_found_is_perfect():
+    scores = all_scores(EMPTY, EMPTY)
+    assert {name for name in PERFECT if scores[name] == 1} == PERFECT
+    assert scores["splits"] == scores["merges"] == scores["count_error"] == 0
+    assert np.isnan(scores["hd95_px"])
+
+
+@pytest.mark.parametrize("invented", [True, False])
+def test_one_empty_image_scores_zero(invented):
+    cell = boxes((2, 6, 2, 6), shape=EMPTY.shape)
+    scores = all_scores(EMPTY, cell) if invented else all_scores(cell, EMPTY)
+    of_pixels = {"cell_iou", "cell_dice", "cell_precision", "cell_recall"}
+    of_cells = {name for name, metric in METRICS.items() if metric.needs_instances} & PERFECT
+    for name in of_pixels | of_cells | {"surface_dice_1px", "surface_dice_2px"}:
+        assert scores[name] == 0, name
+    assert np.isnan(scores["hd95_px"])
+    assert scores["count_error"] == 1
+    assert (scores["fp50"], scores["fn50"]) == ((1, 0) if invented else (0, 1))
+
+
+def test_a_frame_full_of_cells():
+    full = np.ones((8, 8), np.int32)
+    scores = all_scores(full, full)
+    assert {name for name in PERFECT if scores[name] == 1} == PERFECT
+    assert scores["hd95_px"] == 0
+    nothing = all_scores(full, np.zeros_like(full))
+    assert nothing["background_iou"] == nothing["cell_specificity"] == nothing["surface_dice_2px"] == 0
+
+
+@pytest.mark.parametrize("position", [(5, 5), (0, 0), (11, 4)])
+def test_one_pixel(position):
+    labels = EMPTY.copy()
+    labels[position] = 9
+    scores = all_scores(labels, labels)
+    assert {name for name in PERFECT if scores[name] == 1} == PERFECT
+    assert scores["hd95_px"] == 0
+
+
+def test_shift_of_a_cell_on_the_border_is_measured():
+    truth, predicted = boxes((0, 10, 0, 10)), boxes((0, 10, 3, 10))
+    scores = boundary_scores(truth, predicted)
+    assert scores["hd95_px"] == 3
+    assert np.isnan(scores["hd95_um"])
+
+
+def test_translated_square():
+    truth, predicted = boxes((10, 20, 10, 20)), boxes((10, 20, 15, 25))
+    scores = all_scores(truth, predicted)
+    assert scores["cell_iou"] == pytest.approx(50 / 150)
+    assert boundary_scores(truth, predicted, 0.5)["hd95_um"] == 2.5
+    assert scores["ap50"] == scores["seg"] == 0  # half of the cell is not more than half
+
+
+@pytest.mark.parametrize("growth", [1, 2, 4])
+def test_grown_disc_has_its_boundary_at_the_growth(growth):
+    truth, predicted = disc(20), disc(20 + growth)
+    scores = boundary_scores(truth, predicted)
+    assert scores["hd95_px"] == pytest.approx(growth, abs=0.5)
+    assert pixel_scores(truth, predicted)["cell_iou"] == pytest.approx((20 / (20 + growth)) ** 2, abs=0.02)
+
+
+def test_surface_dice_by_hand():
+    # boxes of 10 × 10 and 14 × 14 have 36 and 52 boundary pixels; all of the inner box lie 2 px from the
+    # outer one, of whose pixels only the 4 × 10 that face a side do
+    scores = boundary_scores(boxes((10, 20, 10, 20)), boxes((8, 22, 8, 22)))
+    assert scores["surface_dice_2px"] == pytest.approx((36 + 40) / (36 + 52))
+    assert scores["surface_dice_1px"] == 0
+    # a box without counterpart counts whole
+    truth, predicted = boxes((2, 6, 2, 6)), boxes((2, 6, 2, 6), (30, 34, 30, 34))
+    assert boundary_scores(truth, predicted)["surface_dice_2px"] == pytest.approx(24 / 36)
+
+
+def test_distances_are_those_of_a_distance_transform():
+    rng = np.random.default_rng(1)
+    truth, predicted = ndimage.gaussian_filter(rng.normal(size=(2, 60, 80)), (0, 3, 3)) > 0.02
+    surfaces = measure_surfaces(truth, predicted)
+    cross = ndimage.generate_binary_structure(2, 1)
+    edges = [mask & ~ndimage.binary_erosion(mask, cross) for mask in (truth, predicted)]
+    expected = ndimage.distance_transform_edt(~edges[1])[edges[0]]
+    np.testing.assert_allclose(surfaces.from_truth, expected)
+
+
+def test_cell_scores_by_hand():
+    # one cell exact, one with IoU 64 / 100, one missed, one invented
+    truth = boxes((0, 10, 0, 10), (0, 10, 20, 30), (20, 30, 0, 10))
+    predicted = boxes((0, 10, 0, 10), (0, 8, 20, 28), (30, 35, 30, 35))
+    scores = instance_scores(truth, predicted)
+    assert (scores["tp50"], scores["fp50"], scores["fn50"]) == (2, 1, 1)
+    assert scores["ap50"] == 2 / 4
+    assert scores["ap70"] == scores["ap90"] == 1 / 5
+    # IoU 0.64 counts at 0.5, 0.55 and 0.6
+    assert scores["mean_ap"] == pytest.approx((3 * 2 / 4 + 7 * 1 / 5) / 10)
+    assert scores["f1_50"] == scores["rq"] == pytest.approx(4 / 6)
+    assert scores["sq"] == pytest.approx(1.64 / 2)
+    assert scores["pq"] == pytest.approx(1.64 / 3) == scores["sq"] * scores["rq"]
+    assert scores["seg"] == pytest.approx(1.64 / 3)
+    assert scores["count_error"] == scores["splits"] == scores["merges"] == 0
+
+
+def test_threshold_is_reached_by_the_exact_ratio():
+    # 7 of 10 pixels: a sum of steps of 0.05 would ask for 0.7000000000000001
+    assert instance_scores(boxes((0, 1, 0, 10)), boxes((0, 1, 0, 7)))["ap70"] == 1
+    assert IOU_THRESHOLDS[4] == 0.7
+
+
+def test_a_cell_cut_into_halves_is_found_once():
+    truth, halves = boxes((0, 10, 0, 10)), boxes((0, 10, 0, 5), (0, 10, 5, 10))
+    split = instance_scores(truth, halves)
+    assert (split["tp50"], split["fp50"], split["fn50"]) == (1, 1, 0)
+    assert (split["splits"], split["merges"], split["seg"]) == (1, 0, 0)
+    merged = instance_scores(halves, truth)
+    assert (merged["tp50"], merged["fp50"], merged["fn50"]) == (1, 0, 1)
+    assert (merged["splits"], merged["merges"]) == (0, 1)
+
+
+def test_specks_neither_split_nor_merge():
+    whole, speck = boxes((0, 20, 0, 20)), boxes((0, 20, 0, 20), (3, 5, 3, 5))
+    assert instance_scores(whole, speck)["splits"] == 0
+    assert instance_scores(speck, whole)["merges"] == 0
+
+
+def test_a_good_match_is_kept_although_two_poor_ones_sum_to_more():
+    # IoU 8 / 16 for the pair of large cells, 4 / 12 for each of them with a small one
+    truth = np.array([[1] * 4 + [1] * 8 + [2] * 4])
+    predicted = np.array([[1] * 4 + [2] * 8 + [2] * 4])
+    assert instance_scores(truth, predicted)["tp50"] == 1
+
+
+def test_hausdorff_distance_takes_the_worse_direction():
+    one, two = boxes((0, 10, 0, 10)), boxes((0, 10, 0, 10), (0, 10, 30, 40))
+    assert boundary_scores(one, two)["hd95_px"] == boundary_scores(two, one)["hd95_px"] == 30
+
+
+def test_seg_needs_more_than_half_of_the_true_cell():
+    truth = boxes((0, 10, 0, 10))
+    assert instance_scores(truth, boxes((0, 10, 0, 6)))["seg"] == pytest.approx(0.6)
+    # covered whole, by a prediction four times as large: IoU 0.25, no match for AP
+    large = instance_scores(truth, boxes((0, 20, 0, 20)))
+    assert (large["seg"], large["ap50"]) == (0.25, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(small_labels, small_labels)
+def test_matching_is_one_to_one_and_the_best_of_all(truth, predicted):
+    truth_ids, predicted_ids = (np.unique(image[image > 0]) for image in (truth, predicted))
+    cells = match_cells(truth, predicted)
+    assert len(np.unique(cells.row[cells.partners])) == cells.partners.sum()
+    assert len(np.unique(cells.column[cells.partners])) == cells.partners.sum()
+    iou = np.zeros((4, 4))
+    for i, a in enumerate(truth_ids):
+        for j, b in enumerate(predicted_ids):
+            iou[i, j] = ((truth == a) & (predicted == b)).sum() / ((truth == a) | (predicted == b)).sum()
+    by_force = [iou[range(4), list(order)] for order in permutations(range(4))]
+    for threshold in (0.5, 0.7, 0.9):
+        assert len(cells.matched(threshold)) == max((pairs >= threshold).sum() for pairs in by_force)
+    # among the matchings with as many good pairs, the sum of all IoU is the largest
+    most = max((pairs >= 0.5).sum() for pairs in by_force)
+    best = max(pairs.sum() for pairs in by_force if (pairs >= 0.5).sum() == most)
+    assert cells.iou[cells.partners].sum() == pytest.approx(best)
+
+
+@settings(deadline=None)
+@given(small_labels, st.permutations([1, 2, 3, 4]))
+def test_names_of_the_cells_do_not_matter(labels, names):
+    renamed = np.array([0, *names])[labels] * 500_000_000
+    scores = instance_scores(labels, renamed)
+    assert scores["mean_ap"] == scores["seg"] == scores["pq"] == 1
+
+
+def test_matches_list_every_cell_once():
+    truth = boxes((0, 10, 0, 10), (20, 30, 0, 10), (20, 30, 20, 30))
+    predicted = boxes((0, 10, 0, 10), (20, 30, 7, 13), (0, 5, 30, 35)) * 10
+    table = cell_matches(truth, predicted).set_index(["truth", "predicted"])
+    assert set(table.index) == {(1, 10), (2, 20), (3, 0), (0, 30)}
+    assert table.loc[(2, 20), "iou"] == pytest.approx(30 / 130)
+    assert table.loc[(3, 0)].tolist() == [0, 100, 0]
+    assert table.loc[(0, 30)].tolist() == [0, 0, 25]
+
+
+def frames_of_two_groups():
+    truth = {"a1": boxes((0, 10, 0, 10)), "b1": boxes((0, 10, 0, 10), (20, 30, 20, 30))}
+    samples = pd.DataFrame(
+        {
+            "sample": ["b1", "a1"],
+            "group": ["b", "a"],
+            "mask_type": ["binary", "instances"],
+            "pixel_size_um": [np.nan, 0.5],
+        }
+    )
+    return truth, samples
+
+
+def test_binary_masks_have_no_scores_of_cells():
+    truth, samples = frames_of_two_groups()
+    frames, cells = score_frames(truth, truth, samples)
+    frames = frames.set_index("sample")
+    assert frames.loc["a1", ["group", "ap50", "cell_iou", "hd95_um"]].tolist() == ["a", 1, 1, 0]
+    assert frames.loc["b1", ["group", "cell_iou"]].tolist() == ["b", 1]
+    assert frames.loc["b1", ["ap50", "seg", "truth_cells", "tp50", "hd95_um"]].isna().all()
+    assert cells[["sample", "group", "truth", "predicted"]].to_numpy().tolist() == [["a1", "a", 1, 1]]
+
+
+def test_frames_without_truth_or_of_another_size_are_refused():
+    truth, samples = frames_of_two_groups()
+    with pytest.raises(InputError, match="sample c1"):
+        score_frames(truth, {"c1": truth["a1"]}, samples)
+    with pytest.raises(InputError, match=r"sample a1: .*\(40, 40\).*\(39, 40\)"):
+        score_frames(truth, {"a1": truth["a1"][1:]}, samples)
+
+
+def test_script_scores_the_predicted_frames_only(tmp_path):
+    truth, samples = frames_of_two_groups()
+    for sample, labels in truth.items():
+        write_stack(tmp_path / "prepared" / sample[0] / "labels.tif", [(sample, labels), ("other", labels)])
+    write_table(samples, tmp_path / "samples.tsv")
+    write_stack(tmp_path / "labels.tif", [("a1", np.zeros_like(truth["a1"]))])
+    score.main(
+        tmp_path / "labels.tif",
+        [tmp_path / "prepared" / group / "labels.tif" for group in "ab"],
+        tmp_path / "samples.tsv",
+        tmp_path / "frames.tsv",
+        tmp_path / "cells.tsv",
+        scheme="grouped",
+        network="simple",
+        fold=2,
+        seed=1,
+    )
+    frames, cells = (read_table(tmp_path / name) for name in ("frames.tsv", "cells.tsv"))
+    assert frames.columns[:6].tolist() == ["scheme", "network", "fold", "seed", "sample", "group"]
+    assert frames.iloc[0, :6].tolist() == ["grouped", "simple", 2, 1, "a1", "a"]
+    assert frames["cell_iou"].tolist() == [0]
+    assert cells[["truth", "predicted", "truth_area_px"]].to_numpy().tolist() == [[1, 0, 100]]
+
+
+def test_a_large_frame_is_scored_in_a_moment():
+    # 324 cells in 1024 × 1024; a quarter of a second on an idle core, with room for a busy one
+    tile = np.zeros((56, 56), bool)
+    tile[4:50, 4:50] = disc(22, (22, 22), (46, 46))
+    mask = np.zeros((1024, 1024), bool)
+    mask[: 56 * 18, : 56 * 18] = np.tile(tile, (18, 18))
+    truth = ndimage.label(mask)[0]
+    predicted = np.roll(truth, 3, axis=0)
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        scores = all_scores(truth, predicted)
+        seconds.append(time.perf_counter() - start)
+    assert scores["tp50"] == scores["truth_cells"] == 324
+    assert min(seconds) < 1

@@ -1,0 +1,204 @@
+import math
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+import manual
+from brightcell import nets
+from brightcell.checks import FINDINGS
+from brightcell.errors import InputError
+from brightcell.settings import SAMPLES_SCHEMA, complete, expand, load_schema, nearest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = load_schema()
+LEAST = {"dataset": "mine", "samples": "config/mine.tsv"}
+
+
+def refuse(config):
+    with pytest.raises(InputError) as raised:
+        complete(config, SCHEMA, "config/mine.yaml")
+    return str(raised.value)
+
+
+def entries(schema, path=""):
+    for key, entry in schema.get("properties", {}).items():
+        yield f"{path}{key}", entry
+        yield from entries(entry, f"{path}{key}.")
+
+
+def test_the_schemas_are_schemas():
+    Draft202012Validator.check_schema(SCHEMA)
+    Draft202012Validator.check_schema(load_schema(SAMPLES_SCHEMA))
+
+
+@pytest.mark.parametrize(("path", "entry"), list(entries(SCHEMA)))
+def test_every_key_has_a_description_and_a_default_and_is_strict(path, entry):
+    assert len(entry["description"]) > 20
+    assert ("default" in entry) != (path in LEAST)
+    assert "properties" not in entry or entry["additionalProperties"] is False
+
+
+def test_defaults_are_filled_in_at_every_depth():
+    config = complete(LEAST | {"training": {"augmentation": {"zoom": 0.1}}}, SCHEMA)
+    assert config["training"]["augmentation"]["zoom"] == 0.1
+    assert config["training"]["augmentation"]["rotation"] == 90
+    assert config["training"]["learning_rate"] == 0.001
+    assert config["network"] == {"filters": 64, "levels": 5, "dropout": 0.05, "target": "auto"}
+    assert config["simulate"] is None
+    assert complete(config, SCHEMA) == config
+
+
+def test_neither_the_config_nor_the_schema_is_changed():
+    given = {**LEAST, "training": {}}
+    complete(given, SCHEMA)["seeds"].append(7)
+    assert given == {**LEAST, "training": {}}
+    assert complete(LEAST, SCHEMA)["seeds"] == [1]
+
+
+def test_the_children_of_simulate_are_filled_in_only_where_it_is_given():
+    assert complete(LEAST | {"simulate": {"size": 128}}, SCHEMA)["simulate"]["sequences"] == 6
+
+
+def test_a_parent_whose_children_are_commented_out_has_the_defaults():
+    assert complete(LEAST | {"training": None}, SCHEMA)["training"]["batch_size"] == 8
+
+
+def test_numbers_that_yaml_reads_as_text_or_as_floats():
+    text = "dataset: a\nsamples: b\ntraining: {learning_rate: 1e-4, epochs: 1e2}\nfolds: {number: 4.0}"
+    config = complete(yaml.safe_load(text), SCHEMA)
+    assert config["training"]["learning_rate"] == 1e-4
+    assert config["training"]["epochs"] == 100
+    assert isinstance(config["folds"]["number"], int)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training": {"batchsize": 4}}, "training.batchsize: unknown key; did you mean batch_size?"),
+        ({"batch_size": 4}, "batch_size: unknown key; did you mean training.batch_size?"),
+        (
+            {"training": {"augmentation": {"zom": 0}}},
+            "training.augmentation.zom: unknown key; did you mean zoom?",
+        ),
+        ({1: 2}, "1: unknown key; expected one of dataset, samples"),
+        (
+            {"networks": ["simple", "atention"]},
+            "networks[1]: 'atention' is not a network; expected one of simple, attention, residual_attention; "
+            "did you mean 'attention'?",
+        ),
+        ({"networks": []}, "networks: found []"),
+        ({"networks": ["simple", "simple"]}, "no two alike"),
+        ({"seeds": [1, 1]}, "seeds: found [1, 1]"),
+        ({"seeds": 3}, "seeds: found 3 (number); expected a list in [ ]"),
+        (
+            {"training": {"batch_size": 0}},
+            "training.batch_size: found 0; expected a whole number, at least 1",
+        ),
+        ({"training": {"batch_size": True}}, "training.batch_size: found True (yes or no)"),
+        ({"training": {"batch_size": 2.5}}, "training.batch_size: found 2.5"),
+        ({"training": {"learning_rate": "10e -3"}}, "training.learning_rate: found '10e -3' (text)"),
+        (
+            {"training": {"learning_rate": math.nan}},
+            "training.learning_rate: found nan; expected a finite number",
+        ),
+        ({"training": {"precision": "float16"}}, "did you mean 'float32'?"),
+        ({"training": {"patch": 100}}, "take 96 or 112"),
+        ({"training": {"patch": 60}, "network": {"levels": 7}}, "expected a multiple of 64"),
+        ({"training": 5}, "training: found 5 (number); expected keys"),
+        ({"prediction": {"tile": 520}}, "prediction.tile: found 520; expected a multiple of 16"),
+        (
+            {"prediction": {"tile": 64}},
+            "prediction.overlap: found 64; expected less than prediction.tile, 64",
+        ),
+        (
+            {"images": {"percentiles": [99, 1]}},
+            "images.percentiles: found [99, 1]; expected the smaller first",
+        ),
+        ({"images": {"percentiles": [1, 101]}}, "images.percentiles[1]: found 101"),
+        (
+            {"images": {"pixel_size_um": 0}},
+            "images.pixel_size_um: found 0; expected a number, above 0; or null",
+        ),
+        ({"images": {"mask_type": "binary"}, "network": {"target": "foreground+distance"}}, "network.target"),
+        ({"network": {"filters": 0}}, "network.filters: found 0"),
+        ({"network": {"levels": 8}}, "network.levels: found 8"),
+        ({"dataset": "../elsewhere"}, "dataset: found '../elsewhere'; expected a name"),
+        ({"dataset": ".hidden"}, "dataset"),
+        ({"dataset": "two words"}, "dataset"),
+        ({"dataset": "mine\n"}, "dataset"),
+        ({"dataset": 2024}, "write it in quotes: '2024'"),
+        ({"check": {"ignore": ["duplicates"]}}, "'duplicates' is not a finding"),
+        ({"folds": {"schemes": ["group"]}}, "did you mean 'grouped'?"),
+    ],
+)
+def test_a_bad_value_is_told_with_its_place(changes, message):
+    text = refuse(LEAST | changes)
+    assert message in text
+    assert "a setting is wrong" in text
+    assert "\n  config/mine.yaml: " in text
+
+
+def test_all_errors_are_told_at_once():
+    text = refuse({"dataset": "x y", "training": {"patch": 100, "epochs": 0}, "seed": [1]})
+    assert "5 settings are wrong" in text
+    for place in ("dataset:", "samples: missing", "training.patch:", "training.epochs:", "seed: unknown key"):
+        assert f"config/mine.yaml: {place}" in text
+
+
+def test_a_config_that_is_a_list_is_refused():
+    assert "found [1] (list)" in refuse([1])
+
+
+def test_the_legal_networks_are_those_that_can_be_built():
+    assert SCHEMA["properties"]["networks"]["items"]["enum"] == list(nets.ARCHITECTURES)
+
+
+def test_every_finding_can_be_ignored_and_no_other():
+    assert set(SCHEMA["properties"]["check"]["properties"]["ignore"]["items"]["enum"]) == set(FINDINGS)
+
+
+def test_variables_in_paths_are_replaced(monkeypatch):
+    monkeypatch.setenv("CELLS", "/data")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    assert expand("$CELLS/a.tsv") == expand("${CELLS}/a.tsv") == "/data/a.tsv"
+    assert not expand("~/a.tsv").startswith("~")
+    with pytest.raises(InputError, match="variable NOWHERE is not set"):
+        expand("$NOWHERE/a.tsv")
+
+
+def test_nothing_is_near_to_nonsense():
+    assert nearest("qqqq", ["sample", "image"]) is None
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_configs_in_the_repository_are_legal(path):
+    config = complete(yaml.safe_load(path.read_text()), SCHEMA, str(path))
+    assert config["dataset"] == ("demo" if path.stem == "config" else path.stem)
+
+
+def test_the_manual_is_made_from_the_schemas():
+    assert manual.main(check=True) == 0
+
+
+def test_a_manual_that_differs_is_noticed(tmp_path):
+    path = tmp_path / "README.md"
+    assert manual.main(check=True, path=path) == 1
+    manual.main(path=path)
+    assert manual.main(check=True, path=path) == 0
+    path.write_text(path.read_text() + "more\n")
+    assert manual.main(check=True, path=path) == 1
+
+
+def test_the_manual_shows_every_key_and_an_example_that_works():
+    text = manual.MANUAL.read_text()
+    for path, entry in entries(SCHEMA):
+        if "properties" not in entry:
+            parent, _, rest = path.partition(".")
+            assert f"| `{rest or parent}` |" in text, path
+    for row in re.findall(r"^\|.*\|$", text, flags=re.MULTILINE):
+        assert len(re.findall(r"(?<!\\)\|", row)) in (3, 4, 5)
+    example = re.search(r"```yaml\n(.*?)```", text, flags=re.DOTALL)[1]
+    assert complete(yaml.safe_load(example), SCHEMA)["network"]["filters"] == 16

@@ -1,0 +1,49 @@
+"""Score the floor that a network must beat: local contrast and Otsu's threshold, no learning."""
+
+import pandas as pd
+
+from brightcell import files, images, instances, metrics
+from brightcell.jobs import job
+
+WINDOWS_PX = (3, 5, 9, 15, 25)
+
+
+def main(frames, truth, samples, table_file, log):
+    """Write a row a frame with the pixel scores of the window whose mean cell Dice is best.
+
+    The window is chosen on the frames that are scored: the threshold is given every advantage.
+    """
+    rows = files.read_table(samples)
+    truths = images.read_named(truth, rows)
+    group_of = rows.set_index("sample")["group"]
+    scores = [
+        {
+            "sample": name,
+            "group": group_of[name],
+            "window_px": window,
+            **metrics.pixel_scores(
+                truths[name][..., 0] > 0, instances.local_contrast_foreground(frame, window)
+            ),
+        }
+        for name, frame in images.iterate_named(frames, rows)
+        for window in WINDOWS_PX
+    ]
+    table = pd.DataFrame(scores)
+    best = table.groupby("window_px")["cell_dice"].mean().idxmax()
+    table = table[table["window_px"] == best]
+    log.info(
+        "local contrast in %d px + Otsu: mean cell Dice %.3f over %d frames",
+        *(best, table["cell_dice"].mean(), len(table)),
+    )
+    files.write_table(table, table_file)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]) as log:
+        main(
+            snakemake.input.frames,
+            snakemake.input.truth,
+            snakemake.input.samples,
+            snakemake.output[0],
+            log,
+        )

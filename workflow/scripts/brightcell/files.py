@@ -1,0 +1,66 @@
+"""Write files so that they appear whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, renamed onto it when the block ends without an error.
+
+    The temporary name keeps the suffix of `path`, because writers choose their format by it.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with whole(folder / "a.txt") as temporary:
+    ...     _ = temporary.write_text("done")
+    >>> [path.name for path in folder.iterdir()]
+    ['a.txt']
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _separator(path: str | Path) -> str:
+    return "," if Path(path).suffix == ".csv" else "\t"
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table with a header line, separated by commas in a .csv file and by tabs elsewhere.
+
+    Floats have nine significant digits.
+    """
+    with whole(path) as temporary:
+        table.to_csv(temporary, sep=_separator(path), index=False, float_format="%.9g", na_rep="nan")
+
+
+def read_table(path: str | Path, text: tuple[str, ...] = ("sample", "group")) -> pd.DataFrame:
+    """Read a table of `write_table`; the columns named in `text` stay text ("01" is not 1)."""
+    with Path(path).open(encoding="utf-8") as file:
+        columns = file.readline().rstrip("\n").split(_separator(path))
+    missing = {column: ["nan"] for column in columns if column not in text}
+    return pd.read_csv(
+        path, sep=_separator(path), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=missing
+    )
+
+
+def write_json(content: dict, path: str | Path) -> None:
+    """Write a dictionary as indented JSON."""
+    with whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> dict:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))

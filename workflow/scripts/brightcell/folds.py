@@ -1,0 +1,197 @@
+"""Share out the frames: which are trained on, which choose the thresholds, which are tested.
+
+Frames of one group (a time-lapse, a field, an experiment) look alike. A network tested on groups that it
+was trained on is tested on what it has seen, and its scores say nothing about new recordings.
+"""
+
+import numpy as np
+import pandas as pd
+
+from .errors import InputError
+
+ROLES = ("train", "validate", "test")
+COLUMNS = ("scheme", "fold", "sample", "group", "role")
+
+
+def assign_folds(
+    samples: pd.DataFrame,
+    scheme: str,
+    n_folds: int,
+    seed: int,
+    validation: float = 0.2,
+    allow_shared_groups: bool = False,
+) -> pd.DataFrame:
+    """Give every frame a role in every fold.
+
+    Parameters
+    ----------
+    samples
+        One row a frame: sample, group, optional split (read by the scheme sheet), optional cells (their
+        number; 1 a frame where it is missing).
+    scheme
+        grouped: each group is tested in one fold; folds hold about the same number of cells.
+        random: each frame is tested in one fold, whatever its group.
+        sheet: one fold, roles by the column split; `n_folds`, `seed` and `validation` are not used.
+    n_folds, seed
+        Number of folds; the seed of all choices. The order of the rows does not matter.
+    validation
+        Share of the groups (random: of the frames) not tested in a fold that validate; one at least.
+    allow_shared_groups
+        Accept a sheet whose split has frames of a group in more than one role.
+
+    Returns
+    -------
+    DataFrame
+        Columns scheme, fold (from 1), sample, group, role (train, validate, test); a row a frame and fold.
+
+    Raises
+    ------
+    InputError
+        Where the frames cannot be shared out so that every role is filled in every fold.
+
+    >>> samples = pd.DataFrame({"sample": ["a1", "a2", "b1", "c1"], "group": ["a", "a", "b", "c"]})
+    >>> folds = assign_folds(samples, "grouped", n_folds=3, seed=1)
+    >>> sorted(folds.loc[folds["role"] == "test", "sample"])
+    ['a1', 'a2', 'b1', 'c1']
+    """
+    if scheme not in SCHEMES:
+        raise InputError(
+            f"folds.schemes: {scheme} is none of {', '.join(SCHEMES)}. Correct the configuration."
+        )
+    if not 0 < validation < 1:
+        raise InputError(
+            f"folds.validation: {validation} is no share between 0 and 1. Correct the configuration, "
+            "for example to 0.2."
+        )
+    if scheme == "sheet":
+        roles = [_roles_of_sheet(samples, allow_shared_groups)]
+    else:
+        roles = SCHEMES[scheme](samples, n_folds, np.random.default_rng(seed), validation)
+    folds = [
+        pd.DataFrame(
+            {
+                "scheme": scheme,
+                "fold": number,
+                "sample": samples["sample"].to_numpy(),
+                "group": samples["group"].to_numpy(),
+                "role": role,
+            },
+            columns=list(COLUMNS),
+        )
+        for number, role in enumerate(roles, start=1)
+    ]
+    return pd.concat(folds, ignore_index=True)
+
+
+def _check_number(units: int, n_folds: int, unit: str, advice: str) -> None:
+    """Raise InputError unless every fold can have a unit (group or frame) of its own in every role."""
+    if n_folds < 2:
+        raise InputError(f"folds.number: {n_folds}. Expected 2 or more: correct the configuration.")
+    if units < max(3, n_folds) or n_folds * (units - 2) < units:
+        found = f"{units} {unit}{'' if units == 1 else 's'}"
+        expected = max(n_folds, 4 if n_folds == 2 else 3)
+        lower = " or lower folds.number" if n_folds > units >= 3 else ""
+        raise InputError(
+            f"sample sheet: {found} for {n_folds} folds. Expected at least {expected} {unit}s, so that in "
+            f"every fold one is tested, one validates and one is trained on: add {unit}s{lower}{advice}."
+        )
+
+
+def _validators(units: int, validation: float) -> int:
+    """How many of the units that a fold does not test validate; one is left to train on."""
+    return min(max(1, round(validation * units)), units - 1)
+
+
+def _roles_by_group(
+    samples: pd.DataFrame, n_folds: int, rng: np.random.Generator, validation: float
+) -> list[np.ndarray]:
+    """Test each group in one fold, largest group first into the fold with fewest cells."""
+    cells = samples["cells"] if "cells" in samples else pd.Series(np.nan, samples.index)
+    sizes = pd.to_numeric(cells).fillna(1).groupby(samples["group"]).sum()
+    advice = ", or, knowing that it overrates the networks, use the scheme random"
+    _check_number(len(sizes), n_folds, "group", advice)
+    sizes = sizes.iloc[rng.permutation(len(sizes))].sort_values(ascending=False, kind="stable")
+    order = rng.permutation(n_folds)
+    tested: list[list[str]] = [[] for _ in range(n_folds)]
+    for group in sizes.index:
+        # two groups at least stay outside each fold: one to train on, one to validate
+        free = [fold for fold in order if len(tested[fold]) < len(sizes) - 2]
+        least = min(free, key=lambda fold: (sizes[tested[fold]].sum(), len(tested[fold])))
+        tested[least].append(group)
+    fold_of = pd.Series({group: fold for fold, groups in enumerate(tested) for group in groups})
+    folds = []
+    for fold, groups in enumerate(tested):
+        rest = sizes.drop(groups)
+        number = _validators(len(rest), validation)
+        # the groups of the next fold validate, so that all have their turn; among them those of the right size
+        turn = (fold_of[rest.index] - fold) % n_folds
+        misfit = (rest - validation * rest.sum() / number).abs()
+        chosen = pd.DataFrame({"turn": turn, "misfit": misfit}).sort_values(["turn", "misfit"], kind="stable")
+        chosen = chosen.index[:number]
+        folds.append(
+            np.select(
+                [samples["group"].isin(groups), samples["group"].isin(chosen)], ["test", "validate"], "train"
+            )
+        )
+    return folds
+
+
+def _roles_at_random(
+    samples: pd.DataFrame, n_folds: int, rng: np.random.Generator, validation: float
+) -> list[np.ndarray]:
+    """Test each frame in one fold, whatever its group; the frames after the tested ones validate."""
+    _check_number(len(samples), n_folds, "frame", "")
+    shuffled = np.argsort(samples["sample"].to_numpy(), kind="stable")[rng.permutation(len(samples))]
+    folds, start = [], 0
+    for tested in np.array_split(shuffled, n_folds):
+        rest = np.roll(shuffled, -start)[len(tested) :]
+        roles = np.full(len(samples), "train", dtype=object)
+        roles[tested] = "test"
+        roles[rest[: _validators(len(rest), validation)]] = "validate"
+        folds.append(roles)
+        start += len(tested)
+    return folds
+
+
+def _roles_of_sheet(samples: pd.DataFrame, allow_shared_groups: bool) -> np.ndarray:
+    """Take the roles from the column split."""
+    advice = "Fill the column split of the sample sheet, or use another of folds.schemes"
+    if "split" not in samples:
+        raise InputError(
+            "sample sheet: no column split, from which the scheme sheet takes the roles. "
+            f"Expected {_list(ROLES)}. {advice}."
+        )
+    split = samples["split"].astype(object)
+    wrong = samples.loc[~split.isin(ROLES), "sample"]
+    if len(wrong):
+        values = sorted(
+            {str(value) if value == value and value != "" else "(empty)" for value in split[wrong.index]}
+        )
+        raise InputError(
+            f"sample sheet: split is {_list(values)} for {len(wrong)} samples ({_list(wrong)}). "
+            f"Expected {_list(ROLES)}. {advice}."
+        )
+    empty = [role for role in ROLES if not (split == role).any()]
+    if empty:
+        raise InputError(
+            f"sample sheet: no sample has the split {_list(empty)}. Expected all of {_list(ROLES)}. {advice}."
+        )
+    roles = split.groupby(samples["group"]).nunique()
+    shared = roles.index[roles > 1]
+    if len(shared) and not allow_shared_groups:
+        raise InputError(
+            f"sample sheet: {len(shared)} groups have frames in more than one split: {_list(shared)}. Expected "
+            "each group in one split, because frames of a group resemble each other and a network tested on "
+            "what it has seen scores too high (leakage). Correct the column split or the column group, or "
+            "accept it in the configuration: `folds.allow_shared_groups: true`."
+        )
+    return split.to_numpy()
+
+
+def _list(items, most: int = 5) -> str:
+    names = [str(item) for item in items]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+SCHEMES = {"grouped": _roles_by_group, "random": _roles_at_random, "sheet": _roles_of_sheet}
+"""name → function that gives the roles of all frames, fold by fold."""

@@ -1,0 +1,94 @@
+"""Know what made a result: digests of code, versions of packages, the machine."""
+
+import ast
+import hashlib
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+# These word messages and never change a result.
+WITHOUT_EFFECT = {"errors", "jobs"}
+
+
+def imported_modules(source: str) -> set[str]:
+    """Name the brightcell modules that Python source imports, at whatever depth.
+
+    >>> sorted(imported_modules("from brightcell import nets; from brightcell.images import read_mask"))
+    ['images', 'nets']
+    """
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[1] for name in node.names if name.name.startswith("brightcell.")}
+        elif isinstance(node, ast.ImportFrom):
+            module = (node.module or "").split(".")
+            if node.level == 0 and module[0] != "brightcell":
+                continue
+            inside = module if node.level else module[1:]
+            found |= {inside[0]} if inside and inside[0] else {name.name for name in node.names}
+    return {name for name in found if (PACKAGE / f"{name}.py").is_file()}
+
+
+def meaning(source: str) -> str:
+    """Reduce Python source to what it does: without comments, docstrings and layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body[0] = ast.Pass()
+    return ast.dump(tree)
+
+
+def code_digest(script: str | Path) -> str:
+    """Digest the library modules that a script imports, directly or through one another.
+
+    A rule gives it as a parameter, so that an edited module reruns the rules that use it and no others. The
+    script itself is left to Snakemake, which watches it already. Comments and docstrings do not count.
+    """
+    waiting, seen = imported_modules(Path(script).read_text(encoding="utf-8")), {}
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in WITHOUT_EFFECT:
+            continue
+        source = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
+        seen[name] = meaning(source)
+        waiting |= imported_modules(source)
+    return hashlib.sha256("\n".join(f"{name} {seen[name]}" for name in sorted(seen)).encode()).hexdigest()[
+        :16
+    ]
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of Python, brightcell and the packages that are installed of those named."""
+    from . import __version__
+
+    found = {"python": platform.python_version(), "brightcell": __version__}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str | int]:
+    """Describe the machine: name, operating system, processor, cores, container if any."""
+    processor = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        processor = next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), processor
+        )
+    except OSError:
+        pass
+    return {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "processor": processor,
+        "cores": os.cpu_count() or 0,
+        "container": os.environ.get("APPTAINER_CONTAINER", ""),
+    }

@@ -1,0 +1,225 @@
+"""Read a sample sheet and tell all that is wrong with it, with line numbers."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from .errors import InputError
+from .settings import SAMPLES_SCHEMA, load_schema, nearest
+
+SHOWN = 10  # problems of one kind that are written out; the others are counted
+
+
+def read_samples(
+    path: str | Path,
+    schema: dict | None = None,
+    *,
+    masks: bool = True,
+    check_files: bool = False,
+    exempt: str | Path | Iterable[str | Path] = (),
+) -> pd.DataFrame:
+    """Read a sample sheet into a table of text, one row a frame, with all columns of the schema.
+
+    `image` and `mask` become paths seen from the working folder; an optional column that is
+    missing is filled with "". Without `masks` the sheet need not have a column `mask`. With
+    `check_files` images and masks must exist, except below the folders `exempt`, which a rule fills.
+    All problems are told in one InputError, each with its line.
+    """
+    path = Path(path)
+    schema = load_schema(SAMPLES_SCHEMA) if schema is None else schema
+    required = [name for name in schema["required"] if masks or name != "mask"]
+    header, rows, lines = _split(path)
+    problems = list(_column_problems(header, list(schema["properties"]), required))
+    problems += _told(_wrong_widths(rows, lines, len(header)))
+    if not problems:
+        table = pd.DataFrame(rows, columns=header, index=pd.Index(lines, name="line"), dtype=str)
+        problems += _value_problems(table, schema, required)
+        table = table.reindex(columns=list(schema["properties"]), fill_value="")
+        for column in ("image", "mask"):
+            table[column] = _resolve(table[column], path.parent)
+        problems += _file_problems(table, masks, check_files, exempt)
+    if problems:
+        many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
+        listed = "".join(f"\n  {problem}" for problem in problems)
+        raise InputError(f"{path}: {many} in the sample sheet (its columns: config/README.md){listed}")
+    return table.reset_index(drop=True)
+
+
+def _split(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    """Split a sheet into header, rows of cells and their line numbers; empty lines are left out."""
+    if not path.is_file():
+        folder = path.parent
+        names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+        guess = nearest(path.name, names)
+        hint = f" Did you mean {folder / guess}?" if guess else ""
+        raise InputError(f"{path}: no such sample sheet. Correct the key `samples` of the config.{hint}")
+    content = path.read_bytes()
+    try:
+        utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: not a text in UTF-8 (byte {error.start}). "
+            "Save the sheet as tab-separated text in UTF-8; a workbook (.xlsx) is not read."
+        ) from error
+    split = [
+        (number, [cell.strip() for cell in line.split("\t")])
+        for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1)
+        if line.strip()
+    ]
+    if not split:
+        raise InputError(f"{path}: empty. Expected a line of column names and one line a frame.")
+    header = split[0][1]
+    if len(header) == 1:
+        used = next(
+            (word for word, mark in (("commas", ","), ("semicolons", ";")) if mark in header[0]), "no tabs"
+        )
+        raise InputError(
+            f"{path}, line {split[0][0]}: columns are separated by {used}; expected tabs. "
+            'In Excel or LibreOffice save as "Text (tab-delimited)".'
+        )
+    if len(split) == 1:
+        raise InputError(f"{path}: a line of column names but no rows. Expected one line a frame.")
+    rows = [[_unquote(cell) for cell in cells] if '"' in "".join(cells) else cells for _, cells in split[1:]]
+    return [_unquote(name) for name in header], rows, [number for number, _ in split[1:]]
+
+
+def _unquote(cell: str) -> str:
+    """Take off the quotation marks that Excel puts around a cell with a comma."""
+    return cell[1:-1].replace('""', '"').strip() if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
+
+
+def _column_problems(header: list[str], legal: list[str], required: list[str]) -> Iterator[str]:
+    unknown = [name for name in header if name not in legal]
+    missing = [name for name in required if name not in header]
+    for name in unknown:
+        guess = nearest(name, [each for each in legal if each not in header])
+        if guess in missing:
+            missing.remove(guess)
+        hint = f"did you mean {guess}?" if guess else f"expected only {', '.join(legal)}; delete it"
+        yield f"column {name!r}: unknown; {hint}"
+    for name in missing:
+        why = (
+            ": what a frame shares with others, its time-lapse, field of view or experiment. Frames of a group "
+            "look alike and must not stand in both training and test; if every frame is from another field, "
+            "give each a group of its own"
+            if name == "group"
+            else f"; found {', '.join(header)}"
+        )
+        yield f"column {name}: missing{why}"
+    for name in sorted({name for name in header if header.count(name) > 1}):
+        yield f"column {name!r}: {header.count(name)} times; expected once"
+
+
+def _wrong_widths(rows: list[list[str]], lines: list[int], width: int) -> Iterator[str]:
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) < width:
+            row.extend([""] * (width - len(row)))  # Excel leaves out empty cells at the end of a line
+        elif any(row[width:]):
+            yield f"line {line}: {len(row)} cells; expected {width}: is there a tab too many?"
+        else:
+            del row[width:]
+
+
+def _value_problems(table: pd.DataFrame, schema: dict, required: list[str]) -> Iterator[str]:
+    """Check the cells of a table indexed by line."""
+    for column in table:
+        entry, cells = schema["properties"][column], table[column]
+        empty = cells == ""
+        if column in required:
+            yield from _told(f"line {line}: {column} is empty" for line in cells.index[empty])
+        elif empty.any() and not empty.all():
+            yield (
+                f"column {column}: filled in {(~empty).sum()} of {len(cells)} rows (line {cells.index[empty][0]} "
+                "is empty); expected all rows or none"
+            )
+        cells = cells[~empty]
+        yield from _told(_illegal(cells[~_is_legal(cells, entry)], entry))
+    for column in ("sample", "image"):
+        yield from _told(_repeated(table[column]))
+    yield from _told(
+        f"line {line}: image and mask are the same file, {name}"
+        for line, name in table.loc[table["image"] == table.get("mask", ""), "image"].items()
+        if name
+    )
+
+
+def _is_legal(cells: pd.Series, entry: dict) -> pd.Series:
+    if "enum" in entry:
+        return cells.isin(entry["enum"])
+    if entry["type"] == "integer":
+        return cells.str.fullmatch(r"\d{1,9}")
+    if entry["type"] == "number":
+        numbers = pd.to_numeric(cells, errors="coerce")
+        return (numbers > entry["exclusiveMinimum"]) & (numbers < float("inf"))
+    legal = cells.str.len() <= entry.get("maxLength", 10_000)
+    return legal & cells.str.contains(entry["pattern"], regex=True) if "pattern" in entry else legal
+
+
+def _illegal(cells: pd.Series, entry: dict) -> Iterator[str]:
+    for line, cell in cells.items():
+        if "enum" in entry:
+            guess = nearest(cell, entry["enum"])
+            advice = f"one of {', '.join(entry['enum'])}" + (f"; did you mean {guess}?" if guess else "")
+        elif entry["type"] == "integer":
+            advice = "a whole number from 0"
+        elif entry["type"] == "number":
+            advice = "a number above 0" + (", with a point, not a comma" if "," in cell else "")
+        elif "pattern" in entry:
+            proposal = re.sub(r"\.\.+", ".", re.sub(r"[^A-Za-z0-9._-]+", "_", cell)).lstrip(".")[:100]
+            advice = (
+                f"at most {entry['maxLength']} of the characters A–Z a–z 0–9 . _ - with no dot in front and no two "
+                f"dots in a row" + (f", such as {proposal}" if proposal else "")
+            )
+        else:
+            advice = "a shorter path"
+        yield f"line {line}: {cells.name} is {cell!r}; expected {advice}"
+
+
+def _repeated(cells: pd.Series) -> Iterator[str]:
+    cells = cells[cells != ""]
+    if cells.name == "image":
+        cells = cells.map(os.path.normpath)
+    for value, group in cells[cells.duplicated(keep=False)].groupby(cells, sort=False):
+        where = ", ".join(map(str, group.index[:SHOWN])) + (" and more" if len(group) > SHOWN else "")
+        what = "each sample needs a name of its own" if cells.name == "sample" else "one frame is one sample"
+        yield f"lines {where}: {cells.name} {value!r} stands {len(group)} times; {what}"
+
+
+def _resolve(cells: pd.Series, folder: Path) -> pd.Series:
+    return cells.map(lambda cell: os.path.normpath(os.path.join(folder, cell)) if cell else cell)  # noqa: PTH118
+
+
+def _file_problems(
+    table: pd.DataFrame, masks: bool, check_files: bool, exempt: str | Path | Iterable[str | Path]
+) -> Iterator[str]:
+    """Look for the files, one listing a folder: a network drive answers one question slowly."""
+    if not check_files:
+        return
+    exempt = [exempt] if isinstance(exempt, str | Path) else exempt
+    made = tuple(os.path.abspath(folder) + os.sep for folder in exempt)  # noqa: PTH100
+    listings: dict[str, set[str]] = {}
+    for column in ("image", "mask") if masks else ("image",):
+        yield from _told(_missing(table[column], made, listings), f"{column} files are missing")
+
+
+def _missing(files: pd.Series, made: tuple[str, ...], listings: dict[str, set[str]]) -> Iterator[str]:
+    for line, file in files[files != ""].items():
+        folder, name = os.path.split(os.path.abspath(file))  # noqa: PTH100
+        if made and (folder + os.sep).startswith(made):
+            continue
+        if folder not in listings:
+            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()  # noqa: PTH112, PTH208
+        if name not in listings[folder]:
+            yield f"line {line}: {files.name} {file}: no such {'file' if listings[folder] else 'folder, or an empty one'}"
+
+
+def _told(problems: Iterable[str], what: str = "problems of this kind") -> Iterator[str]:
+    """Pass on the first problems of one kind and count the others."""
+    problems = list(problems)
+    yield from problems[:SHOWN]
+    if len(problems) > SHOWN:
+        yield f"… and {len(problems) - SHOWN:,} more: {len(problems):,} {what}"

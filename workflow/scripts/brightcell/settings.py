@@ -1,0 +1,353 @@
+"""Check a config against its schema, fill in the defaults, and write the manual from both schemas."""
+
+import ast
+import difflib
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from .errors import InputError
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+CONFIG_SCHEMA = SCHEMAS / "config.schema.yaml"
+SAMPLES_SCHEMA = SCHEMAS / "samples.schema.yaml"
+
+# YAML 1.1 reads 1e-3, which has no point, as text.
+EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
+
+
+def load_schema(path: str | Path = CONFIG_SCHEMA) -> dict:
+    """Read a schema file; the legal names of networks are those that `nets` builds."""
+    schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    if "networks" in schema["properties"]:
+        schema["properties"]["networks"]["items"]["enum"] = network_names()
+    return schema
+
+
+def network_names() -> list[str]:
+    """List the keys of `nets.ARCHITECTURES`, read from the source: to import Keras would take seconds."""
+    tree = ast.parse(Path(__file__).with_name("nets.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ARCHITECTURES":
+            return [ast.literal_eval(key) for key in node.value.keys]
+    raise LookupError("nets.py has no table ARCHITECTURES")
+
+
+def complete(config: dict, schema: dict, source: str = "config") -> dict:
+    """Return the config, plain and checked, with the default of every key that is missing.
+
+    All that is wrong is told in one InputError, each time with `source` and the path of the key.
+    """
+    config = _fill(config, schema)
+    errors = list(Draft202012Validator(schema).iter_errors(config))
+    errors.sort(key=lambda error: [str(part) for part in error.path])
+    problems = [problem for error in errors for problem in _explain(error, schema)]
+    about_keys = ("additionalProperties", "required")  # the other keys are sound all the same
+    faulty = {_path(error.absolute_path) for error in errors if error.validator not in about_keys}
+    problems += [
+        f"{path}: found {value}; expected a finite number" for path, value in _not_finite(config, faulty)
+    ]
+    if "" not in faulty:
+        problems += _relations(config, faulty)
+    if problems:
+        lines = "".join(f"\n  {source}: {problem}" for problem in problems)
+        many = f"{len(problems)} settings are" if len(problems) > 1 else "a setting is"
+        raise InputError(f"{many} wrong; all settings are explained in config/README.md{lines}")
+    return config
+
+
+def expand(path: str) -> str:
+    """Replace `~` and environment variables in a path; InputError names a variable that is not set."""
+    for match in VARIABLE.finditer(path):
+        name = match[1] or match[2]
+        if name not in os.environ:
+            raise InputError(
+                f"{path}: the environment variable {name} is not set. "
+                f"Set it to a folder, `export {name}=/path/to/folder`, or write the path out."
+            )
+    return os.path.expandvars(Path(path).expanduser())
+
+
+def nearest(word: object, words: Iterable[str]) -> str | None:
+    """Return the most similar of `words`, or None if none is similar; capitals do not matter.
+
+    >>> nearest("Batchsize", ["batch_size", "patch"])
+    'batch_size'
+    """
+    spellings = {each.lower(): each for each in words}
+    found = difflib.get_close_matches(str(word).lower(), spellings, n=1)
+    return spellings[found[0]] if found else None
+
+
+def expectation(schema: dict) -> str:
+    """Say in words what values a schema allows.
+
+    >>> expectation({"type": "integer", "minimum": 1})
+    'a whole number, at least 1'
+    """
+    if "enum" in schema:
+        return "one of " + ", ".join(map(str, schema["enum"]))
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if "array" in types:
+        low, high = schema.get("minItems"), schema.get("maxItems")
+        amount = f"{low} of them" if low is not None and low == high else f"{low} or more" if low else ""
+        different = "no two alike" if schema.get("uniqueItems") else ""
+        parts = [f"a list in [ ], each {expectation(schema['items'])}", amount, different]
+        return "; ".join(part for part in parts if part)
+    words = {
+        "integer": "a whole number",
+        "number": "a number",
+        "string": "text",
+        "boolean": "true or false",
+        "object": "keys with values below it",
+        "null": "null",
+    }
+    limits = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    if "pattern" in schema:
+        words["string"] = "a name of letters, digits, `.`, `_`, `-`; no dot in front, no two dots in a row"
+    if schema.get("minLength"):
+        words["string"] = "text, not empty"
+    if "maxLength" in schema:
+        words["string"] += f", at most {schema['maxLength']} characters"
+    bounds = [
+        f"{word} {schema[key]:,}" for key, word in limits.items() if schema.get(key, 2**31 - 1) < 2**31 - 1
+    ]
+    return ", ".join([words[types[0]], *bounds]) + ("; or null" if "null" in types[1:] else "")
+
+
+def manual(schema: dict, samples_schema: dict) -> str:
+    """Render config/README.md from both schemas, as Markdown."""
+    alone, blocks = [], []
+    for key, entry in schema["properties"].items():
+        if "properties" not in entry:
+            alone.append(_row(key, entry, "**required**" if key in schema["required"] else None))
+            continue
+        blocks.append(f"### `{key}`\n\n{_line(entry['description'])}\n\n{HEAD}" + "".join(_rows(entry)))
+    columns = "| column | legal values | what it is |\n|---|---|---|\n" + "".join(
+        f"| `{name}`{'' if name in samples_schema['required'] else ' (optional)'} "
+        f"| {_cell(expectation(entry))} | {_cell(entry['description'])} |\n"
+        for name, entry in samples_schema["properties"].items()
+    )
+    return MANUAL.format(alone=HEAD + "".join(alone), blocks="\n".join(blocks), columns=columns)
+
+
+def _fill(value: object, schema: dict) -> object:
+    """Copy a value, with defaults for missing keys; repairs what YAML reads otherwise than meant."""
+    types = schema.get("type", [])
+    if value is None and types == "object":  # a parent whose children are all commented out
+        value = {}
+    if isinstance(value, dict):
+        filled = {
+            key: _fill(child, schema.get("properties", {}).get(key, {})) for key, child in value.items()
+        }
+        for key, child in schema.get("properties", {}).items():
+            if key not in filled and "default" in child:
+                filled[key] = _fill(child["default"], child)
+        return filled
+    if isinstance(value, list | tuple):
+        return [_fill(item, schema.get("items", {})) for item in value]
+    if isinstance(value, str) and ("number" in types or "integer" in types) and EXPONENT.fullmatch(value):
+        value = float(value)
+    if isinstance(value, float) and "integer" in types and value.is_integer():
+        value = int(value)
+    return value
+
+
+def _explain(error: ValidationError, schema: dict) -> Iterator[str]:
+    path = _path(error.absolute_path)
+    if error.validator == "additionalProperties":
+        legal = list(error.schema["properties"])
+        for key in error.instance:
+            if key not in legal:
+                yield f"{_join(path, key)}: unknown key; {_advice(key, legal, schema)}"
+    elif error.validator == "required":
+        for key in error.validator_value:
+            if key not in error.instance and f"'{key}'" in error.message:
+                about = re.split("[:.,]", error.schema["properties"][key]["description"])[0]
+                yield f"{_join(path, key)}: missing; expected {about[0].lower()}{about[1:]}"
+    elif error.validator == "enum":
+        title = error.schema.get("title")
+        found = f"{error.instance!r} is not a {title}" if title else f"found {error.instance!r}"
+        guess = nearest(error.instance, map(str, error.validator_value))
+        hint = f"; did you mean '{guess}'?" if guess else ""
+        yield f"{path}: {found}; expected {expectation(error.schema)}{hint}"
+    elif error.validator != "type" or "enum" not in error.schema:  # else told as enum
+        found, hint = repr(error.instance), ""
+        if error.validator == "type":
+            found += f" ({_kind(error.instance)})"
+            if "string" in error.validator_value and not isinstance(error.instance, dict | list | type(None)):
+                hint = f"; write it in quotes: '{error.instance}'"
+        yield f"{path or 'the config'}: found {found}; expected {expectation(error.schema)}{hint}"
+
+
+def _kind(value: object) -> str:
+    kinds = {bool: "yes or no", int: "number", float: "number", str: "text", list: "list", dict: "keys"}
+    return kinds.get(type(value), "empty" if value is None else type(value).__name__)
+
+
+def _advice(key: object, legal: list[str], schema: dict) -> str:
+    guess = nearest(key, legal)
+    if guess:
+        return f"did you mean {guess}?"
+    paths = {path.rsplit(".")[-1]: path for path in reversed(list(_keys(schema)))}
+    guess = nearest(key, paths)
+    return f"did you mean {paths[guess]}?" if guess else f"expected one of {', '.join(legal)}"
+
+
+def _keys(schema: dict, parent: str = "") -> Iterator[str]:
+    for key, entry in schema.get("properties", {}).items():
+        yield _join(parent, key)
+        yield from _keys(entry, _join(parent, key))
+
+
+def _not_finite(value: object, faulty: set[str], path: str = "") -> Iterator[tuple[str, float]]:
+    """Find .nan and .inf, which pass the limits of a schema."""
+    if isinstance(value, float) and not math.isfinite(value) and path not in faulty:
+        yield path, value
+    if isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            place = f"{path}[{key}]" if isinstance(value, list) else _join(path, key)
+            yield from _not_finite(child, faulty, place)
+
+
+def _relations(config: dict, faulty: set[str]) -> Iterator[str]:
+    """Check what one key asks of another, where neither is faulty by itself."""
+
+    def sound(*keys: str) -> bool:
+        return not any(
+            f"{key}.".startswith(f"{path}.") or path.startswith(f"{key}[") for key in keys for path in faulty
+        )
+
+    for parent, key in (("training", "patch"), ("prediction", "tile")):
+        if not sound(f"{parent}.{key}", "network.levels"):
+            continue
+        size, levels = config[parent][key], config["network"]["levels"]
+        step = 2 ** (levels - 1)
+        if size % step:
+            sides = [side for side in (size // step * step, (size // step + 1) * step) if side]
+            yield (
+                f"{parent}.{key}: found {size}; expected a multiple of {step}, because network.levels is {levels}: "
+                f"take {' or '.join(map(str, sides))}"
+            )
+    if (
+        sound("prediction.tile", "prediction.overlap")
+        and config["prediction"]["overlap"] >= config["prediction"]["tile"]
+    ):
+        yield (
+            f"prediction.overlap: found {config['prediction']['overlap']}; expected less than prediction.tile, "
+            f"{config['prediction']['tile']}"
+        )
+    if sound("segment.network", "networks"):
+        network = config["segment"]["network"]
+        if network is not None and network not in config["networks"]:
+            guess = nearest(network, config["networks"])
+            hint = f"; did you mean {guess!r}?" if guess else ""
+            yield (
+                f"segment.network: found {network!r}; expected one of the networks that are trained, "
+                f"{', '.join(config['networks'])}, or null{hint}"
+            )
+    if sound("images.percentiles"):
+        low, high = config["images"]["percentiles"]
+        if low >= high:
+            yield f"images.percentiles: found {[low, high]}; expected the smaller first, such as [0.5, 99.5]"
+    if sound("images.mask_type", "network.target") and (
+        config["images"]["mask_type"],
+        config["network"]["target"],
+    ) == (
+        "binary",
+        "foreground+distance",
+    ):
+        yield (
+            "network.target: found 'foreground+distance'; binary masks (images.mask_type) do not tell touching "
+            "cells apart: take foreground or auto"
+        )
+
+
+def _path(parts: Iterable[str | int]) -> str:
+    path = ""
+    for part in parts:
+        path = f"{path}[{part}]" if isinstance(part, int) else _join(path, part)
+    return path
+
+
+def _join(parent: str, key: object) -> str:
+    return f"{parent}.{key}" if parent else str(key)
+
+
+def _rows(schema: dict, prefix: str = "") -> Iterator[str]:
+    for key, entry in schema["properties"].items():
+        if "properties" in entry:
+            yield from _rows(entry, f"{prefix}{key}.")
+        else:
+            yield _row(f"{prefix}{key}", entry)
+
+
+def _row(key: str, entry: dict, default: str | None = None) -> str:
+    if default is None:
+        default = f"`{yaml.safe_dump(entry['default'], default_flow_style=True).splitlines()[0]}`"
+    return f"| `{key}` | {default} | {_cell(expectation(entry))} | {_cell(entry['description'])} |\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|").replace("<", "&lt;").replace("`results/&lt;", "`results/<")
+
+
+HEAD = "| key | default | legal values | what it does |\n|---|---|---|---|\n"
+
+MANUAL = """\
+<!-- Made from workflow/schemas by `python workflow/scripts/manual.py`: edit the schemas, not this file. -->
+# How to write a config
+
+A config says what to compare on which images. Copy these lines to `config/mine.yaml` and change them:
+
+```yaml
+dataset: mine                       # results go to results/mine
+samples: config/mine.tsv            # the sample sheet: one row a frame
+images:
+  pixel_size_um: 0.65               # of the files
+  working_pixel_size_um: 1.3        # frames are brought to this before training
+network: {{filters: 16, levels: 4}}
+training: {{epochs: 50, patch: 256, batch_size: 4}}
+folds: {{number: 5}}
+seeds: [1, 2, 3]
+```
+
+Every key that you leave out has its default from the tables below. A key that is misspelt, or a value that is not
+legal, stops the run at once, with its place and what was expected. Then:
+
+| command | what it does |
+|---|---|
+| `snakemake --configfile config/mine.yaml --cores all check` | looks at images and masks only; open `results/mine/check/check.html` |
+| `snakemake --configfile config/mine.yaml --cores all` | everything; open `results/mine/report.html` |
+| `snakemake --configfile config/mine.yaml --cores all segment` | segments new recordings with the trained networks |
+| `snakemake --cores all simulate` | makes the simulated images of the demo, `config/config.yaml` |
+
+A top key can be changed for one run: `--config dataset=trial`.
+
+## The sample sheet
+
+A table of text, one row a frame, a tab between columns, the columns' names in the first line, in any order. From Excel
+or LibreOffice: save as "Text (tab-delimited)". A path that does not begin with `/` is seen from the sheet's folder. An
+optional column is filled in every row or in none.
+
+{columns}
+## All keys
+
+{alone}
+{blocks}"""

@@ -1,0 +1,216 @@
+"""Train a network on patches, watch it on validation frames, keep the best weights."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+
+from . import augment
+from .errors import InputError
+
+logger = logging.getLogger("brightcell")
+
+
+def focal_loss(truth, predicted, gamma: float):
+    """Binary focal cross-entropy without class balancing, per pixel (Lin et al. 2017, arXiv 1708.02002)."""
+    predicted = ops.clip(predicted, 1e-7, 1 - 1e-7)
+    right = truth * predicted + (1 - truth) * (1 - predicted)
+    return -ops.power(1 - right, gamma) * ops.log(right)
+
+
+class SegmentationLoss(keras.losses.Loss):
+    """Focal loss on the foreground, plus a weighted squared error on the distance where there is one.
+
+    Takes truth and prediction as (batch, height, width, outputs); outputs is 1, or 2 with the distance second.
+    """
+
+    def __init__(
+        self, gamma: float = 2.0, distance_weight: float = 1.0, name: str = "segmentation_loss", **kwargs
+    ):
+        super().__init__(name=name, **kwargs)
+        self.gamma = gamma
+        self.distance_weight = distance_weight
+
+    def call(self, y_true, y_pred):
+        """Return the loss per pixel, (batch, height, width)."""
+        loss = focal_loss(y_true[..., 0], y_pred[..., 0], self.gamma)
+        if y_pred.shape[-1] == 2:
+            loss = loss + self.distance_weight * ops.square(y_true[..., 1] - y_pred[..., 1])
+        return loss
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the loss."""
+        return {**super().get_config(), "gamma": self.gamma, "distance_weight": self.distance_weight}
+
+
+def learning_rate(settings: dict) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Return the study's constant rate, or one that warms up over 2 % of the steps and falls by a cosine."""
+    if settings["schedule"] == "constant":
+        return settings["learning_rate"]
+    steps = settings["epochs"] * settings["steps_per_epoch"]
+    warmup = max(1, steps // 50)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=settings["learning_rate"] / 10,
+        warmup_target=settings["learning_rate"],
+        warmup_steps=warmup,
+        decay_steps=max(1, steps - warmup),
+        alpha=0.01,
+    )
+
+
+def validation_tiles(frames: list[augment.Frame], patch: int, outputs: int) -> tuple[np.ndarray, ...]:
+    """Cut validation frames, never augmented, into tiles: images, targets and which pixels count.
+
+    Tiles lie side by side; what reaches beyond the frame is reflected and does not count.
+    """
+    images, targets, counts = [], [], []
+    for frame in frames:
+        height, width = frame.labels.shape
+        pad = ((0, -height % patch), (0, -width % patch))
+        target = np.stack([frame.labels > 0, frame.distance][:outputs], -1).astype(np.float32)
+        image = np.pad(frame.image, (*pad, (0, 0)), mode="reflect")
+        target = np.pad(target, (*pad, (0, 0)), mode="reflect")
+        count = np.pad(np.ones((height, width), bool), pad)
+        for top in range(0, image.shape[0], patch):
+            for left in range(0, image.shape[1], patch):
+                window = (slice(top, top + patch), slice(left, left + patch))
+                images.append(image[window])
+                targets.append(target[window])
+                counts.append(count[window])
+    return np.stack(images), np.stack(targets), np.stack(counts)
+
+
+def validate(model: keras.Model, tiles: tuple[np.ndarray, ...], loss: SegmentationLoss, batch: int) -> tuple:
+    """Return loss and cell IoU (threshold 0.5, pixels of all tiles pooled) on validation tiles."""
+    images, targets, counts = tiles
+    total, overlap, union = 0.0, 0, 0
+    for start in range(0, len(images), batch):
+        chosen = slice(start, start + batch)
+        image, missing = images[chosen], max(0, batch - len(images[chosen]))
+        image = np.concatenate([image, np.repeat(image[-1:], missing, 0)])  # one shape, one compilation
+        predicted = ops.convert_to_numpy(model.predict_on_batch(image))[: batch - missing]
+        count = counts[chosen]
+        total += float(ops.convert_to_numpy(loss.call(targets[chosen], predicted))[count].sum())
+        truth, found = targets[chosen][..., 0][count] > 0.5, predicted[..., 0][count] > 0.5
+        overlap += int((truth & found).sum())
+        union += int((truth | found).sum())
+    return total / max(1, int(counts.sum())), overlap / union if union else 1.0
+
+
+def train(
+    model: keras.Model,
+    frames: list[augment.Frame],
+    validation: list[augment.Frame],
+    settings: dict,
+    seed: int,
+) -> pd.DataFrame:
+    """Train a model in place; it ends with the weights of its best epoch.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `nets.build_unet`.
+    frames, validation : list of augment.Frame
+        Patches are drawn from the first; the second, whole and unchanged, decides which epoch is best.
+    settings : dict
+        The config's `training`.
+    seed : int
+        Fixes the patches drawn.
+
+    Returns
+    -------
+    pandas.DataFrame
+        An epoch a row: epoch, loss, val_loss, val_cell_iou, learning_rate, seconds.
+
+    Raises
+    ------
+    InputError
+        When the loss is no longer a number.
+    """
+    outputs, patch, batch = model.output_shape[-1], settings["patch"], settings["batch_size"]
+    loss = SegmentationLoss(settings["gamma"], settings["distance_weight"])
+    optimizer = keras.optimizers.Adam(learning_rate(settings))
+    # XLA compiles longer than it saves on a CPU; on a GPU Keras decides.
+    jit = "auto" if keras.distribution.list_devices("gpu") or keras.backend.backend() == "jax" else False
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = settings["statistics_momentum"]
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit)
+    tiles = validation_tiles(validation, patch, outputs)
+    batches = prefetch(frames, batch, patch, outputs, settings, np.random.default_rng(seed))
+
+    history, best, best_epoch, best_weights = [], math.inf, 0, model.get_weights()
+    for epoch in range(1, settings["epochs"] + 1):
+        start = time.perf_counter()
+        model.reset_metrics()
+        for step in range(settings["steps_per_epoch"]):
+            value = float(model.train_on_batch(*next(batches)))
+            if not math.isfinite(value):
+                raise InputError(
+                    f"Training diverged: the loss is {value} at epoch {epoch}, step {step + 1}. "
+                    "Lower training.learning_rate, or set training.precision to float32."
+                )
+        trained = model.get_weights()
+        candidate = unbiased_weights(model, epoch * settings["steps_per_epoch"])
+        model.set_weights(candidate)
+        val_loss, iou = validate(model, tiles, loss, batch)
+        model.set_weights(trained)
+        rate = float(ops.convert_to_numpy(optimizer.learning_rate))
+        seconds = time.perf_counter() - start
+        history.append((epoch, value, val_loss, iou, rate, seconds))
+        improved = val_loss < best
+        if improved:
+            best, best_epoch, best_weights = val_loss, epoch, candidate
+        logger.info(
+            "epoch %d/%d  loss %.4f  validation loss %.4f  validation cell IoU %.3f  %.1f s%s",
+            *(epoch, settings["epochs"], value, val_loss, iou, seconds, "  best so far" if improved else ""),
+        )
+        if epoch - best_epoch >= settings["patience"]:
+            logger.info("no better for %d epochs: stopping", settings["patience"])
+            break
+    model.set_weights(best_weights)
+    logger.info("weights of epoch %d kept", best_epoch)
+    columns = ["epoch", "loss", "val_loss", "val_cell_iou", "learning_rate", "seconds"]
+    return pd.DataFrame(history, columns=columns)
+
+
+def unbiased_weights(model: keras.Model, steps: int) -> list[np.ndarray]:
+    """Return the model's weights with batch statistics freed of their start values.
+
+    After t steps a moving average still holds momentum**t of its start (mean 0, variance 1): most of it, when a
+    training is short. The correction is the one that Adam makes for its moments (Kingma & Ba 2015,
+    arXiv 1412.6980); it fades as t grows.
+    """
+    weights = []
+    for layer in model.layers:
+        values = layer.get_weights()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            left = layer.momentum**steps
+            gamma, beta, mean, variance = values
+            values = [gamma, beta, mean / (1 - left), np.maximum((variance - left) / (1 - left), 0)]
+        weights += values
+    return weights
+
+
+def prefetch(
+    frames: list[augment.Frame],
+    batch: int,
+    patch: int,
+    outputs: int,
+    settings: dict,
+    rng: np.random.Generator,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Draw batches for ever; the next is drawn while the last one is trained on."""
+    arguments = (frames, batch, patch, outputs, settings["augmentation"], rng)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(augment.draw_batch, *arguments)
+        while True:
+            ready = waiting.result()
+            waiting = pool.submit(augment.draw_batch, *arguments)
+            yield ready

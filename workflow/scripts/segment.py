@@ -1,0 +1,121 @@
+"""Segment the frames of one group of a new recording with an ensemble of trained networks."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from brightcell import backend, files, images
+from brightcell.errors import InputError
+from brightcell.jobs import job
+
+logger = logging.getLogger("brightcell")
+
+
+def best_network(recipes: list[dict], calibrations: list[dict]) -> str:
+    """Name the network whose calibration score, averaged over its trainings, is best."""
+    values = pd.DataFrame(
+        {"network": recipe["network"], "value": calibration["value"]}
+        for recipe, calibration in zip(recipes, calibrations, strict=True)
+    )
+    return values.groupby("network")["value"].mean().idxmax()
+
+
+def common_parameters(calibrations: list[dict]) -> dict:
+    """Take the median of each watershed parameter over the members of an ensemble."""
+    return pd.DataFrame([each["parameters"] for each in calibrations]).median().to_dict()
+
+
+def scale(row: dict, options: dict, recipe: dict) -> float:
+    """Return the factor that brings a frame to the pixel size that the networks were trained at."""
+    pixel_um, working_um = row["pixel_size_um"] or options["pixel_size_um"], recipe["working_pixel_size_um"]
+    if pixel_um and working_um:
+        return float(pixel_um) / working_um
+    logger.warning(
+        "%s: pixel size unknown, taken to be that of the training images. Write it into the sheet's column "
+        "pixel_size_um if it is not.",
+        row["image"],
+    )
+    return 1.0
+
+
+def restore_size(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring labels back to the frame's own size by nearest neighbour."""
+    rows, columns = (
+        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
+        for new, old in zip(shape, labels.shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]
+
+
+def main(
+    rows, models, recipe_files, calibration_files, network, options, settings, precision, device, threads, out
+):
+    """Write the labels at the frames' own size, and a table of the cells; `out` has labels and cells."""
+    recipes = [files.read_json(path) for path in recipe_files]
+    calibrations = [files.read_json(path) for path in calibration_files]
+    network = network or best_network(recipes, calibrations)
+    members = [index for index, recipe in enumerate(recipes) if recipe["network"] == network]
+    recipe = recipes[members[0]]
+    parameters = common_parameters([calibrations[index] for index in members])
+    logger.info("%d × %s; watershed with %s", len(members), network, parameters)
+
+    backend.prepare(threads, device)
+    from brightcell import inference, instances, measure
+
+    precision, reason = backend.choose_precision(precision)
+    logger.info("precision %s: %s", precision, reason)
+    networks = [inference.load_model(models[index], precision) for index in members]
+    tile = inference.fitting_tile(settings["tile"], recipe["levels"])
+
+    def predict(tiles):
+        return np.mean([np.asarray(model.predict_on_batch(tiles)) for model in networks], axis=0)
+
+    tables = []
+
+    def labelled():
+        for row in rows:
+            frame = images.read_image(row["image"])
+            if frame.shape[-1] != recipe["channels"]:
+                raise InputError(
+                    f"{row['image']}: {frame.shape[-1]} channels; the networks were trained on "
+                    f"{recipe['channels']}. Convert the recording, or train networks on images like it."
+                )
+            image = images.rescale_image(frame, scale(row, options, recipe))
+            maps = inference.predict_tiled(
+                predict,
+                images.normalise(image, recipe["percentiles"]),
+                tile,
+                settings["overlap"],
+                settings["batch_size"],
+            )
+            distance = maps[..., 1] if maps.shape[-1] == 2 else None
+            labels = restore_size(
+                instances.label_cells(maps[..., 0], distance, **parameters), frame.shape[:2]
+            )
+            pixel_um = row["pixel_size_um"] or options["pixel_size_um"]
+            table = measure.measure_cells(labels, frame, float(pixel_um) if pixel_um else None)
+            table.insert(0, "sample", row["sample"])
+            tables.append(table)
+            logger.info("%s: %d cells", row["sample"], labels.max())
+            yield row["sample"], labels
+
+    images.write_stack(out.labels, labelled())
+    files.write_table(pd.concat(tables, ignore_index=True), out.cells)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            snakemake.params.rows,
+            snakemake.input.models,
+            snakemake.input.recipes,
+            snakemake.input.calibrations,
+            snakemake.params.network,
+            snakemake.params.images,
+            snakemake.params.prediction,
+            snakemake.params.precision,
+            snakemake.params.device,
+            snakemake.threads,
+            snakemake.output,
+        )
