@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint manual lock clean
+.PHONY: help setup demo test lint manual lock containers clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,7 +33,7 @@ $(VENV)/installed-dev: requirements/dev.txt $(VENV)/installed-$(DEVICE)
 	@touch $@
 
 lock:  ## pin the versions anew (needs uv)
-	cd requirements && for name in cpu gpu dev; do uv pip compile --universal --python-version 3.11 \
+	cd requirements && for name in cpu gpu dev image report; do uv pip compile --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade $$name.in -o $$name.txt; done
 
 # The demo's networks are so small that two of them train faster side by side than one after the other.
@@ -52,6 +52,25 @@ lint: $(VENV)/installed-dev  ## check format, style, the workflow and the exampl
 	@$(BIN)/snakemake --lint
 	@$(BIN)/python workflow/scripts/manual.py --check
 	@cd workflow/scripts && PYTHONPATH=. $(CURDIR)/$(BIN)/python -m pytest -q -c /dev/null --rootdir=. --doctest-modules brightcell
+
+# The base that images are built on; without an image registry: CONTAINER_BOOTSTRAP=localimage CONTAINER_BASE=/path/to/base
+CONTAINER_BOOTSTRAP ?= docker
+CONTAINER_BASE ?= python:3.11-slim-bookworm
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
+containers: containers/image.sif containers/train.sif containers/report.sif  ## build the Apptainer images for --sdm apptainer
+
+containers/image.sif: requirements/image.txt
+containers/train.sif: requirements/$(DEVICE).txt
+containers/report.sif: requirements/report.txt
+
+containers/%.sif: containers/%.def
+	@command -v apptainer >/dev/null || { echo "Apptainer is not installed; docs/containers.md tells how the images are built."; exit 1; }
+	@echo "Building $@ (once, some minutes) ..."
+	@apptainer --quiet build --force --fakeroot --mksquashfs-args "-comp zstd -Xcompression-level 3" \
+	  --build-arg bootstrap=$(CONTAINER_BOOTSTRAP) --build-arg base=$(CONTAINER_BASE) \
+	  --build-arg requirements=$(filter requirements/%,$^) --build-arg version=$(VERSION) $(@:.sif=.part.sif) $<
+	@mv $(@:.sif=.part.sif) $@
 
 manual: setup  ## write config/README.md anew from the schemas
 	@$(BIN)/python workflow/scripts/manual.py

@@ -103,21 +103,20 @@ def test_snakemake_report_holds_the_results(done):
     assert any("summary" in name for name in names)
 
 
-def test_a_damaged_model_is_refused_and_only_its_jobs_run_again(done):
-    model = done.path("models/grouped/simple/fold1-seed1/model.keras")
-    whole = model.read_bytes()
+def test_a_damaged_model_is_refused_and_nothing_is_lost(done):
+    folder = done.path("models/grouped/simple/fold1-seed1")
+    model, labels = folder / "model.keras", folder / "labels.tif"
+    whole, before = model.read_bytes(), labels.read_bytes()
     try:
         model.write_bytes(whole[:1000])
-        run = done.snakemake(
-            str(done.path("models/grouped/simple/fold1-seed1/labels.tif").relative_to(done.folder))
-        )
+        run = done.snakemake(str(labels.relative_to(done.folder)))
         assert run.returncode != 0
         assert "model.keras: not a model that can be loaded safely" in run.stdout
         assert "remove the file" in run.stdout
         assert not done.half_written()
+        assert labels.read_bytes() == before
         model.unlink()
-        planned = done.planned()
-        assert planned["train"] == 1
+        assert done.planned(str(model.relative_to(done.folder))) == {"train": 1}
     finally:
         model.write_bytes(whole)
 

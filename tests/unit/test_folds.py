@@ -14,6 +14,9 @@ from brightcell.files import read_table, write_table
 from brightcell.folds import ROLES, assign_folds
 
 
+OPTIONS = {"schemes": ["grouped"], "number": 3, "validation": 0.2, "seed": 1, "allow_shared_groups": False}
+
+
 def sheet(groups, frames=3, **columns):
     names = [f"g{group:02d}" for group in range(groups) for _ in range(frames)]
     samples = [f"{name}-{i}" for i, name in enumerate(names)]
@@ -158,8 +161,8 @@ def test_import_needs_no_more_than_pandas():
 def test_script_joins_the_schemes(tmp_path):
     samples = sheet(3, split=np.repeat(["train", "validate", "test"], 3))
     write_table(samples, tmp_path / "samples.tsv")
-    script.main(tmp_path / "samples.tsv", tmp_path / "folds.tsv", ["grouped", "sheet"], 3, 0.2, 1, False)
+    script.main(tmp_path / "samples.tsv", tmp_path / "folds.tsv", OPTIONS | {"schemes": ["grouped", "sheet"]})
     folds = read_table(tmp_path / "folds.tsv")
     assert folds.groupby("scheme")["fold"].nunique().to_dict() == {"grouped": 3, "sheet": 1}
     with pytest.raises(InputError, match=r"samples\.tsv: sample sheet: 3 groups for 4 folds"):
-        script.main(tmp_path / "samples.tsv", tmp_path / "folds.tsv", ["grouped"], 4, 0.2, 1, False)
+        script.main(tmp_path / "samples.tsv", tmp_path / "folds.tsv", OPTIONS | {"number": 4})

@@ -29,15 +29,7 @@ try:
         if config["segment"]["samples"]
         else samples[:0]
     )
-    for scheme in config["folds"]["schemes"]:  # told now rather than after the check
-        folding.assign_folds(
-            samples,
-            scheme,
-            config["folds"]["number"],
-            config["folds"]["seed"],
-            config["folds"]["validation"],
-            config["folds"]["allow_shared_groups"],
-        )
+    folding.assign_schemes(samples, config["folds"], SHEET)  # what is wrong is told now
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

@@ -171,11 +171,7 @@ rule folds:
         mem_mb=megabytes(500),
         runtime=minutes(5),
     params:
-        schemes=lookup(dpath="folds/schemes", within=config),
-        number=lookup(dpath="folds/number", within=config),
-        validation=lookup(dpath="folds/validation", within=config),
-        seed=lookup(dpath="folds/seed", within=config),
-        allow_shared_groups=lookup(dpath="folds/allow_shared_groups", within=config),
+        folds=lookup(dpath="folds", within=config),
         code=code("folds.py"),
     message:
         "Share the groups out over folds"

@@ -3,6 +3,7 @@
 import time
 
 from brightcell import backend, files, images
+from brightcell.folds import rows_in_role
 from brightcell.jobs import job
 
 
@@ -12,35 +13,21 @@ def main(model, recipe, frames, samples, folds, outputs: dict, settings, precisi
     backend.prepare(threads, device)
     from brightcell import inference
 
+    backend.require(device)
     precision, reason = backend.choose_precision(precision)
     log.info("precision %s: %s", precision, reason)
     network = inference.load_model(model, precision)
-    tile = inference.fitting_tile(settings["tile"], recipe["levels"])
+    assigned, samples = files.read_table(folds), files.read_table(samples)
 
-    folds = files.read_table(folds)
-    folds = folds[(folds["scheme"] == recipe["scheme"]) & (folds["fold"] == recipe["fold"])]
-    samples = files.read_table(samples)
+    def predicted(rows):
+        for name, frame in images.iterate_named(frames, rows):
+            maps = inference.predict_frame(network.predict_on_batch, frame, recipe, settings)
+            yield name, images.to_uint16(maps)
+
     for role, path in outputs.items():
-        rows = samples[samples["sample"].isin(folds.loc[folds["role"] == role, "sample"])]
+        rows = rows_in_role(samples, assigned, recipe["scheme"], recipe["fold"], role)
         start = time.perf_counter()
-        images.write_stack(
-            path,
-            (
-                (
-                    name,
-                    images.to_uint16(
-                        inference.predict_tiled(
-                            network.predict_on_batch,
-                            images.normalise(frame, recipe["percentiles"]),
-                            tile,
-                            settings["overlap"],
-                            settings["batch_size"],
-                        )
-                    ),
-                )
-                for name, frame in images.iterate_named(frames, rows)
-            ),
-        )
+        images.write_stack(path, predicted(rows))
         seconds = time.perf_counter() - start
         log.info("%s: %d frames, %.2f frames/s", role, len(rows), len(rows) / seconds)
 

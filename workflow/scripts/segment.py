@@ -39,15 +39,6 @@ def scale(row: dict, options: dict, recipe: dict) -> float:
     return 1.0
 
 
-def restore_size(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring labels back to the frame's own size by nearest neighbour."""
-    rows, columns = (
-        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
-        for new, old in zip(shape, labels.shape, strict=True)
-    )
-    return labels[np.ix_(rows, columns)]
-
-
 def main(
     rows, models, recipe_files, calibration_files, network, options, settings, precision, device, threads, out
 ):
@@ -63,10 +54,10 @@ def main(
     backend.prepare(threads, device)
     from brightcell import inference, instances, measure
 
+    backend.require(device)
     precision, reason = backend.choose_precision(precision)
     logger.info("precision %s: %s", precision, reason)
     networks = [inference.load_model(models[index], precision) for index in members]
-    tile = inference.fitting_tile(settings["tile"], recipe["levels"])
 
     def predict(tiles):
         return np.mean([np.asarray(model.predict_on_batch(tiles)) for model in networks], axis=0)
@@ -82,15 +73,9 @@ def main(
                     f"{recipe['channels']}. Convert the recording, or train networks on images like it."
                 )
             image = images.rescale_image(frame, scale(row, options, recipe))
-            maps = inference.predict_tiled(
-                predict,
-                images.normalise(image, recipe["percentiles"]),
-                tile,
-                settings["overlap"],
-                settings["batch_size"],
-            )
+            maps = inference.predict_frame(predict, image, recipe, settings)
             distance = maps[..., 1] if maps.shape[-1] == 2 else None
-            labels = restore_size(
+            labels = images.resize_labels(
                 instances.label_cells(maps[..., 0], distance, **parameters), frame.shape[:2]
             )
             pixel_um = row["pixel_size_um"] or options["pixel_size_um"]

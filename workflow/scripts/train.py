@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from brightcell import backend, files, images, provenance
-from brightcell.errors import InputError
+from brightcell.folds import rows_in_role
 from brightcell.jobs import job
 
 
@@ -43,12 +43,9 @@ def main(
 ):
     """Train, then write the model, its history and its recipe; all of them or none."""
     samples = files.read_table(samples)
-    chosen = files.read_table(folds).query(
-        "scheme == @wildcards.scheme and fold == @fold",
-        local_dict={"wildcards": wildcards, "fold": int(wildcards.fold)},
-    )
+    assigned = files.read_table(folds)
     rows = {
-        role: samples[samples["sample"].isin(chosen.loc[chosen["role"] == role, "sample"])]
+        role: rows_in_role(samples, assigned, wildcards.scheme, int(wildcards.fold), role)
         for role in ("train", "validate")
     }
     target = choose_target(params.network["target"], samples, log)
@@ -59,11 +56,7 @@ def main(
 
     from brightcell import nets, training
 
-    if params.training["device"] == "gpu" and not backend.has_gpu():
-        raise InputError(
-            "training.device is gpu, but no GPU is visible to this job. Ask the cluster for one (slurm/profile.yaml), "
-            "check the driver with nvidia-smi, or set training.device to auto or cpu."
-        )
+    backend.require(params.training["device"])
     precision, reason = backend.choose_precision(params.training["precision"])
     log.info("precision %s: %s; backend %s, %d threads", precision, reason, keras.backend.backend(), threads)
     keras.utils.set_random_seed(seed)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import InputError
+
 
 def prepare(threads: int, device: str = "auto") -> None:
     """Tell the backend, before its first import, how many threads and which device it may take.
@@ -59,6 +61,15 @@ def has_gpu() -> bool:
     import keras
 
     return bool(keras.distribution.list_devices("gpu"))
+
+
+def require(device: str) -> None:
+    """Raise InputError where the config wants a GPU and none is seen."""
+    if device == "gpu" and not has_gpu():
+        raise InputError(
+            "training.device is gpu, but no GPU is visible to this job. Ask the cluster for one (slurm/profile.yaml), "
+            "check the driver with nvidia-smi, or set training.device to auto or cpu."
+        )
 
 
 def has_amx() -> bool:

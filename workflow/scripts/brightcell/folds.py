@@ -4,6 +4,8 @@ Frames of one group (a time-lapse, a field, an experiment) look alike. A network
 was trained on is tested on what it has seen, and its scores say nothing about new recordings.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -81,6 +83,38 @@ def assign_folds(
         for number, role in enumerate(roles, start=1)
     ]
     return pd.concat(folds, ignore_index=True)
+
+
+def assign_schemes(samples: pd.DataFrame, options: dict, source: str | Path) -> pd.DataFrame:
+    """Assign the folds of every scheme of the config's `folds`; see `assign_folds`.
+
+    `source` is the sheet's file, named in the message of an InputError.
+    """
+    try:
+        return pd.concat(
+            [
+                assign_folds(
+                    samples,
+                    scheme,
+                    options["number"],
+                    options["seed"],
+                    options["validation"],
+                    options["allow_shared_groups"],
+                )
+                for scheme in options["schemes"]
+            ],
+            ignore_index=True,
+        )
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def rows_in_role(
+    samples: pd.DataFrame, folds: pd.DataFrame, scheme: str, fold: int, role: str
+) -> pd.DataFrame:
+    """Choose the rows of `samples` that have a role in a fold of a scheme."""
+    chosen = (folds["scheme"] == scheme) & (folds["fold"] == fold) & (folds["role"] == role)
+    return samples[samples["sample"].isin(folds.loc[chosen, "sample"])]
 
 
 def _check_number(units: int, n_folds: int, unit: str, advice: str) -> None:

@@ -202,12 +202,15 @@ def rescale_image(image: np.ndarray, factor: float) -> np.ndarray:
 
 def rescale_labels(labels: np.ndarray, factor: float) -> np.ndarray:
     """Rescale a label image by a factor, nearest neighbour: ids survive and cells do not grow."""
-    if factor == 1:
-        return labels
     height, width = (max(1, round(side * factor)) for side in labels.shape)
-    rows = np.minimum(((np.arange(height) + 0.5) * labels.shape[0] / height).astype(int), labels.shape[0] - 1)
-    columns = np.minimum(
-        ((np.arange(width) + 0.5) * labels.shape[1] / width).astype(int), labels.shape[1] - 1
+    return resize_labels(labels, (height, width))
+
+
+def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring a label image to (height, width) by nearest neighbour."""
+    rows, columns = (
+        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
+        for new, old in zip(shape, labels.shape, strict=True)
     )
     return labels[np.ix_(rows, columns)]
 

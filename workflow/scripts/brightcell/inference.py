@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import images
 from .errors import InputError
 
 
@@ -84,6 +85,19 @@ def predict_tiled(
             weights[top : top + tile, left : left + tile] += window
     result = (total / weights)[:height, :width]
     return result[..., 0] if flat else result
+
+
+def predict_frame(
+    predict: Callable[[np.ndarray], np.ndarray], frame: np.ndarray, recipe: dict, settings: dict
+) -> np.ndarray:
+    """Predict a frame at the working pixel size as the network was trained: same normalisation, fitting tiles.
+
+    frame is (height, width, channels) with grey values as in the file; recipe is that of the model (percentiles,
+    levels), settings the config's `prediction` (tile, overlap, batch_size). Returns float32 (height, width, outputs).
+    """
+    image = images.normalise(frame, recipe["percentiles"])
+    tile = fitting_tile(settings["tile"], recipe["levels"])
+    return predict_tiled(predict, image, tile, settings["overlap"], settings["batch_size"])
 
 
 def fitting_tile(tile: int, levels: int) -> int:

@@ -1,0 +1,95 @@
+import ast
+import importlib.metadata
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from brightcell.provenance import PACKAGE, imported_modules
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "requirements").glob("*.txt"))
+SCRIPTS = ROOT / "workflow" / "scripts"
+
+
+def pins(name: str) -> dict[str, set[str]]:
+    """Each package's versions with their markers: `==1.2 ; python_full_version < '3.12'`."""
+    found = {}
+    for line in (ROOT / "requirements" / name).read_text().splitlines():
+        if match := re.match(r"([a-z0-9-]+)(?:\[[^]]*\])?(==[^\\]*)", line):
+            found.setdefault(match[1], set()).add(match[2].strip())
+    return found
+
+
+def scripts_of(image: str) -> list[str]:
+    """The scripts of the rules that run in an image."""
+    rules = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    return [
+        script
+        for rule in re.split(r"^rule ", rules, flags=re.M)
+        if f'image("{image}")' in rule
+        for script in re.findall(r'"\.\./scripts/(\w+\.py)"', rule)
+    ]
+
+
+def packages_of(source: str) -> set[str]:
+    """The packages outside the standard library that Python source imports."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module)
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"brightcell"}
+
+
+def imported_by(script: str) -> set[str]:
+    """The same for a script and all library modules behind it."""
+    source = (SCRIPTS / script).read_text()
+    packages, waiting, seen = packages_of(source), imported_modules(source), set()
+    while waiting - seen:
+        name = (waiting - seen).pop()
+        seen.add(name)
+        source = (PACKAGE / f"{name}.py").read_text()
+        packages |= packages_of(source)
+        waiting |= imported_modules(source)
+    return packages
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_pin_has_hashes_and_no_index_is_named(path):
+    text = path.read_text()
+    assert "http" not in text
+    assert "index" not in re.sub(r"^\s*#.*$", "", text, flags=re.M)
+    entries = re.split(r"\n(?=\S)", text.strip())
+    assert [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
+
+
+@pytest.mark.parametrize("name", ["image.txt", "report.txt"])
+def test_an_image_has_the_versions_of_the_virtual_environment(name):
+    everywhere = pins("cpu.txt")
+    assert {
+        package: versions for package, versions in pins(name).items() if versions != everywhere[package]
+    } == {}
+
+
+@pytest.mark.parametrize("image", ["image", "report"])
+def test_an_image_has_all_that_its_scripts_import(image):
+    # Packages of the host are visible in a job's container, so a run would not tell.
+    distributions = importlib.metadata.packages_distributions()
+    there, scripts = pins(f"{image}.txt"), scripts_of(image)
+    assert scripts
+    lacking = {
+        (script, package)
+        for script in scripts
+        for package in imported_by(script)
+        if not any(re.sub(r"[-_.]+", "-", name).lower() in there for name in distributions[package])
+    }
+    assert lacking == set()
+
+
+def test_every_image_has_a_definition():
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    named = set(re.findall(r'image\("(\w+)"\)', rules))
+    assert named == {path.stem for path in (ROOT / "containers").glob("*.def")}
