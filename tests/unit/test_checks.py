@@ -317,6 +317,9 @@ def test_all_bad_files_of_a_group_are_told_at_once(group, tmp_path):
     assert f"1 in 3 images, such as {rows[0]['image']}; 3 in 1 images, such as {rows[3]['image']}" in text
 
 
+TEMPLATE = Path(check.__file__).parents[1] / "report/check.html.j2"
+
+
 def run_check(groups, out, **options):
     for rows in groups:
         run_prepare(rows, out / rows[0]["group"])
@@ -324,7 +327,7 @@ def run_check(groups, out, **options):
     stacks = [[folder / f"{kind}.tif" for folder in folders] for kind in ("frames", "labels")]
     outputs = [out / name for name in ("samples.tsv", "findings.tsv", "check.html")]
     gather.main([folder / "samples.tsv" for folder in folders], outputs[0])
-    check.main(outputs[0], *stacks, *outputs[1:], **options)
+    check.main(outputs[0], *stacks, TEMPLATE, *outputs[1:], **options)
     return read_table(outputs[1]), outputs[2].read_text()
 
 

@@ -13,7 +13,6 @@ from brightcell.errors import InputError
 from brightcell.files import read_table, write_table
 from brightcell.folds import ROLES, assign_folds
 
-
 OPTIONS = {"schemes": ["grouped"], "number": 3, "validation": 0.2, "seed": 1, "allow_shared_groups": False}
 
 

@@ -19,8 +19,14 @@ from brightcell.metrics import METRICS
 
 SCRIPT = Path(report.__file__).parents[1] / "report.py"
 
+TEMPLATES = Path(report.__file__).parents[2] / "report"
 NETWORKS = ["simple", "attention", "residual_attention"]
 HOSTILE = '<img src=x onerror="alert(1)">"\'</script>&'
+
+
+def build(data):
+    """The report of the workflow's own templates."""
+    return report.build(data, TEMPLATES)
 
 
 def discs(shape=(96, 120), seed=0, number=8):
@@ -149,7 +155,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page():
-    return Page(report.build(make_data()))
+    return Page(build(make_data()))
 
 
 def test_every_section_stands_in_the_order_of_the_questions(page):
@@ -208,7 +214,7 @@ def test_a_network_has_one_colour_everywhere(page):
                 assert colour == colours[trace["name"]], place
                 seen.add(trace["name"])
     assert seen == set(NETWORKS)
-    html = report.build(make_data())
+    html = build(make_data())
     for network, colour in colours.items():
         chips = set(re.findall(rf'background:(#\w+)"></span>{network}<', html))
         assert chips == {colour}
@@ -231,7 +237,7 @@ def test_hostile_names_stay_text():
         data, dataset=HOSTILE, title=HOSTILE, verdict=[HOSTILE], provenance={HOSTILE: HOSTILE},
         config=data.config | {"samples": HOSTILE},
     )  # fmt: skip
-    html = report.build(data)
+    html = build(data)
     hostile = Page(html)
     assert "x" not in {attributes.get("src") for _, attributes in hostile.tags}
     assert not [a for _, a in hostile.tags if any(name.startswith("on") for name in a)]
@@ -288,7 +294,7 @@ def test_one_network_one_group_one_seed_and_no_optional_part():
     data = make_data(networks=["simple"], groups=1, seeds=(1,))
     bare = report.ReportData(dataset="fake", summary=data.summary, scores=data.scores)
     for one in (data, bare):
-        text = Page(report.build(replace(one, verdict=[]))).text
+        text = Page(build(replace(one, verdict=[]))).text
         assert "one network was trained" in text
         assert "One network alone" in text
         assert "One group gives no interval" in text
@@ -296,7 +302,7 @@ def test_one_network_one_group_one_seed_and_no_optional_part():
 
 
 def test_two_schemes_have_their_own_tables_and_charts():
-    both = Page(report.build(make_data(schemes=("grouped", "random"))))
+    both = Page(build(make_data(schemes=("grouped", "random"))))
     assert both.text.count("Scheme: random") >= 4
     places = {attributes["id"] for _, attributes in both.tags if attributes.get("class") == "chart"}
     assert {"frames-1", "frames-2", "differences-2", "curves-2-loss"} <= places
@@ -304,7 +310,7 @@ def test_two_schemes_have_their_own_tables_and_charts():
 
 def test_masks_without_single_cells_say_why_scores_are_missing(page):
     data = make_data(instances=False)
-    text = Page(report.build(data)).text
+    text = Page(build(data)).text
     assert "not one cell from another" in text
     assert "not one cell from another" not in page.text
     assert not {"ap50", "seg"} & set(report.chart_figures(data)["frames-1"])
@@ -393,6 +399,7 @@ def write_results(root, data, network_images):
             ("labels", "labels.tif"),
         ):
             getattr(inputs, name).append(folder / file)
+    inputs.template = [TEMPLATES / "report.html.j2"]
     return inputs
 
 

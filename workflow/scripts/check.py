@@ -17,7 +17,6 @@ from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
 
-TEMPLATE = Path(__file__).resolve().parents[1] / "report" / "check.html.j2"
 PICTURES = 48  # frames shown on the page: those with findings, and the first of each group
 
 
@@ -25,6 +24,7 @@ def main(
     samples: Path,
     frames: Iterable[Path],
     labels: Iterable[Path],
+    template: Path,
     findings: Path,
     page: Path,
     dataset: str = "",
@@ -42,7 +42,7 @@ def main(
     found = checks.findings_table(rows, ignore)
     write_table(found, findings)
     with whole(page) as temporary:
-        temporary.write_text(render(dataset, table, found, pictures), encoding="utf-8")
+        temporary.write_text(render(template, dataset, table, found, pictures), encoding="utf-8")
     counts = found["level"].value_counts()
     logger.info("%s", ", ".join(f"{counts.get(level, 0)} {level}s" for level in checks.LEVELS))
 
@@ -86,9 +86,11 @@ def data_uri(picture: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def render(dataset: str, table: pd.DataFrame, found: pd.DataFrame, pictures: list[dict]) -> str:
+def render(
+    template: Path, dataset: str, table: pd.DataFrame, found: pd.DataFrame, pictures: list[dict]
+) -> str:
     """Fill in the page; everything a user wrote is escaped."""
-    environment = Environment(loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True)
+    environment = Environment(loader=FileSystemLoader(template.parent), autoescape=True, trim_blocks=True)
     groups = table.groupby("group", sort=False).agg(
         frames=("sample", "size"),
         cells=("cells", "sum"),
@@ -98,7 +100,7 @@ def render(dataset: str, table: pd.DataFrame, found: pd.DataFrame, pictures: lis
         widths=("width", lambda sides: "–".join(map(str, sorted({sides.min(), sides.max()})))),
         pixel_size_um=("pixel_size_um", "first"),
     )
-    return environment.get_template(TEMPLATE.name).render(
+    return environment.get_template(template.name).render(
         dataset=dataset,
         counts={level: int((found["level"] == level).sum()) for level in checks.LEVELS},
         findings=found.to_dict("records"),
@@ -115,6 +117,7 @@ if __name__ == "__main__":
             snakemake.input.samples,
             snakemake.input.frames,
             snakemake.input.labels,
+            Path(snakemake.input.template),
             Path(snakemake.output.findings),
             Path(snakemake.output.page),
             dataset=snakemake.wildcards.dataset,

@@ -119,7 +119,7 @@ def main(inputs, page: str, figures: str, config: dict, dataset: str) -> None:
         config=config,
         provenance=describe(recipes, scores),
     )
-    html = report.build(data)
+    html = report.build(data, Path(inputs.template[0]).parent)
     with files.whole(page) as temporary:
         temporary.write_text(html, encoding="utf-8")
     for name, table in report.tables(data).items():

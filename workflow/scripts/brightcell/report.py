@@ -16,7 +16,6 @@ from plotly.offline import get_plotlyjs
 from . import charts
 from .metrics import HEADLINE, METRICS
 
-TEMPLATES = Path(__file__).parents[2] / "report"
 BASELINE = "threshold baseline"
 RUN = ("scheme", "network", "fold", "seed")
 CURVES = {
@@ -342,10 +341,13 @@ def _scheme_view(data: ReportData, made: dict[str, pd.DataFrame], scheme: str, n
     }
 
 
-def build(data: ReportData) -> str:
-    """Write the report as one HTML page, with plotly.js, styles and pictures inside."""
+def build(data: ReportData, templates: str | Path) -> str:
+    """Write the report as one HTML page, with plotly.js, styles and pictures inside.
+
+    `templates` is the folder of report.html.j2, report.css and report.js.
+    """
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
