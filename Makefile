@@ -4,7 +4,7 @@ VENV ?= .venv
 CORES ?= all
 BIN = $(VENV)/bin
 # The GPU build of TensorFlow where a driver answers, the CPU build elsewhere.
-DEVICE ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+DEVICE ?= $(shell { test -e $(VENV)/installed-gpu || nvidia-smi; } >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
 
@@ -25,6 +25,7 @@ $(VENV)/bin/python:
 $(VENV)/installed-$(DEVICE): requirements/$(DEVICE).txt | $(VENV)/bin/python
 	@echo "Installing the pinned packages into $(VENV) (once, a minute or two) ..."
 	@$(PIP) -r requirements/$(DEVICE).txt
+	@rm -f $(VENV)/installed-cpu $(VENV)/installed-gpu
 	@touch $@
 
 $(VENV)/installed-dev: requirements/dev.txt $(VENV)/installed-$(DEVICE)

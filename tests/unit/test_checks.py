@@ -376,3 +376,9 @@ def test_check_tells_of_mixed_channels_and_many_frames_give_few_pictures(group, 
     assert found.loc[found["level"] == "error", "finding"].tolist() == ["channels"]
     assert page.count("data:image/png;base64,") == 2
     assert "2 of 61 frames" in page
+
+
+def test_a_group_without_cells_does_not_make_masks_binary(group, tmp_path):
+    rows = group([(texture(1), 0 * cells()), (texture(2), 0 * cells())], "control")
+    run_prepare(rows, tmp_path / "out")
+    assert set(read_table(tmp_path / "out" / "samples.tsv")["mask_type"]) == {"instances"}

@@ -255,3 +255,10 @@ def test_outlines_separate_touching_cells():
     assert lines[4, [2, 5, 6, 9]].all()
     assert not lines[4, [3, 4, 7, 8]].any()
     assert not lines[labels == 0].any()
+
+
+@pytest.mark.parametrize(("extra", "channels"), [("unspecified", 4), ("unassalpha", 3)])
+def test_only_what_a_tiff_calls_alpha_is_dropped(tmp_path, extra, channels):
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 9, 4), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=[extra])
+    np.testing.assert_array_equal(images.read_image(tmp_path / "a.tif"), pixels[..., :channels])

@@ -18,6 +18,7 @@ from brightcell.optics import (
     colour_camera,
     defocused_intensity,
 )
+from brightcell.samples import check_simulated, read_samples
 from brightcell.simulate import (
     SAMPLING,
     SMALLEST_AREA_PX,
@@ -312,6 +313,19 @@ def test_the_script_writes_what_the_library_makes(tmp_path):
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["0.tif", "1.tif"]
 
 
-def test_the_script_refuses_a_sheet_of_another_length(tmp_path):
-    with pytest.raises(InputError, match="2 images"):
-        simulate.main([tmp_path / "a.tif", tmp_path / "b.tif"], [tmp_path / "c.tif"], 1, 2, 96, 1)
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"frames": 5}, "sequence1_05.tif is not simulated, and 11 others"),
+        ({"sequences": 7}, "sequence7_00.tif is not in the sheet, and 11 others"),
+    ],
+)
+def test_a_sheet_of_another_length_is_refused(changed, said):
+    options = {"folder": "resources/demo", "sequences": 6, "frames": 6}
+    samples = read_samples(ROOT / "config/demo.tsv")
+    samples[["image", "mask"]] = samples[["image", "mask"]].map(
+        lambda path: str(Path(path).relative_to(ROOT))
+    )
+    check_simulated(samples, options, "demo.tsv")
+    with pytest.raises(InputError, match=said):
+        check_simulated(samples, options | changed, "demo.tsv")

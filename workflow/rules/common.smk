@@ -24,11 +24,16 @@ try:
     )
     recordings = (
         sheets.read_samples(
-            settings.expand(config["segment"]["samples"]), masks=False, check_files=True
+            settings.expand(config["segment"]["samples"]),
+            masks=False,
+            check_files=True,
+            key="segment.samples",
         )
         if config["segment"]["samples"]
         else samples[:0]
     )
+    if config["simulate"]:
+        sheets.check_simulated(samples, config["simulate"], SHEET)
     folding.assign_schemes(samples, config["folds"], SHEET)  # what is wrong is told now
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -73,10 +78,7 @@ def simulated(kind):
     """The files that the simulator writes for a sequence: `images` or `masks`."""
     if not config["simulate"]:
         return f"results/simulate/unused/sequence{{sequence}}/{kind}"
-    return [
-        f"{config['simulate']['folder']}/{kind}/sequence{{sequence}}_{frame:02d}.tif"
-        for frame in range(config["simulate"]["frames"])
-    ]
+    return sheets.simulated_files(config["simulate"], kind, "{sequence}")
 
 
 def simulated_files():
@@ -119,8 +121,9 @@ def members(name):
 
 
 def recording_rows(wildcards):
-    """The rows of a recording without masks, as dictionaries."""
-    return recordings[recordings["group"] == wildcards.recording].to_dict("records")
+    """The rows of a recording without masks, as dictionaries, in the order of time where it is given."""
+    rows = recordings[recordings["group"] == wildcards.recording].to_dict("records")
+    return sorted(rows, key=lambda row: int(row["frame"] or 0))
 
 
 def result(name):
@@ -134,7 +137,7 @@ def code(script):
 
 
 def image(kind):
-    """The container image of a kind of job; a relative path starts at the project's folder."""
+    """The container image of a kind of job, in the project's folder."""
     return str(ROOT / "containers" / f"{kind}.sif")
 
 

@@ -22,8 +22,8 @@ def main(findings: Path, page: Path, passed: Path) -> None:
         lines += [f"\n  … and {len(errors) - SHOWN} more"] * (len(errors) > SHOWN)
         raise InputError(
             f"{findings}: {len(errors)} error{'s' * (len(errors) > 1)} in images or masks; open {page} to see them. "
-            "Correct the files and start again, or, if a finding is right as it is, add its name to check.ignore "
-            f"in the config.{''.join(lines)}"
+            "Correct the files and start again, or, if a finding that check.ignore takes is right as it is, add its name "
+            f"there in the config.{''.join(lines)}"
         )
     counts = table["level"].value_counts()
     with whole(passed) as temporary:

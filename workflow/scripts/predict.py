@@ -10,12 +10,9 @@ from brightcell.jobs import job
 def main(model, recipe, frames, samples, folds, outputs: dict, settings, precision, device, threads, log):
     """Write one stack of maps a role: uint16 pages (height, width, 1 or 2), see `images.to_uint16`."""
     recipe = files.read_json(recipe)
-    backend.prepare(threads, device)
+    precision = backend.start(threads, device, precision)
     from brightcell import inference
 
-    backend.require(device)
-    precision, reason = backend.choose_precision(precision)
-    log.info("precision %s: %s", precision, reason)
     network = inference.load_model(model, precision)
     assigned, samples = files.read_table(folds), files.read_table(samples)
 

@@ -16,8 +16,6 @@ from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
 
-LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
-
 
 def main(rows: list[dict], options: dict, frames: Path, labels: Path, samples: Path) -> None:
     """Write the stacks `frames` and `labels` and the table `samples` of a group's rows of the sample sheet.
@@ -110,17 +108,7 @@ class Group:
 
     def factor(self, sample: str) -> float:
         """Return by how much the frame's sides are multiplied; 1 where a pixel size is not known."""
-        size = self.pixel_size[sample]
-        if not self.working or math.isnan(size):
-            return 1
-        factor = size / self.working
-        if not SMALLEST_FACTOR <= factor <= LARGEST_FACTOR:
-            raise InputError(
-                f"a pixel of {size:g} µm, brought to working_pixel_size_um {self.working:g}, makes frames "
-                f"{factor:g} times as large. Expected {SMALLEST_FACTOR} to {LARGEST_FACTOR} times: "
-                "are both in µm, and of the specimen, not of the camera?"
-            )
-        return factor
+        return images.scale_factor(self.pixel_size[sample], self.working)
 
     def complain(self) -> None:
         """Raise one InputError with all problems found."""
@@ -143,16 +131,22 @@ class Group:
 
 
 def _mask_type(rows: list[dict], declared: str) -> str:
-    """Return a group's mask type: one mask with several cells' numbers tells for all its masks."""
+    """Return a group's mask type: one mask with several cells' numbers tells for all its masks.
+
+    A group without any cell, such as a negative control, has nothing to tell apart: it counts as instances.
+    """
     if declared != "auto":
         return declared
+    cells = False
     for row in rows:
         try:
-            if images.read_mask(row["mask"])[1] == "instances":
-                return "instances"
+            labels, found = images.read_mask(row["mask"])
         except InputError:
             continue  # told when the masks are read for good
-    return "binary"
+        if found == "instances":
+            return "instances"
+        cells = cells or labels.any()
+    return "binary" if cells else "instances"
 
 
 def _storable(image: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ def main(inputs, page: str, figures: str, config: dict, dataset: str) -> None:
         folds=folds,
         samples=samples,
         gallery=read_gallery(scores, samples, inputs.labels, inputs.frames, inputs.truth, settings["frames"]),
-        baseline=mean_over_groups(baseline),
+        baseline=mean_over_groups(baseline[baseline["sample"].isin(scores["sample"])]),
         config=config,
         provenance=describe(recipes, scores),
     )

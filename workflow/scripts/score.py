@@ -1,28 +1,10 @@
 """Score the labels of one network, fold and seed on its test frames."""
 
-from pathlib import Path
-
-import pandas as pd
-
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_table
-from brightcell.images import read_stack
+from brightcell.images import iterate_named, read_stack
 from brightcell.jobs import job
 from brightcell.metrics import score_frames
-
-
-def read_truth(stacks: list[Path], samples: pd.DataFrame) -> dict:
-    """Read the labels of the samples from the stacks of their groups, {group}/labels.tif."""
-    by_group = {Path(path).parent.name: path for path in stacks}
-    truth = {}
-    for group, rows in samples.groupby("group", sort=False):
-        if group not in by_group:
-            raise InputError(
-                f"group {group}: no prepared labels among {len(by_group)} groups. Expected a folder of this "
-                "name with labels.tif: run the workflow anew from the sample sheet."
-            )
-        truth |= read_stack(by_group[group], rows["sample"])
-    return truth
 
 
 def main(labels, truth, samples, frames, cells, **training) -> None:
@@ -30,8 +12,9 @@ def main(labels, truth, samples, frames, cells, **training) -> None:
     predicted = read_stack(labels)
     table = read_table(samples)
     table = table[table["sample"].isin(list(predicted))]
+    labelled = {name: page[..., 0] for name, page in iterate_named(truth, table)}
     try:
-        scores = score_frames(read_truth(truth, table), predicted, table)
+        scores = score_frames(labelled, predicted, table)
     except InputError as error:
         raise InputError(f"{labels}: {error}") from None
     for scored, path in zip(scores, (frames, cells), strict=True):

@@ -26,17 +26,16 @@ def common_parameters(calibrations: list[dict]) -> dict:
     return pd.DataFrame([each["parameters"] for each in calibrations]).median().to_dict()
 
 
-def scale(row: dict, options: dict, recipe: dict) -> float:
-    """Return the factor that brings a frame to the pixel size that the networks were trained at."""
-    pixel_um, working_um = row["pixel_size_um"] or options["pixel_size_um"], recipe["working_pixel_size_um"]
-    if pixel_um and working_um:
-        return float(pixel_um) / working_um
-    logger.warning(
-        "%s: pixel size unknown, taken to be that of the training images. Write it into the sheet's column "
-        "pixel_size_um if it is not.",
-        row["image"],
-    )
-    return 1.0
+def pixel_size(row: dict, options: dict) -> float | None:
+    """Return the pixel size of a frame's file in µm: the sheet's, else the config's, else None."""
+    size = row["pixel_size_um"] or options["pixel_size_um"]
+    if not size:
+        logger.warning(
+            "%s: pixel size unknown, taken to be that of the training images. Write it into the sheet's column "
+            "pixel_size_um if it is not.",
+            row["image"],
+        )
+    return float(size) if size else None
 
 
 def main(
@@ -51,12 +50,9 @@ def main(
     parameters = common_parameters([calibrations[index] for index in members])
     logger.info("%d × %s; watershed with %s", len(members), network, parameters)
 
-    backend.prepare(threads, device)
+    precision = backend.start(threads, device, precision)
     from brightcell import inference, instances, measure
 
-    backend.require(device)
-    precision, reason = backend.choose_precision(precision)
-    logger.info("precision %s: %s", precision, reason)
     networks = [inference.load_model(models[index], precision) for index in members]
 
     def predict(tiles):
@@ -72,15 +68,20 @@ def main(
                     f"{row['image']}: {frame.shape[-1]} channels; the networks were trained on "
                     f"{recipe['channels']}. Convert the recording, or train networks on images like it."
                 )
-            image = images.rescale_image(frame, scale(row, options, recipe))
+            pixel_um = pixel_size(row, options)
+            try:
+                factor = images.scale_factor(pixel_um, recipe["working_pixel_size_um"])
+            except InputError as error:
+                raise InputError(f"{row['image']}: {error}") from None
+            image = images.rescale_image(frame, factor)
             maps = inference.predict_frame(predict, image, recipe, settings)
             distance = maps[..., 1] if maps.shape[-1] == 2 else None
             labels = images.resize_labels(
                 instances.label_cells(maps[..., 0], distance, **parameters), frame.shape[:2]
             )
-            pixel_um = row["pixel_size_um"] or options["pixel_size_um"]
-            table = measure.measure_cells(labels, frame, float(pixel_um) if pixel_um else None)
+            table = measure.measure_cells(labels, frame, pixel_um)
             table.insert(0, "sample", row["sample"])
+            table.insert(1, "frame", row["frame"])
             tables.append(table)
             logger.info("%s: %d cells", row["sample"], labels.max())
             yield row["sample"], labels

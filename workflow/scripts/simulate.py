@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from brightcell.errors import InputError
 from brightcell.files import whole
 from brightcell.jobs import job
 from brightcell.simulate import simulate_sequence
@@ -26,11 +25,6 @@ def write_frame(path: str | Path, pixels: np.ndarray) -> None:
 
 def main(images, masks, sequence: int, frames: int, size: int, seed: int) -> None:
     """Write `frames` images (RGB, uint8) and masks (labels, uint16) of a sequence, in the order of time."""
-    if len(images) != frames or len(masks) != frames:
-        raise InputError(
-            f"sequence {sequence}: the sample sheet names {len(images)} images and {len(masks)} masks, the config "
-            f"{frames} frames. Expected as many: correct `frames` in the config's key `simulate`, or the sheet."
-        )
     made = simulate_sequence(seed, sequence, frames, size)
     for paths, pixels in ((images, made.images), (masks, made.labels)):
         for path, frame in zip(paths, pixels, strict=True):

@@ -7,15 +7,21 @@ from pathlib import Path
 import pandas as pd
 
 from brightcell import backend, files, images, provenance
+from brightcell.errors import InputError
 from brightcell.folds import rows_in_role
 from brightcell.jobs import job
 
 
 def choose_target(wanted: str, samples: pd.DataFrame, log) -> str:
     """Settle `auto`: the distance is learned where every mask tells single cells apart."""
+    semantic = samples.loc[samples["mask_type"] != "instances", "sample"]
+    if wanted == "foreground+distance" and len(semantic):
+        raise InputError(
+            f"network.target is foreground+distance, but the masks of {len(semantic)} samples ({semantic.iloc[0]}, …) "
+            "do not tell touching cells apart. Number the cells in these masks, or take foreground or auto."
+        )
     if wanted != "auto":
         return wanted
-    semantic = samples.loc[samples["mask_type"] != "instances", "sample"]
     if len(semantic):
         log.info(
             "target: foreground alone, because the masks of %d samples (%s, …) do not tell touching cells apart",
@@ -51,14 +57,11 @@ def main(
     target = choose_target(params.network["target"], samples, log)
     seed = int(wildcards.seed)
 
-    backend.prepare(threads, params.training["device"])
+    precision = backend.start(threads, params.training["device"], params.training["precision"])
     import keras
 
     from brightcell import nets, training
 
-    backend.require(params.training["device"])
-    precision, reason = backend.choose_precision(params.training["precision"])
-    log.info("precision %s: %s; backend %s, %d threads", precision, reason, keras.backend.backend(), threads)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
 

@@ -47,9 +47,10 @@ def normalised_distance(labels: np.ndarray) -> np.ndarray:
     if not edge.any():
         return (labels > 0).astype(np.float32)
     distance = (ndimage.distance_transform_edt(~edge) + 1)[1:-1, 1:-1]
-    largest = np.zeros(labels.max() + 1)
-    np.maximum.at(largest, labels.ravel(), distance.ravel())
-    return np.where(labels > 0, distance / largest[labels], 0).astype(np.float32)
+    ids, dense = np.unique(labels, return_inverse=True)  # ids may be large
+    largest = np.zeros(len(ids))
+    np.maximum.at(largest, dense.ravel(), distance.ravel())
+    return np.where(labels > 0, distance / largest[dense.reshape(labels.shape)], 0).astype(np.float32)
 
 
 def random_matrix(rng: np.random.Generator, settings: dict) -> np.ndarray:

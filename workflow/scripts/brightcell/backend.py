@@ -1,5 +1,6 @@
-"""Set Keras up before it is imported: backend, threads, device, precision, seed."""
+"""Set Keras up before it is imported: backend, threads, device, precision."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -7,6 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError
+
+logger = logging.getLogger("brightcell")
+
+
+def start(threads: int, device: str, precision: str) -> str:
+    """Prepare the backend, see to the device that the config wants, and return the dtype policy, logged."""
+    prepare(threads, device)
+    require(device)
+    policy, reason = choose_precision(precision)
+    logger.info(
+        "precision %s: %s; backend %s, %d threads", policy, reason, os.environ["KERAS_BACKEND"], threads
+    )
+    return policy
 
 
 def prepare(threads: int, device: str = "auto") -> None:

@@ -214,8 +214,7 @@ def wrong_window(truth: np.ndarray, predictions: list[np.ndarray]) -> tuple[slic
     SMALLEST_CELL_PX across on a picture of the whole frame.
     """
     height, width = truth.shape
-    areas = np.bincount(truth.ravel())[1:]
-    areas = areas[areas > 0]
+    areas = np.unique(truth[truth > 0], return_counts=True)[1]
     across = 2 * np.sqrt(np.median(areas) / np.pi) if areas.size else np.inf
     side = int(PICTURE_SIDE_PX * max(1.0, across / SMALLEST_CELL_PX))
     side = min(side, min(height, width)) if side < max(height, width) else max(height, width)

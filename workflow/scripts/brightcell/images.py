@@ -18,6 +18,7 @@ from .files import whole
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = (*TIFF_SUFFIXES, ".png", ".jpg", ".jpeg")
+LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
 
 
 def read_pixels(path: str | Path) -> np.ndarray:
@@ -60,16 +61,22 @@ def read_image(path: str | Path) -> np.ndarray:
             f"{path}: an array of shape {pixels.shape} is no single frame. Expected height × width, "
             "with one to four channels: write stacks as one file a frame, each with a row of its own."
         )
-    if pixels.shape[-1] in (2, 4) and Path(path).suffix.lower() not in TIFF_SUFFIXES:
+    if pixels.shape[-1] in (2, 4) and _last_is_alpha(path):
         pixels = pixels[..., :-1]
-    elif pixels.shape[-1] == 4 and pixels.dtype == np.uint8:
-        pixels = pixels[..., :3]
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise InputError(
             f"{path}: {int((~np.isfinite(pixels)).sum())} pixels are NaN or infinite. "
             "Replace them by numbers, or remove the row from the sample sheet."
         )
     return pixels
+
+
+def _last_is_alpha(path: str | Path) -> bool:
+    """Say whether an image of two or four channels ends in transparency; a TIFF tells, PNG means it."""
+    if Path(path).suffix.lower() not in TIFF_SUFFIXES:
+        return True
+    with tifffile.TiffFile(path) as file:
+        return any(int(sample) in (1, 2) for sample in file.pages[0].extrasamples)
 
 
 def read_mask(path: str | Path, mask_type: str = "auto") -> tuple[np.ndarray, str]:
@@ -188,6 +195,23 @@ def to_uint16(probability: np.ndarray) -> np.ndarray:
 def from_uint16(stored: np.ndarray) -> np.ndarray:
     """Turn uint16 pages of `to_uint16` back into float32 in 0..1."""
     return stored.astype(np.float32) / np.float32(65535)
+
+
+def scale_factor(pixel_size_um: float | None, working_pixel_size_um: float | None) -> float:
+    """Return by how much a frame's sides are multiplied; 1 where a pixel size is unknown (None or NaN).
+
+    Raises InputError for a factor that no one means.
+    """
+    if not pixel_size_um or not working_pixel_size_um or pixel_size_um != pixel_size_um:
+        return 1.0
+    factor = pixel_size_um / working_pixel_size_um
+    if not SMALLEST_FACTOR <= factor <= LARGEST_FACTOR:
+        raise InputError(
+            f"a pixel of {pixel_size_um:g} µm, brought to working_pixel_size_um {working_pixel_size_um:g}, makes frames "
+            f"{factor:g} times as large. Expected {SMALLEST_FACTOR} to {LARGEST_FACTOR} times: "
+            "are both in µm, and of the specimen, not of the camera?"
+        )
+    return factor
 
 
 def rescale_image(image: np.ndarray, factor: float) -> np.ndarray:

@@ -96,7 +96,7 @@ def predict_frame(
     levels), settings the config's `prediction` (tile, overlap, batch_size). Returns float32 (height, width, outputs).
     """
     image = images.normalise(frame, recipe["percentiles"])
-    tile = fitting_tile(settings["tile"], recipe["levels"])
+    tile = fitting_tile(min(settings["tile"], max(frame.shape[:2])), recipe["levels"])
     return predict_tiled(predict, image, tile, settings["overlap"], settings["batch_size"])
 
 

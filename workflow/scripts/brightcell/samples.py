@@ -20,18 +20,20 @@ def read_samples(
     masks: bool = True,
     check_files: bool = False,
     exempt: str | Path | Iterable[str | Path] = (),
+    key: str = "samples",
 ) -> pd.DataFrame:
     """Read a sample sheet into a table of text, one row a frame, with all columns of the schema.
 
     `image` and `mask` become paths seen from the working folder; an optional column that is
     missing is filled with "". Without `masks` the sheet need not have a column `mask`. With
     `check_files` images and masks must exist, except below the folders `exempt`, which a rule fills.
+    `key` is the config's key that names the sheet.
     All problems are told in one InputError, each with its line.
     """
     path = Path(path)
     schema = load_schema(SAMPLES_SCHEMA) if schema is None else schema
     required = [name for name in schema["required"] if masks or name != "mask"]
-    header, rows, lines = _split(path)
+    header, rows, lines = _split(path, key)
     problems = list(_column_problems(header, list(schema["properties"]), required))
     problems += _told(_wrong_widths(rows, lines, len(header)))
     if not problems:
@@ -48,14 +50,41 @@ def read_samples(
     return table.reset_index(drop=True)
 
 
-def _split(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+def simulated_files(options: dict, kind: str, sequence: int | str) -> list[str]:
+    """Name the files that the simulator writes for a sequence; kind is `images` or `masks`."""
+    frames = range(options["frames"])
+    return [f"{options['folder']}/{kind}/sequence{sequence}_{frame:02d}.tif" for frame in frames]
+
+
+def check_simulated(samples: pd.DataFrame, options: dict, source: str | Path) -> None:
+    """Raise InputError where a sheet below the simulator's folder names files that it does not write."""
+    made = {
+        name
+        for kind in ("images", "masks")
+        for sequence in range(1, options["sequences"] + 1)
+        for name in simulated_files(options, kind, sequence)
+    }
+    named = {*samples["image"], *samples["mask"]}
+    for wrong, fault in (
+        (sorted(named - made), "is not simulated"),
+        (sorted(made - named), "is not in the sheet"),
+    ):
+        if wrong:
+            raise InputError(
+                f"{source}: {wrong[0]} {fault}, and {len(wrong) - 1} others. The config's key simulate makes "
+                f"{options['sequences']} sequences of {options['frames']} frames in {options['folder']}: "
+                "correct it, or the sheet."
+            )
+
+
+def _split(path: Path, key: str) -> tuple[list[str], list[list[str]], list[int]]:
     """Split a sheet into header, rows of cells and their line numbers; empty lines are left out."""
     if not path.is_file():
         folder = path.parent
         names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
         guess = nearest(path.name, names)
         hint = f" Did you mean {folder / guess}?" if guess else ""
-        raise InputError(f"{path}: no such sample sheet. Correct the key `samples` of the config.{hint}")
+        raise InputError(f"{path}: no such sample sheet. Correct the key `{key}` of the config.{hint}")
     content = path.read_bytes()
     try:
         utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
