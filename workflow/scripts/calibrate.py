@@ -14,10 +14,7 @@ def main(validation, truth, samples, parameters_file, table_file, options, log):
     if (rows["mask_type"] != "instances").any() and score not in ("cell_iou", "cell_dice"):
         log.info("score: cell_iou in place of %s, because the masks do not tell touching cells apart", score)
         score = "cell_iou"
-    frames = [
-        (truths[name][..., 0], page[..., 0], page[..., 1] if page.shape[-1] == 2 else None)
-        for name, page in ((name, page.reshape(*page.shape[:2], -1)) for name, page in maps.items())
-    ]
+    frames = [(truths[name][..., 0], *images.split_maps(page)) for name, page in maps.items()]
     table = calibration.calibrate(frames, {**options, "score": score})
     best = table.iloc[0].to_dict()
     value = best.pop("value")

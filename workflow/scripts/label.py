@@ -1,7 +1,5 @@
 """Separate the cells of the test frames of one trained network."""
 
-import numpy as np
-
 from brightcell import files, images, instances
 from brightcell.jobs import job
 
@@ -13,9 +11,8 @@ def main(test, calibration, labels_file, log):
 
     def labelled():
         for name, page in images.iterate_stack(test):
-            maps = np.atleast_3d(images.from_uint16(page))
-            distance = maps[..., 1] if maps.shape[-1] == 2 else None
-            labels = instances.label_cells(maps[..., 0], distance, **parameters)
+            maps = images.split_maps(images.from_uint16(page))
+            labels = instances.label_cells(*maps, **parameters)
             log.info("%s: %d cells", name, labels.max())
             yield name, labels
 

@@ -75,9 +75,8 @@ def main(
                 raise InputError(f"{row['image']}: {error}") from None
             image = images.rescale_image(frame, factor)
             maps = inference.predict_frame(predict, image, recipe, settings)
-            distance = maps[..., 1] if maps.shape[-1] == 2 else None
             labels = images.resize_labels(
-                instances.label_cells(maps[..., 0], distance, **parameters), frame.shape[:2]
+                instances.label_cells(*images.split_maps(maps), **parameters), frame.shape[:2]
             )
             table = measure.measure_cells(labels, frame, pixel_um)
             table.insert(0, "sample", row["sample"])

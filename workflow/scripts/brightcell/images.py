@@ -197,6 +197,12 @@ def from_uint16(stored: np.ndarray) -> np.ndarray:
     return stored.astype(np.float32) / np.float32(65535)
 
 
+def split_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Split a network's maps (height, width[, outputs]) into foreground and, where there is one, distance."""
+    maps = np.atleast_3d(maps)
+    return maps[..., 0], maps[..., 1] if maps.shape[-1] == 2 else None
+
+
 def scale_factor(pixel_size_um: float | None, working_pixel_size_um: float | None) -> float:
     """Return by how much a frame's sides are multiplied; 1 where a pixel size is unknown (None or NaN).
 
