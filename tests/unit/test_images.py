@@ -1,5 +1,6 @@
 import warnings
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -19,6 +20,8 @@ def save(path, array, **options):
         warnings.simplefilter("ignore")
         if path.suffix == ".tif":
             tifffile.imwrite(path, array, **options)
+        elif path.suffix == ".png" and array.dtype == np.uint16:
+            path.write_bytes(imagecodecs.png_encode(array))
         else:
             io.imsave(path, array, check_contrast=False)
     return path
@@ -34,8 +37,6 @@ def two_squares(dtype=np.uint8, first=1, second=1):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(12, 17), (12, 17, 3)])
 def test_images_come_back_unchanged(tmp_path, suffix, dtype, shape):
-    if suffix == ".png" and dtype == np.uint16 and len(shape) == 3:
-        pytest.skip("no writer")
     image = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
     read = images.read_image(save(tmp_path / f"a{suffix}", image))
     assert read.dtype == dtype

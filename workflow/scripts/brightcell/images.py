@@ -7,6 +7,7 @@ description. Pages may differ in size. Fiji opens it as a stack, `read_stack` as
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pandas as pd
 import tifffile
@@ -16,8 +17,20 @@ from skimage import io, measure, transform
 from .errors import InputError
 from .files import whole
 
-TIFF_SUFFIXES = (".tif", ".tiff")
-SUFFIXES = (*TIFF_SUFFIXES, ".png", ".jpg", ".jpeg")
+
+def read_png(path: Path) -> np.ndarray:
+    """Read a PNG of 8 or 16 bits, grey or colour (other readers cut 16-bit colour down to 8 bits)."""
+    return imagecodecs.png_decode(path.read_bytes())
+
+
+# A format is one entry: the suffix, and what reads a file of it into an array.
+READERS = {
+    ".tif": tifffile.imread,
+    ".tiff": tifffile.imread,
+    ".png": read_png,
+    ".jpg": io.imread,
+    ".jpeg": io.imread,
+}
 LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
 
 
@@ -29,15 +42,14 @@ def read_pixels(path: str | Path) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file. Correct the path in the sample sheet.")
-    if path.suffix.lower() not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
         raise InputError(
             f"{path}: the format {path.suffix or '(no suffix)'} is not read. "
-            f"Expected one of {', '.join(SUFFIXES)}: convert the file, for example with Fiji."
+            f"Expected one of {', '.join(READERS)}: convert the file, for example with Fiji."
         )
     try:
-        if path.suffix.lower() in TIFF_SUFFIXES:
-            return tifffile.imread(path)
-        return np.asarray(io.imread(path))
+        return np.asarray(READERS[suffix](path))
     except Exception as error:  # each reader has errors of its own; all mean a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
@@ -73,7 +85,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 def _last_is_alpha(path: str | Path) -> bool:
     """Say whether an image of two or four channels ends in transparency; a TIFF tells, PNG means it."""
-    if Path(path).suffix.lower() not in TIFF_SUFFIXES:
+    if Path(path).suffix.lower() not in (".tif", ".tiff"):
         return True
     with tifffile.TiffFile(path) as file:
         return any(int(sample) in (1, 2) for sample in file.pages[0].extrasamples)
