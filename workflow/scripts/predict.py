@@ -3,8 +3,8 @@
 import time
 
 from brightcell import backend, files, images
-from brightcell.folds import rows_in_role
 from brightcell.jobs import job
+from brightcell.roles import rows_in_role
 
 
 def main(model, recipe, frames, samples, folds, outputs: dict, settings, precision, device, threads, log):

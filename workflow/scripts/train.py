@@ -8,8 +8,8 @@ import pandas as pd
 
 from brightcell import backend, files, images, provenance
 from brightcell.errors import InputError
-from brightcell.folds import rows_in_role
 from brightcell.jobs import job
+from brightcell.roles import rows_in_role
 
 
 def choose_target(wanted: str, samples: pd.DataFrame, log) -> str:

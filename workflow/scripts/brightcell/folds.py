@@ -109,14 +109,6 @@ def assign_schemes(samples: pd.DataFrame, options: dict, source: str | Path) -> 
         raise InputError(f"{source}: {error}") from None
 
 
-def rows_in_role(
-    samples: pd.DataFrame, folds: pd.DataFrame, scheme: str, fold: int, role: str
-) -> pd.DataFrame:
-    """Choose the rows of `samples` that have a role in a fold of a scheme."""
-    chosen = (folds["scheme"] == scheme) & (folds["fold"] == fold) & (folds["role"] == role)
-    return samples[samples["sample"].isin(folds.loc[chosen, "sample"])]
-
-
 def _check_number(units: int, n_folds: int, unit: str, advice: str) -> None:
     """Raise InputError unless every fold can have a unit (group or frame) of its own in every role."""
     if n_folds < 2:

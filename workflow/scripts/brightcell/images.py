@@ -4,6 +4,7 @@ A *stack file* is a TIFF with one page a sample, in order; the sample's name is 
 description. Pages may differ in size. Fiji opens it as a stack, `read_stack` as a dictionary.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -220,7 +221,7 @@ def scale_factor(pixel_size_um: float | None, working_pixel_size_um: float | Non
 
     Raises InputError for a factor that no one means.
     """
-    if not pixel_size_um or not working_pixel_size_um or pixel_size_um != pixel_size_um:
+    if not pixel_size_um or not working_pixel_size_um or math.isnan(pixel_size_um):
         return 1.0
     factor = pixel_size_um / working_pixel_size_um
     if not SMALLEST_FACTOR <= factor <= LARGEST_FACTOR:
