@@ -9,10 +9,10 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint manual lock containers clean
+.PHONY: help setup formats demo leakage test test-containers lint manual lock containers clean
 
 help:  ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: $(VENV)/installed-$(DEVICE)  ## install what the workflow needs into .venv
 
@@ -33,8 +33,15 @@ $(VENV)/installed-dev: requirements/dev.txt $(VENV)/installed-$(DEVICE)
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
+formats: $(VENV)/installed-formats  ## install the readers of CZI, ND2, LIF and OME-Zarr
+
+$(VENV)/installed-formats: requirements/formats.txt $(VENV)/installed-$(DEVICE)
+	@echo "Installing the readers of microscopes' formats into $(VENV) ..."
+	@$(PIP) -r requirements/formats.txt
+	@touch $@
+
 lock:  ## pin the versions anew (needs uv)
-	cd requirements && for name in cpu gpu dev image report; do uv pip compile --universal --python-version 3.11 \
+	cd requirements && for name in cpu gpu dev image report train-cpu train-gpu formats; do uv pip compile --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade $$name.in -o $$name.txt; done
 
 # The demo's networks are so small that two of them train faster side by side than one after the other.
@@ -43,8 +50,16 @@ demo: setup  ## run the whole workflow on simulated time-lapses; at most ten min
 	@echo
 	@echo "The report: $(CURDIR)/results/demo/report.html (open it in a browser)"
 
+leakage: setup  ## run the demo on grouped and on random folds: by how much leakage overrates; ten minutes or so
+	@$(SNAKEMAKE) --logger rich --set-threads train=1 predict=1 --configfile config/config.yaml config/leakage.yaml
+	@echo
+	@echo "The report: $(CURDIR)/results/demo_leakage/report.html; the figures: comparison/leakage.tsv beside it"
+
 test: $(VENV)/installed-dev  ## run all tests; at most fifteen minutes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/containers
+
+test-containers: $(VENV)/installed-dev  ## run the workflow in the images of `make containers`; some minutes
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/containers
 
 lint: $(VENV)/installed-dev  ## check format, style, the workflow and the examples in docstrings
 	@$(BIN)/ruff check .
@@ -55,23 +70,9 @@ lint: $(VENV)/installed-dev  ## check format, style, the workflow and the exampl
 	@cd workflow/scripts && PYTHONPATH=. $(CURDIR)/$(BIN)/python -m pytest -q -c /dev/null --rootdir=. --doctest-modules brightcell
 
 # The base that images are built on; without an image registry: CONTAINER_BOOTSTRAP=localimage CONTAINER_BASE=/path/to/base
-CONTAINER_BOOTSTRAP ?= docker
-CONTAINER_BASE ?= python:3.11-slim-bookworm
-VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-
-containers: containers/image.sif containers/train.sif containers/report.sif  ## build the Apptainer images for --sdm apptainer
-
-containers/image.sif: requirements/image.txt
-containers/train.sif: requirements/$(DEVICE).txt
-containers/report.sif: requirements/report.txt
-
-containers/%.sif: containers/%.def
-	@command -v apptainer >/dev/null || { echo "Apptainer is not installed; docs/containers.md tells how the images are built."; exit 1; }
-	@echo "Building $@ (once, some minutes) ..."
-	@apptainer --quiet build --force --fakeroot --mksquashfs-args "-comp zstd -Xcompression-level 3" \
-	  --build-arg bootstrap=$(CONTAINER_BOOTSTRAP) --build-arg base=$(CONTAINER_BASE) \
-	  --build-arg requirements=$(filter requirements/%,$^) --build-arg version=$(VERSION) $(@:.sif=.part.sif) $<
-	@mv $(@:.sif=.part.sif) $@
+containers: setup  ## build the Apptainer images for --sdm apptainer
+	@CONTAINER_BOOTSTRAP="$(CONTAINER_BOOTSTRAP)" CONTAINER_BASE="$(CONTAINER_BASE)" \
+	  $(BIN)/python containers/build.py build --device $(DEVICE)
 
 manual: setup  ## write config/README.md anew from the schemas
 	@$(BIN)/python workflow/scripts/manual.py

@@ -18,11 +18,13 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/fetch.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/segment.smk"
+include: "workflow/rules/containers.smk"
 
 
 rule all:

@@ -2,6 +2,7 @@
 
 import os
 
+from corpus.table import pytest_terminal_summary  # noqa: F401
 from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -33,6 +33,22 @@ def test_every_stage_leaves_its_files(done):
     assert {"cell_iou", "ap50", "seg"} <= set(differences["score"])
 
 
+def test_both_protocols_score_the_same_predictions(done):
+    published = files.read_table(done.path("comparison/published.tsv")).set_index("network")
+    assert list(published.index) == ["simple", "attention"]
+    assert (published["frames"] == 8).all()
+    scores = files.read_table(done.path("scores.tsv"))
+    cells = 1 - published["all_background_accuracy"]
+    assert cells.between(0.01, 0.3).all()  # four discs a frame
+    assert files.read_table(done.path("comparison/leakage.tsv")).empty
+    curves = files.read_table(done.path("comparison/curves.tsv"))
+    assert len(curves) == 2 * 19
+    assert curves["threshold"].max() == 0.95
+    of_probabilities = files.read_table(done.path("comparison/reliability.tsv"))
+    pixels = of_probabilities.groupby("network")["pixels"].sum()
+    assert (pixels == 48 * 48 * scores["sample"].nunique()).all()
+
+
 def test_labels_and_maps_belong_to_the_test_frames(done):
     folder = done.path("models/grouped/attention/fold2-seed1")
     folds = files.read_table(done.path("folds.tsv")).query("fold == 2")
@@ -77,7 +93,7 @@ def test_an_edited_module_reruns_what_it_changed(done, module, rerun):
     source = path.read_text()
     try:
         path.write_text(source + "\nEDITED = True\n")
-        assert set(done.planned()) - {"all"} == rerun
+        assert set(done.planned()) - {"all", "gather_jobs"} == rerun
         path.write_text(source + "\n# a comment\n")
         assert "Nothing to be done" in done.snakemake("-n").stdout
     finally:
@@ -87,7 +103,7 @@ def test_an_edited_module_reruns_what_it_changed(done, module, rerun):
 def test_a_changed_setting_reruns_what_it_changed(done):
     try:
         done.write_config(comparison={"draws": 300})
-        assert set(done.planned()) - {"all"} == {"compare", "report"}
+        assert set(done.planned()) - {"all", "gather_jobs"} == {"compare", "report"}
         done.write_config(seeds=[1, 2])
         assert done.planned()["train"] == 4  # the new seed alone
     finally:

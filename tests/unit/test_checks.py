@@ -5,20 +5,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from scipy import ndimage
+from textured import scene
 
 import check
 import gate
 import gather
 import prepare
-from brightcell import checks, images
+from brightcell import check_pictures, checks, images
 from brightcell.errors import InputError
 from brightcell.files import read_table
+from brightcell.findings import FINDINGS, LEVELS, UNACCEPTABLE, finding_row, findings_table
+from brightcell.settings import complete, load_schema
 
-OPTIONS = {"mask_type": "auto", "pixel_size_um": None, "working_pixel_size_um": None}
+OPTIONS = complete({"dataset": "test", "samples": "samples.tsv"}, load_schema())["images"]
 
 
 def texture(seed=1, shape=(60, 80)):
-    return np.random.default_rng(seed).normal(1000, 100, shape).astype(np.uint16)
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(0, 1, shape), 1.5)
+    return (1000 + 100 * noise / noise.std()).astype(np.uint16)
 
 
 def cells(shape=(60, 80), numbers=(1, 2, 3)):
@@ -28,121 +33,84 @@ def cells(shape=(60, 80), numbers=(1, 2, 3)):
     return labels
 
 
-def names(image=None, labels=None, mask_type="instances"):
-    found = checks.frame_findings(
-        texture() if image is None else image, cells() if labels is None else labels, mask_type
-    )
-    return set(found)
-
-
-def facts(**columns):
+def facts(frames=3, **columns):
+    """Samples with what `look` measures, nothing wrong with them."""
     table = pd.DataFrame(
         {
-            "sample": ["a", "b", "c"],
-            "group": ["g", "g", "h"],
+            "sample": [f"s{number}" for number in range(frames)],
+            "group": ["g"] * (frames - 1) + ["h"],
             "split": "",
             "mask_type": "instances",
             "channels": 1,
+            "height": 100,
+            "width": 100,
             "pixel_size_um": 0.65,
             "cells": 100,
+            "foreground": 0.2,
+            "touching": 0.1,
+            "diameter_low_px": 20.0,
+            "diameter_px": 30.0,
+            "diameter_high_px": 40.0,
+            "contrast": 1.0,
+            "sharpness": 1.0,
+            "fit": 0.6,
+            "image_print": [str(number) for number in range(frames)],
         }
     )
     return table.assign(**columns)
 
 
+def listed(rows):
+    return [(row["finding"], row["sample"]) for row in rows]
+
+
+def names(image, labels, mask_type="instances"):
+    return set(checks.look(image, labels, mask_type).findings)
+
+
 def test_a_good_frame_has_no_findings():
-    assert names() == set()
-    assert names(image=np.dstack([texture(1), texture(2), texture(3)]).astype(np.float32)) == set()
+    image, labels = scene()
+    assert names(image, labels) == set()
+    assert names(np.dstack([image, image // 2, image]).astype(np.float32), labels) == set()
 
 
-def test_a_blank_frame():
-    assert names(image=np.full((60, 80), 7, np.uint8)) == {"blank"}
-    assert names(image=np.full((60, 80, 3), [1, 2, 3], np.uint8)) == {"blank"}
+def test_an_inverted_mask_is_told_as_that_alone():
+    image, labels = scene()
+    found = names(image, (labels == 0).astype(np.int32), "binary")
+    assert "inverted" in found and "mostly_cell" not in found
 
 
-@pytest.mark.parametrize(("share", "found"), [(0.04, set()), (0.06, {"saturated"})])
-@pytest.mark.parametrize("value", [0, 65535])
-def test_a_saturated_frame(share, found, value):
-    image = texture()
-    image.ravel()[: int(share * image.size)] = value
-    assert names(image=image) == found
+def test_background_drawn_as_a_cell_where_the_image_tells_nothing():
+    found = names(texture(), (cells() == 0).astype(np.int32), "binary")
+    assert "mostly_cell" in found and "inverted" not in found
 
 
-def test_a_camera_of_10_bits_saturates_below_the_end_of_16_bits():
-    assert names(image=np.minimum(texture(), 1023)) == {"saturated"}
+def test_a_dense_layer_with_bright_borders_is_not_inverted():
+    rows, columns = np.mgrid[:192, :192]
+    border = (rows % 16 < 3) | (columns % 16 < 3)
+    labels = np.where(border, 0, 1 + rows // 16 * 12 + columns // 16).astype(np.int32)
+    image = 1000 + 500 * border * texture(shape=(192, 192)) / 1000.0
+    assert names(image.astype(np.uint16), labels) == set()
 
 
-def test_one_saturated_channel_is_enough():
-    image = np.dstack([texture(1), texture(2), np.minimum(texture(3), 1000)])
-    assert "saturated" in names(image=image)
+def test_facts_of_a_frame():
+    image, labels = scene(cells=10)
+    seen = checks.look(image, labels, "instances")
+    area = np.count_nonzero(labels)
+    assert seen.facts["foreground"] == area / labels.size
+    assert seen.facts["diameter_px"] == pytest.approx(2 * np.sqrt(area / 10 / np.pi), rel=0.02)
+    assert seen.facts["touching"] == 0
+    assert len(seen.cells) == 10
+    empty = checks.look(image, 0 * labels, "instances")
+    assert np.isnan([empty.facts["diameter_px"], empty.facts["touching"], empty.facts["fit"]]).all()
 
 
-def test_empty_and_full_masks():
-    assert names(labels=np.zeros((60, 80), np.int32)) == {"empty_mask"}
-    assert names(labels=np.ones((60, 80), np.int32), mask_type="binary") == {"full_mask"}
-
-
-def test_an_inverted_binary_mask():
-    assert names(labels=(cells() == 0).astype(np.int32), mask_type="binary") == {"inverted"}
-
-
-def test_background_with_a_number_among_cells():
-    assert names(labels=cells() + 1) == {"full_mask", "inverted"}
-
-
-def test_a_dense_layer_of_cells_is_not_inverted():
-    rows, columns = np.mgrid[:60, :80]
-    assert names(labels=(1 + rows // 10 * 8 + columns // 10).astype(np.int32)) == {"full_mask"}
-    labels = (1 + rows // 10 * 8 + columns // 10).astype(np.int32) * (rows % 10 > 0)
-    assert names(labels=labels) == set()
-
-
-def test_cells_in_pieces_are_counted():
-    labels = cells(numbers=(4, 9, 4))
-    found = checks.mask_findings(labels, "instances")
-    assert found == {"pieces": "1 of 2 cells are in several pieces: numbers 4"}
-    assert checks.mask_findings(labels, "binary") == {}
-
-
-def test_specks_are_counted():
-    labels = cells()
-    labels[50, 3:12] = 70000
-    labels[40, 3:13] = 5
-    found = checks.mask_findings(labels, "instances")
-    assert found == {"specks": "1 of 5 cells have fewer than 10 pixels: numbers 70000"}
-
-
-def test_fingerprints_tell_arrays_apart():
-    image = texture()
-    assert checks.fingerprint(image) == checks.fingerprint(image.copy())
-    assert checks.fingerprint(np.asfortranarray(image)) == checks.fingerprint(image)
-    others = [image.astype(np.int32), image.reshape(80, 60), image + 1]
-    assert len({checks.fingerprint(each) for each in [image, *others]}) == 4
-
-
-@pytest.mark.parametrize(
-    ("prints", "split", "finding"),
-    [
-        (["x", "x", "y"], "", "duplicate"),
-        (["x", "y", "x"], "", "leakage"),
-        (["x", "x", "y"], ["train", "test", "test"], "leakage"),
-        (["x", "x", "y"], ["train", "train", "test"], "duplicate"),
-        (["x", "x", "x"], "", "leakage"),
-    ],
-)
-def test_equal_frames(prints, split, finding):
-    rows = checks.repeat_findings(facts(split=split, image_print=prints, mask_print=["1", "2", "3"]))
-    assert [row["finding"] for row in rows] == [finding]
-    assert "a (group g" in rows[0]["found"]
-
-
-def test_equal_masks_of_different_frames():
-    rows = checks.repeat_findings(facts(image_print=["x", "y", "z"], mask_print=["1", "1", "2"]))
-    assert [row["finding"] for row in rows] == ["duplicate_mask"]
-
-
-def test_blank_frames_and_empty_masks_are_no_repeats():
-    assert checks.repeat_findings(facts(image_print=["", "", "x"], mask_print=["", "", "1"])) == []
+def test_a_group_is_summed_up():
+    samples = facts(cells=[10, 30, 60], diameter_px=[20, 40, 50], pixel_size_um=[0.5, 0.5, np.nan])
+    groups = checks.group_table(samples).set_index("group")
+    assert groups.loc["g", ["frames", "cells", "fewest_cells", "most_cells"]].tolist() == [2, 40, 10, 30]
+    assert groups.loc["g", "diameter_um"] == 15
+    assert np.isnan(groups.loc["h", "diameter_um"])
 
 
 @pytest.mark.parametrize(
@@ -151,11 +119,7 @@ def test_blank_frames_and_empty_masks_are_no_repeats():
         ({}, None, []),
         ({"channels": [1, 1, 3]}, None, ["channels"]),
         ({"mask_type": ["instances", "instances", "binary"]}, None, ["mask_types"]),
-        (
-            {"mask_type": ["instances", "instances", "binary"], "cells": [99, 99, 0]},
-            None,
-            [],
-        ),
+        ({"mask_type": ["instances", "instances", "binary"], "cells": [99, 99, 0]}, None, []),
         ({"pixel_size_um": [0.65, 0.65, 0.33]}, None, ["pixel_sizes"]),
         ({"pixel_size_um": [0.65, 0.65, np.nan]}, None, ["pixel_sizes"]),
         ({"pixel_size_um": np.nan}, None, []),
@@ -163,29 +127,109 @@ def test_blank_frames_and_empty_masks_are_no_repeats():
         ({"cells": [10, 10, 10]}, None, ["few_cells"]),
         ({"cells": 0}, None, ["no_cells"]),
         ({"cells": [0, 0, 100], "split": ["train", "train", "test"]}, None, ["no_cells"]),
+        ({"foreground": [0.01, 0.01, 0.03]}, None, ["class_balance"]),
+        ({"foreground": 0.99}, None, ["class_balance"]),
+        ({"foreground": [0, 0.03, 0.06]}, None, []),
     ],
 )
 def test_findings_on_the_whole(columns, working, found):
     assert [row["finding"] for row in checks.table_findings(facts(**columns), working)] == found
 
 
+def test_a_working_pixel_size_is_proposed_for_large_cells():
+    samples = facts(diameter_px=56.0, pixel_size_um=0.65, height=1024, width=1024)
+    (row,) = checks.table_findings(samples)
+    assert row["finding"] == "working_size"
+    assert "56 px across (median); with images.working_pixel_size_um: 1.3 about 28 px" in row["found"]
+    assert checks.suggested_settings(samples)["images"] == {"working_pixel_size_um": 1.3}
+    unknown = samples.assign(pixel_size_um=np.nan)
+    assert "working_pixel_size_um" not in checks.table_findings(unknown)[0]["found"]
+    assert "images" not in checks.suggested_settings(facts())
+
+
+def test_a_group_with_cells_of_another_size():
+    samples = facts(4, group=list("abcd"), diameter_px=[30, 31, 29, 65])
+    (row,) = checks.table_findings(samples)
+    assert (row["finding"], row["group"]) == ("cell_sizes", "d")
+    assert "42.2 µm across; the median of all groups is 19.8 µm" in row["found"]
+    assert not checks.table_findings(samples.assign(cells=9))[1:]  # few cells tell no size
+
+
+def test_cell_sizes_are_compared_in_micrometres_where_they_are_known():
+    samples = facts(4, group=list("abcd"), diameter_px=[30, 30, 30, 90], pixel_size_um=[0.6, 0.6, 0.6, 0.2])
+    assert "cell_sizes" not in [row["finding"] for row in checks.table_findings(samples)]
+
+
+def test_a_frame_out_of_focus_in_its_group():
+    samples = facts(8, sharpness=[1, 1.02, 0.98, 1.01, 0.5, 1, 0.99, 0.4])
+    assert listed(checks.outlier_findings(samples)) == [("focus", "s4"), ("focus", "s7")]
+    assert checks.outlier_findings(facts(8, sharpness=[1, 1.02, 0.98, 1.01, 0.95, 1, 0.99, 1.6])) == []
+
+
+def test_a_frame_of_other_contrast():
+    samples = facts(8, contrast=[1, 1.1, 0.9, 1, 5, 1, 1, 0.1])
+    assert listed(checks.outlier_findings(samples)) == [("contrast", "s4"), ("contrast", "s7")]
+
+
+def test_frames_that_vary_have_no_outlier():
+    samples = facts(8, contrast=[0.3, 0.7, 1, 1.8, 2.5, 0.5, 1.2, 2.4])
+    assert checks.outlier_findings(samples) == []
+
+
+def test_a_mask_that_fits_far_worse_than_the_others():
+    samples = facts(8, fit=[0.6, 0.7, 0.65, 0.02, 0.6, 0.7, 0.6, 0.1], foreground=[*[0.2] * 7, 0.7])
+    assert listed(checks.outlier_findings(samples)) == [("misfit", "s3")]  # dense layers are spared
+    assert checks.outlier_findings(facts(8, fit=[0.2, 0.3, 0.1, 0, 0.2, 0.3, 0.1, 0])) == []
+
+
+def test_few_frames_have_no_outlier():
+    assert checks.outlier_findings(facts(4, sharpness=[1, 1, 1, 0.1])) == []
+
+
+def test_every_finding_has_a_level_and_advice():
+    assert {level for level, _ in FINDINGS.values()} == set(LEVELS)
+    assert all(advice.endswith((".", "?")) for _, advice in FINDINGS.values())
+    assert all(FINDINGS[name][0] == "error" for name in UNACCEPTABLE)
+
+
 def test_errors_come_first_and_accepted_findings_become_notes():
-    rows = checks.sample_rows({"specks": "2", "saturated": "9 %", "blank": "0"}, "a", "g")
-    assert checks.findings_table(rows)["level"].tolist() == ["error", "warning", "note"]
-    table = checks.findings_table(rows, ignore=["blank", "specks"])
-    assert table["finding"].tolist() == ["saturated", "specks", "blank"]
+    rows = [finding_row(name, "2", "a", "g") for name in ("specks", "saturated", "constant")]
+    assert findings_table(rows)["level"].tolist() == ["error", "warning", "note"]
+    table = findings_table(rows, ignore=["constant", "specks"])
+    assert table["finding"].tolist() == ["saturated", "specks", "constant"]
     assert table["level"].tolist() == ["warning", "note", "note"]
     assert table["advice"].str.startswith("Accepted").tolist() == [False, False, True]
-    assert checks.findings_table([]).empty
+    assert findings_table([]).empty
 
 
-def test_a_thumbnail_shows_outlines_of_small_frames_too():
-    picture = checks.thumbnail(
-        texture(shape=(600, 800)), np.kron(cells(), np.ones((10, 10), np.int32)), side=200
+@pytest.mark.parametrize("scale", [1, 10])
+def test_a_thumbnail_shows_outlines_of_small_and_large_frames(scale):
+    image, labels = (np.kron(each, np.ones((scale, scale), each.dtype)) for each in (texture(), cells()))
+    picture = check_pictures.thumbnail(image, labels, side=72)
+    assert picture.shape == (54, 72, 3)
+    outlined = (picture == check_pictures.OUTLINE).all(-1)
+    assert outlined[10:22, 5:19].any() and not outlined[25:].any()
+    assert check_pictures.thumbnail(np.zeros((5, 6, 2), np.uint8), np.zeros((5, 6), np.int32)).shape == (
+        5,
+        6,
+        3,
     )
-    assert picture.shape == (150, 200, 3)
-    assert (picture == (255, 190, 0)).all(-1).any()
-    assert checks.thumbnail(np.zeros((5, 6, 2), np.uint8), np.zeros((5, 6), np.int32)).shape == (5, 6, 3)
+
+
+def test_faulty_cells_are_marked():
+    labels = cells(numbers=(4, 9, 4))
+    seen = checks.look(texture(), labels, "instances")
+    (mark,) = check_pictures.cell_marks(seen.cells, 0.5)
+    assert (mark["x"], mark["y"], mark["finding"], mark["text"]) == (16, 8.5, "pieces", "pieces: number 4")
+
+
+def test_the_arrow_points_to_where_the_mask_fits():
+    image, labels = scene(side=200, cells=30)
+    seen = checks.look(image, np.roll(labels, 20, 1), "instances")
+    arrow = check_pictures.shift_mark(seen.fit, seen.findings, labels.shape, 0.5)
+    assert arrow["dx"] == pytest.approx(-10, abs=1) and arrow["dy"] == pytest.approx(0, abs=1)
+    right = checks.look(image, labels, "instances")
+    assert check_pictures.shift_mark(right.fit, right.findings, labels.shape, 0.5) is None
 
 
 # The scripts
@@ -325,37 +369,42 @@ def run_check(groups, out, **options):
         run_prepare(rows, out / rows[0]["group"])
     folders = [out / rows[0]["group"] for rows in groups]
     stacks = [[folder / f"{kind}.tif" for folder in folders] for kind in ("frames", "labels")]
-    outputs = [out / name for name in ("samples.tsv", "findings.tsv", "check.html")]
-    gather.main([folder / "samples.tsv" for folder in folders], outputs[0])
-    check.main(outputs[0], *stacks, TEMPLATE, *outputs[1:], **options)
-    return read_table(outputs[1]), outputs[2].read_text()
+    outputs = [out / name for name in ("findings.tsv", "frames.tsv", "groups.tsv", "check.html")]
+    gather.main([folder / "samples.tsv" for folder in folders], out / "samples.tsv")
+    check.main(out / "samples.tsv", *stacks, TEMPLATE, *outputs, **options)
+    return read_table(outputs[0]), outputs[-1].read_text()
 
 
 def test_check_joins_groups_and_lists_findings(group, tmp_path):
-    blank, empty = np.full((60, 80), 9, np.uint16), 0 * cells()
+    constant, empty = np.full((60, 80), 9, np.uint16), 0 * cells()
     groups = [
-        group([(texture(1), cells()), (blank, cells()), (texture(2), empty)], "g"),
+        group([(texture(1), cells()), (constant, cells()), (texture(2), empty)], "g"),
         group([(texture(1), cells((60, 80), (3, 4, 5)))], "h"),
     ]
     found, page = run_check(groups, tmp_path / "out", dataset="<b>mine</b>")
     assert read_table(tmp_path / "out" / "samples.tsv")["sample"].tolist() == ["g0", "g1", "g2", "h0"]
     listed = set(zip(found["level"], found["finding"], found["sample"], strict=True))
     assert listed == {
-        ("error", "blank", "g1"),
+        ("error", "constant", "g1"),
         ("error", "leakage", "g0"),
         ("warning", "empty_mask", "g2"),
         ("warning", "duplicate_mask", "g0"),
         ("note", "few_cells", ""),
+        ("note", "working_size", ""),
     }
     assert "&lt;b&gt;mine" in page and "<b>mine" not in page
     assert page.count("data:image/png;base64,") == 4
-    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert not re.search(r"(src|href)=\"(?!data:|#frame-)", page)
+    facts = read_table(tmp_path / "out" / "frames.tsv")
+    assert facts["cells"].tolist() == [3, 3, 0, 3]
+    assert facts["foreground"].tolist() == pytest.approx([675 / 4800, 675 / 4800, 0, 675 / 4800])
+    assert read_table(tmp_path / "out" / "groups.tsv")["cells"].tolist() == [6, 3]
     passed = tmp_path / "out" / "passed.txt"
     with pytest.raises(InputError) as raised:
         gate.main(tmp_path / "out" / "findings.tsv", tmp_path / "out" / "check.html", passed)
     assert "2 errors" in str(raised.value)
     assert "check.html" in str(raised.value)
-    assert "blank: sample g1: all pixels are 9" in str(raised.value)
+    assert "constant: sample g1: all pixels are 9" in str(raised.value)
     assert not passed.exists()
 
 
@@ -364,7 +413,7 @@ def test_accepted_findings_pass_the_gate(group, tmp_path):
     found, _ = run_check(groups, tmp_path, ignore=["leakage"])
     assert set(found["level"]) == {"note"}
     gate.main(tmp_path / "findings.tsv", tmp_path / "check.html", tmp_path / "passed.txt")
-    assert (tmp_path / "passed.txt").read_text() == "errors\t0\nwarnings\t0\nnotes\t2\n"
+    assert (tmp_path / "passed.txt").read_text() == "errors\t0\nwarnings\t0\nnotes\t3\n"
 
 
 def test_check_tells_of_mixed_channels_and_many_frames_give_few_pictures(group, tmp_path):
@@ -374,8 +423,37 @@ def test_check_tells_of_mixed_channels_and_many_frames_give_few_pictures(group, 
     ]
     found, page = run_check(groups, tmp_path, ignore=["duplicate_mask"])
     assert found.loc[found["level"] == "error", "finding"].tolist() == ["channels"]
-    assert page.count("data:image/png;base64,") == 2
-    assert "2 of 61 frames" in page
+    assert 2 <= page.count("data:image/png;base64,") <= check.PICTURES
+    assert "of 61 frames: those with findings" in page
+
+
+def test_the_page_shows_both_frames_of_a_pair_and_marks_faults(group, tmp_path):
+    frames = [scene(n, side=96, cells=8) for n in range(50)]
+    image, labels = frames[7]
+    broken = frames[3][1].copy()
+    broken[broken == 2] = 1
+    frames[3] = frames[3][0], broken
+    groups = [group(frames, "g"), group([(image * 2, labels)], "h")]
+    found, page = run_check(groups, tmp_path)
+    assert set(zip(found["level"], found["finding"], found["sample"], strict=True)) == {
+        ("error", "leakage", "g7"),
+        ("warning", "pieces", "g3"),
+        ("note", "working_size", ""),
+    }
+    assert '<a href="#frame-g7">g7</a>' in page
+    assert all(f'id="frame-{name}"' in page for name in ("g7", "h0", "g3", "g0"))
+    assert page.count('<circle class="pieces"') == 1
+    assert page.count("<figure ") == 4
+
+
+def test_every_stack_is_read_once_in_a_set_of_few_frames(group, tmp_path, monkeypatch):
+    opened = []
+    true = images.iterate_stack
+    monkeypatch.setattr(
+        images, "iterate_stack", lambda path, *names: opened.append(path) or true(path, *names)
+    )
+    run_check([group([scene(n, side=96, cells=8) for n in range(3)], "g")], tmp_path)
+    assert sorted(path.name for path in opened) == ["frames.tif", "labels.tif"]
 
 
 def test_a_group_without_cells_does_not_make_masks_binary(group, tmp_path):

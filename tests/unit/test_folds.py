@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import folds as script
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_table
-from brightcell.folds import ROLES, assign_folds
+from brightcell.folds import ROLES, assign_folds, frame_ratios, leaky_schemes
 
 OPTIONS = {"schemes": ["grouped"], "number": 3, "validation": 0.2, "seed": 1, "allow_shared_groups": False}
 
@@ -146,6 +146,45 @@ def test_what_cannot_be_shared_out_is_refused(samples, scheme, number, message):
 def test_validation_is_a_share(validation):
     with pytest.raises(InputError, match=r"folds\.validation"):
         assign_folds(sheet(5), "grouped", 3, 1, validation)
+
+
+@settings(deadline=None, max_examples=40)
+@given(cells=st.lists(st.integers(1, 300), min_size=8, max_size=20), n_folds=st.integers(2, 4))
+def test_no_fold_is_fuller_than_another_by_more_than_a_group(cells, n_folds):
+    samples = sheet(len(cells), 1, cells=cells)
+    folds = assign_folds(samples, "grouped", n_folds, seed=1).merge(samples, on=["sample", "group"])
+    tested = folds[folds["role"] == "test"].groupby("fold")["cells"].sum()
+    assert tested.max() - tested.min() <= max(cells)
+
+
+def test_validation_is_nested_in_what_is_not_tested():
+    folds = assign_folds(sheet(9, 4), "grouped", 3, seed=2, validation=0.3)
+    for _, fold in folds.groupby("fold"):
+        groups = {role: set(rows["group"]) for role, rows in fold.groupby("role")}
+        assert [len(groups[role]) for role in ROLES] == [4, 2, 3]
+        assert not groups["validate"] & (groups["train"] | groups["test"])
+
+
+def test_which_schemes_test_on_what_they_train_on():
+    samples = sheet(6, 10, split=["train", "train", "train", "train", "train", "validate", *["test"] * 4] * 6)
+    clean = samples.assign(split=np.repeat(["train", "validate", "test"], 20))
+    schemes = [
+        assign_folds(samples, "grouped", 3, 1),
+        assign_folds(samples, "random", 3, 1),
+        assign_folds(samples, "sheet", 1, 1, allow_shared_groups=True),
+    ]
+    assert leaky_schemes(pd.concat(schemes)) == ["random", "sheet"]
+    assert leaky_schemes(assign_folds(clean, "sheet", 1, 1)) == []
+    # validation beside test in one group picks the epoch, and is not trained on
+    beside = clean.assign(split=["train"] * 20 + ["validate", "test"] * 20)
+    assert leaky_schemes(assign_folds(beside, "sheet", 1, 1, allow_shared_groups=True)) == []
+
+
+def test_ratio_of_tested_to_trained_frames():
+    samples = sheet(6, 5, split=["train"] * 20 + ["validate"] * 5 + ["test"] * 5)
+    folds = pd.concat([assign_folds(samples, scheme, 3, 1, 0.25) for scheme in ("grouped", "sheet")])
+    # of six groups two are tested, one validates, three are trained on
+    assert frame_ratios(folds) == pytest.approx({"grouped": 2 / 3, "sheet": 1 / 4})
 
 
 def test_import_needs_no_more_than_pandas():

@@ -1,29 +1,25 @@
-import time
 from itertools import permutations
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
+from spoilt import boxes
 
-import score
-from brightcell.errors import InputError
-from brightcell.files import read_table, write_table
-from brightcell.images import write_stack
-from brightcell.matching import match_cells, measure_surfaces
+from brightcell.detection import IOU_THRESHOLDS, count_cells
+from brightcell.matching import match_cells
 from brightcell.metrics import (
     HEADLINE,
-    IOU_THRESHOLDS,
     METRICS,
     boundary_scores,
-    cell_matches,
     instance_scores,
     pixel_scores,
-    score_frames,
+    pooled_scores,
+    probability_scores,
 )
+from brightcell.surfaces import measure_surfaces
 
 EMPTY = np.zeros((12, 12), np.int32)
 PERFECT = {name for name, metric in METRICS.items() if metric.better == "higher"}
@@ -34,19 +30,14 @@ def disc(radius, centre=(50, 50), shape=(101, 101)):
     return (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= radius**2
 
 
-def boxes(*corners, shape=(40, 40)):
-    """Label image of boxes (top, bottom, left, right), numbered from 1."""
-    labels = np.zeros(shape, np.int32)
-    for number, (top, bottom, left, right) in enumerate(corners, start=1):
-        labels[top:bottom, left:right] = number
-    return labels
-
-
 def all_scores(truth, predicted):
+    """All that `METRICS` names, for one frame and a network that is sure of what it predicts."""
     return (
         pixel_scores(truth, predicted)
         | boundary_scores(truth, predicted, 1)
         | instance_scores(truth, predicted)
+        | pooled_scores([count_cells(match_cells(truth, predicted))])
+        | probability_scores(truth, np.where(predicted > 0, 65535, 0).astype(np.uint16))
     )
 
 
@@ -57,7 +48,8 @@ def test_every_score_of_the_table_is_computed():
     scores = all_scores(boxes((1, 5, 1, 5)), boxes((1, 5, 1, 5)))
     assert set(METRICS) <= set(scores)
     assert set(HEADLINE) <= set(METRICS)
-    needs = {name for name in METRICS if name in instance_scores(EMPTY, EMPTY)}
+    assert {metric.better for metric in METRICS.values()} == {"higher", "lower", "zero"}
+    needs = {name for name in METRICS if name in instance_scores(EMPTY, EMPTY) | pooled_scores([])}
     assert needs == {name for name, metric in METRICS.items() if metric.needs_instances}
 
 
@@ -88,8 +80,10 @@ def test_exchanging_the_images_exchanges_precision_and_recall(a, b):
 def test_nothing_to_find_and_nothing_found_is_perfect():
     scores = all_scores(EMPTY, EMPTY)
     assert {name for name in PERFECT if scores[name] == 1} == PERFECT
-    assert scores["splits"] == scores["merges"] == scores["count_error"] == 0
+    for name in ("splits", "merges", "count_error", "count_bias", "brier"):
+        assert scores[name] == 0, name
     assert np.isnan(scores["hd95_px"])
+    assert np.isnan(scores["area_error"])
 
 
 @pytest.mark.parametrize("invented", [True, False])
@@ -101,7 +95,10 @@ def test_one_empty_image_scores_zero(invented):
     for name in of_pixels | of_cells | {"surface_dice_1px", "surface_dice_2px"}:
         assert scores[name] == 0, name
     assert np.isnan(scores["hd95_px"])
+    assert np.isnan(scores["area_error"])
+    assert scores["brier"] == 16 / 144
     assert scores["count_error"] == 1
+    assert scores["count_bias"] == (1 if invented else -1)
     assert (scores["fp50"], scores["fn50"]) == ((1, 0) if invented else (0, 1))
 
 
@@ -157,14 +154,16 @@ def test_surface_dice_by_hand():
     assert boundary_scores(truth, predicted)["surface_dice_2px"] == pytest.approx(24 / 36)
 
 
-def test_distances_are_those_of_a_distance_transform():
-    rng = np.random.default_rng(1)
-    truth, predicted = ndimage.gaussian_filter(rng.normal(size=(2, 60, 80)), (0, 3, 3)) > 0.02
-    surfaces = measure_surfaces(truth, predicted)
+@given(arrays(bool, (9, 11), elements=st.sampled_from([True] + [False] * 9)), arrays(bool, (9, 11)))
+def test_distances_are_those_of_a_distance_transform(few, many):
+    surfaces = measure_surfaces(few, many)
     cross = ndimage.generate_binary_structure(2, 1)
-    edges = [mask & ~ndimage.binary_erosion(mask, cross) for mask in (truth, predicted)]
-    expected = ndimage.distance_transform_edt(~edges[1])[edges[0]]
-    np.testing.assert_allclose(surfaces.from_truth, expected)
+    edges = [mask & ~ndimage.binary_erosion(mask, cross) for mask in (few, many)]
+    for distances, here, there in zip(surfaces, edges, edges[::-1], strict=True):
+        if there.any():
+            np.testing.assert_allclose(distances, ndimage.distance_transform_edt(~there)[here])
+        else:
+            assert np.isinf(distances).all()
 
 
 def test_cell_scores_by_hand():
@@ -181,7 +180,12 @@ def test_cell_scores_by_hand():
     assert scores["sq"] == pytest.approx(1.64 / 2)
     assert scores["pq"] == pytest.approx(1.64 / 3) == scores["sq"] * scores["rq"]
     assert scores["seg"] == pytest.approx(1.64 / 3)
-    assert scores["count_error"] == scores["splits"] == scores["merges"] == 0
+    assert scores["count_error"] == scores["count_bias"] == scores["splits"] == scores["merges"] == 0
+    # 10 for the cell that is missed, 1 for the one that is invented, of 30 for an empty prediction
+    assert (scores["det_cost"], scores["det"]) == (11, pytest.approx(19 / 30))
+    assert scores["area_error"] == pytest.approx((0 + 36 / 100) / 2)
+    assert (scores["truth_cells"], scores["predicted_cells"]) == (3, 3)
+    assert [scores[f"tp{percent}"] for percent in (50, 60, 65, 95)] == [2, 2, 1, 1]
 
 
 def test_threshold_is_reached_by_the_exact_ratio():
@@ -194,10 +198,28 @@ def test_a_cell_cut_into_halves_is_found_once():
     truth, halves = boxes((0, 10, 0, 10)), boxes((0, 10, 0, 5), (0, 10, 5, 10))
     split = instance_scores(truth, halves)
     assert (split["tp50"], split["fp50"], split["fn50"]) == (1, 1, 0)
-    assert (split["splits"], split["merges"], split["seg"]) == (1, 0, 0)
+    assert (split["splits"], split["merges"], split["seg"], split["det"]) == (1, 0, 0, 0)
     merged = instance_scores(halves, truth)
     assert (merged["tp50"], merged["fp50"], merged["fn50"]) == (1, 0, 1)
     assert (merged["splits"], merged["merges"]) == (0, 1)
+    # one predicted cell covers both: it has to be split (5 of 20)
+    assert merged["det"] == 0.75
+
+
+def test_detections_worse_than_none_score_zero():
+    # the cell is missed (10) and twelve are invented (12): no worse than an empty prediction (10)
+    invented = [(row, row + 2, column, column + 2) for row in (20, 24, 28) for column in (0, 4, 8, 12)]
+    scores = instance_scores(boxes((0, 10, 0, 10)), boxes(*invented))
+    assert (scores["det_cost"], scores["det"], scores["count_bias"]) == (22, 0, 11)
+
+
+def test_bias_and_area_tell_the_direction_and_the_size():
+    truth = boxes((0, 10, 0, 10), (20, 30, 20, 30))
+    larger = instance_scores(truth, boxes((0, 10, 0, 12), (20, 30, 20, 25)))
+    assert larger["area_error"] == pytest.approx((0.2 + 0.5) / 2)
+    # IoU below 0.5 is no match, and its area no statement
+    assert instance_scores(truth, boxes((0, 10, 0, 12), (20, 30, 20, 24)))["area_error"] == pytest.approx(0.2)
+    assert instance_scores(truth, boxes((0, 10, 0, 10)))["count_bias"] == -1
 
 
 def test_specks_neither_split_nor_merge():
@@ -239,7 +261,7 @@ def test_matching_is_one_to_one_and_the_best_of_all(truth, predicted):
             iou[i, j] = ((truth == a) & (predicted == b)).sum() / ((truth == a) | (predicted == b)).sum()
     by_force = [iou[range(4), list(order)] for order in permutations(range(4))]
     for threshold in (0.5, 0.7, 0.9):
-        assert len(cells.matched(threshold)) == max((pairs >= threshold).sum() for pairs in by_force)
+        assert cells.matched(threshold).sum() == max((pairs >= threshold).sum() for pairs in by_force)
     # among the matchings with as many good pairs, the sum of all IoU is the largest
     most = max((pairs >= 0.5).sum() for pairs in by_force)
     best = max(pairs.sum() for pairs in by_force if (pairs >= 0.5).sum() == most)
@@ -249,88 +271,8 @@ def test_matching_is_one_to_one_and_the_best_of_all(truth, predicted):
 @settings(deadline=None)
 @given(small_labels, st.permutations([1, 2, 3, 4]))
 def test_names_of_the_cells_do_not_matter(labels, names):
-    renamed = np.array([0, *names])[labels] * 500_000_000
-    scores = instance_scores(labels, renamed)
-    assert scores["mean_ap"] == scores["seg"] == scores["pq"] == 1
-
-
-def test_matches_list_every_cell_once():
-    truth = boxes((0, 10, 0, 10), (20, 30, 0, 10), (20, 30, 20, 30))
-    predicted = boxes((0, 10, 0, 10), (20, 30, 7, 13), (0, 5, 30, 35)) * 10
-    table = cell_matches(truth, predicted).set_index(["truth", "predicted"])
-    assert set(table.index) == {(1, 10), (2, 20), (3, 0), (0, 30)}
-    assert table.loc[(2, 20), "iou"] == pytest.approx(30 / 130)
-    assert table.loc[(3, 0)].tolist() == [0, 100, 0]
-    assert table.loc[(0, 30)].tolist() == [0, 0, 25]
-
-
-def frames_of_two_groups():
-    truth = {"a1": boxes((0, 10, 0, 10)), "b1": boxes((0, 10, 0, 10), (20, 30, 20, 30))}
-    samples = pd.DataFrame(
-        {
-            "sample": ["b1", "a1"],
-            "group": ["b", "a"],
-            "mask_type": ["binary", "instances"],
-            "pixel_size_um": [np.nan, 0.5],
-        }
-    )
-    return truth, samples
-
-
-def test_binary_masks_have_no_scores_of_cells():
-    truth, samples = frames_of_two_groups()
-    frames, cells = score_frames(truth, truth, samples)
-    frames = frames.set_index("sample")
-    assert frames.loc["a1", ["group", "ap50", "cell_iou", "hd95_um"]].tolist() == ["a", 1, 1, 0]
-    assert frames.loc["b1", ["group", "cell_iou"]].tolist() == ["b", 1]
-    assert frames.loc["b1", ["ap50", "seg", "truth_cells", "tp50", "hd95_um"]].isna().all()
-    assert cells[["sample", "group", "truth", "predicted"]].to_numpy().tolist() == [["a1", "a", 1, 1]]
-
-
-def test_frames_without_truth_or_of_another_size_are_refused():
-    truth, samples = frames_of_two_groups()
-    with pytest.raises(InputError, match="sample c1"):
-        score_frames(truth, {"c1": truth["a1"]}, samples)
-    with pytest.raises(InputError, match=r"sample a1: .*\(40, 40\).*\(39, 40\)"):
-        score_frames(truth, {"a1": truth["a1"][1:]}, samples)
-
-
-def test_script_scores_the_predicted_frames_only(tmp_path):
-    truth, samples = frames_of_two_groups()
-    for sample, labels in truth.items():
-        write_stack(tmp_path / "prepared" / sample[0] / "labels.tif", [(sample, labels), ("other", labels)])
-    write_table(samples, tmp_path / "samples.tsv")
-    write_stack(tmp_path / "labels.tif", [("a1", np.zeros_like(truth["a1"]))])
-    score.main(
-        tmp_path / "labels.tif",
-        [tmp_path / "prepared" / group / "labels.tif" for group in "ab"],
-        tmp_path / "samples.tsv",
-        tmp_path / "frames.tsv",
-        tmp_path / "cells.tsv",
-        scheme="grouped",
-        network="simple",
-        fold=2,
-        seed=1,
-    )
-    frames, cells = (read_table(tmp_path / name) for name in ("frames.tsv", "cells.tsv"))
-    assert frames.columns[:6].tolist() == ["scheme", "network", "fold", "seed", "sample", "group"]
-    assert frames.iloc[0, :6].tolist() == ["grouped", "simple", 2, 1, "a1", "a"]
-    assert frames["cell_iou"].tolist() == [0]
-    assert cells[["truth", "predicted", "truth_area_px"]].to_numpy().tolist() == [[1, 0, 100]]
-
-
-def test_a_large_frame_is_scored_in_a_moment():
-    # 324 cells in 1024 × 1024; a quarter of a second on an idle core, with room for a busy one
-    tile = np.zeros((56, 56), bool)
-    tile[4:50, 4:50] = disc(22, (22, 22), (46, 46))
-    mask = np.zeros((1024, 1024), bool)
-    mask[: 56 * 18, : 56 * 18] = np.tile(tile, (18, 18))
-    truth = ndimage.label(mask)[0]
-    predicted = np.roll(truth, 3, axis=0)
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        scores = all_scores(truth, predicted)
-        seconds.append(time.perf_counter() - start)
-    assert scores["tp50"] == scores["truth_cells"] == 324
-    assert min(seconds) < 1
+    # up to 4 billion, which an array of counts by id could not hold
+    renamed = np.array([0, *names])[labels] * 1_000_000_000
+    for first, second in ((labels, renamed), (renamed, labels), (renamed.astype(np.uint32), renamed)):
+        scores = instance_scores(first, second)
+        assert scores["mean_ap"] == scores["seg"] == scores["det"] == scores["pq"] == 1

@@ -8,7 +8,19 @@ import pandas as pd
 import pytest
 
 from brightcell.errors import InputError
-from brightcell.published import confusion_row, invert, running_mean, score_images, summarise
+from brightcell.metrics import pixel_scores
+from brightcell.published import (
+    EXPLANATION,
+    TABLE_COLUMNS,
+    compare_protocols,
+    confusion_row,
+    confusion_table,
+    invert,
+    rename,
+    running_mean,
+    score_images,
+    summarise,
+)
 
 TABLE = Path(__file__).parents[1] / "data" / "ghaznavi2022_confusion.csv"
 
@@ -89,3 +101,84 @@ def test_other_tables_are_refused():
         summarise(pd.DataFrame({"tp": [1.0]}))
     with pytest.raises(InputError, match="0 rows"):
         summarise(pd.DataFrame(columns=["TPbg", "FNcell", "FPcell", "TPcell"]))
+
+
+def test_swapped_names():
+    # of 100 pixels 70 are background; 10 of the 30 of cells are missed, 5 of the background invented
+    image = pd.DataFrame([{"TPbg": 0.65, "FNcell": 0.1, "FPcell": 0.05, "TPcell": 0.2}])
+    figures = summarise(image)
+    assert figures["published_recall"] == pytest.approx(65 / 75)  # precision of the background
+    assert figures["published_precision"] == pytest.approx(65 / 70)  # its recall
+    assert figures["published_iou"] == pytest.approx(65 / 80)
+    assert figures["published_dice"] == pytest.approx(130 / 145)
+    assert figures["cell_recall"] == pytest.approx(20 / 30)
+    assert figures["cell_precision"] == pytest.approx(20 / 25)
+    assert list(rename(score_images(invert(image)))) == ["iou", "dice", "recall", "precision", "accuracy"]
+
+
+def curve_rows(confusion, network="simple", seed=1, size=1_000_000):
+    """Counts at three thresholds, as `score` writes them; those of the confusion table at 0.55."""
+    counts = {"pixels_tn": "TPbg", "pixels_fn": "FNcell", "pixels_fp": "FPcell", "pixels_tp": "TPcell"}
+    rows = pd.DataFrame({name: confusion[column] * size for name, column in counts.items()})
+    rows = rows.assign(
+        scheme="sheet", network=network, fold=1, seed=seed, group="g",
+        sample=[f"s{number:03d}" for number in range(len(rows))],
+    )  # fmt: skip
+    nothing = rows.assign(pixels_tp=0.0, pixels_fp=0.0, pixels_fn=size * 0.2, pixels_tn=size * 0.8)
+    return pd.concat(
+        [rows.assign(threshold=0.55), nothing.assign(threshold=0.5), nothing.assign(threshold=0.6)],
+        ignore_index=True,
+    )
+
+
+def test_protocols_of_predictions_are_those_of_the_study(confusion):
+    rows = curve_rows(confusion)
+    made = compare_protocols(rows.sample(frac=1, random_state=0), sorted(rows["sample"].unique()))
+    assert made.columns.tolist() == TABLE_COLUMNS
+    row = made.iloc[0]
+    expected = summarise(confusion)
+    assert row["frames"] == 100
+    for name in TABLE_COLUMNS[3:]:
+        assert row[name] == pytest.approx(expected[name], abs=1e-5)  # the shares are rounded
+
+
+def test_the_sheet_orders_the_running_list(confusion):
+    rows = curve_rows(confusion.iloc[:30])
+    order = sorted(rows["sample"].unique())
+    forward, backward = (compare_protocols(rows, names).iloc[0] for names in (order, order[::-1]))
+    assert backward["published_iou"] == pytest.approx(
+        summarise(confusion.iloc[:30].iloc[::-1])["published_iou"]
+    )
+    assert abs(forward["published_iou"] - backward["published_iou"]) > 1e-4
+    assert forward["cell_iou"] == pytest.approx(backward["cell_iou"])
+
+
+def test_every_seed_is_a_study(confusion):
+    seeds = [confusion.iloc[:50].reset_index(drop=True), confusion.iloc[50:].reset_index(drop=True)]
+    rows = pd.concat([curve_rows(table, seed=seed) for seed, table in enumerate(seeds)])
+    rows = pd.concat([rows, curve_rows(confusion, network="attention")])
+    made = compare_protocols(rows, sorted(rows["sample"].unique())).set_index("network")
+    assert made.index.tolist() == ["simple", "attention"]
+    assert made["frames"].tolist() == [50, 100]
+    expected = np.mean([summarise(table)["published_iou"] for table in seeds])
+    assert made.at["simple", "published_iou"] == pytest.approx(expected)
+
+
+def test_counts_at_the_threshold_are_those_of_the_masks():
+    rng = np.random.default_rng(1)
+    truth, probability = rng.random((20, 20)) > 0.7, rng.random((20, 20))
+    scores = pixel_scores(truth, probability > 0.55)
+    row = pd.DataFrame([{"threshold": 0.55} | {key: scores[key] for key in scores if key[:7] == "pixels_"}])
+    expected = confusion_row(truth, probability > 0.55)
+    assert confusion_table(row).iloc[0][list(expected)].to_dict() == pytest.approx(expected)
+
+
+def test_curves_without_the_threshold_are_refused(confusion):
+    rows = curve_rows(confusion)
+    with pytest.raises(InputError, match=r"0\.5, 0\.6\. Expected 0\.55"):
+        confusion_table(rows[rows["threshold"] != 0.55])
+
+
+def test_the_explanation_is_one_paragraph_of_plain_text():
+    assert "\n" not in EXPLANATION
+    assert not set("<>*`") & set(EXPLANATION)

@@ -1,3 +1,4 @@
+import os
 import time
 
 import pytest
@@ -45,15 +46,23 @@ def with_column(name, values):
 
 def test_a_sheet_becomes_a_table_of_text(sheet, tmp_path):
     table = read_samples(sheet())
-    assert list(table) == ["sample", "image", "mask", "group", "frame", "split", "pixel_size_um"]
+    assert list(table) == [
+        "sample",
+        "image",
+        "mask",
+        "group",
+        "frame",
+        "split",
+        "pixel_size_um",
+        "page",
+        "scene",
+    ]
     assert table.loc[0].tolist() == [
         "a",
         str(tmp_path / "a.tif"),
         str(tmp_path / "a_mask.tif"),
         "g1",
-        "",
-        "",
-        "",
+        *[""] * 5,
     ]
     assert table.index.tolist() == [0, 1, 2]
 
@@ -245,6 +254,82 @@ def test_files_that_a_rule_makes_are_not_looked_for(sheet, tmp_path):
     assert len(read_samples(path, check_files=True, exempt=tmp_path / "made")) == 1
     assert len(read_samples(path, check_files=True, exempt=[tmp_path / "other", tmp_path / "made"])) == 1
     assert "no such folder" in refuse(path, check_files=True, exempt=tmp_path / "mad")
+
+
+def test_a_file_may_stand_once_a_page(sheet):
+    rows = [
+        [name, "stack.tif", "labels.tif", "g", page] for name, page in zip("abc", (0, 1, 10), strict=True)
+    ]
+    columns = [*COLUMNS, "page"]
+    assert read_samples(sheet(rows, columns))["page"].tolist() == ["0", "1", "10"]
+    rows[2][1:] = ["./stack.tif", "labels.tif", "g", "01"]
+    assert "stack.tif, page 1' stands 2 times" in refuse(sheet(rows, columns))
+    rows[2][4] = "-1"
+    assert "page is '-1'; expected a whole number from 0" in refuse(sheet(rows, columns))
+
+
+@pytest.mark.parametrize(
+    "name", ["with blank.tif", "größe µm 中.tif", "a'b\"c.tif", "x*?[1].tif", "100%.tif"]
+)
+def test_odd_file_names_come_back(sheet, tmp_path, name):
+    (tmp_path / name).touch()
+    (tmp_path / "m.tif").touch()
+    assert read_samples(sheet([["a", name, "m.tif", "g"]]), check_files=True)["image"][0] == str(
+        tmp_path / name
+    )
+
+
+def test_thousands_of_faults_are_counted_in_seconds(sheet):
+    rows = [[f"../s{n % 100}", "a.tif", "a.tif", "g g"] for n in range(50_000)]
+    start = time.process_time()
+    text = refuse(sheet(rows), check_files=True)
+    assert time.process_time() - start < 6
+    assert "sample is '../s0'; expected" in text and "and 49,990 more" in text
+
+
+def test_columns_without_a_name(sheet):
+    rows = [[*row, "", ""] for row in ROWS]
+    assert len(read_samples(sheet(rows, [*COLUMNS, "", ""]))) == 3
+    rows[1][4] = "x"
+    assert "line 3: 6 cells; expected 4" in refuse(sheet(rows, [*COLUMNS, "", ""]))
+    assert "column 1: no name" in refuse(sheet([["", *row] for row in ROWS], ["", *COLUMNS]))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a{day}.tif", "without braces"),
+        ("a\0b.tif", "characters that no name should have"),
+        ("a\x1fb.tif", "characters"),
+    ],
+)
+def test_paths_that_cannot_be_are_told(sheet, name, message):
+    assert message in refuse(sheet(with_cell(1, "image", name)))
+    text = refuse(sheet(with_cell(1, "mask", name)), check_files=True)
+    assert message in text and "\0" not in text and "\x1f" not in text
+
+
+def test_a_folder_with_braces_is_told(tmp_path):
+    path = tmp_path / "{x}/sheet.tsv"
+    path.parent.mkdir()
+    path.write_text("sample\timage\tmask\tgroup\na\ta.tif\tb.tif\tg\n")
+    assert "expected a path without braces" in refuse(path)
+
+
+def test_a_cell_with_a_line_break_is_told(sheet):
+    assert "line 3: a cell with a line break in it" in refuse(sheet(with_cell(1, "mask", '"od\nd.tif"')))
+
+
+def test_links_and_pipes_that_no_one_can_read(sheet, tmp_path):
+    for row in ROWS:
+        (tmp_path / row[2]).touch()
+    (tmp_path / "a.tif").symlink_to("a.tif")
+    (tmp_path / "b.tif").symlink_to("nowhere.tif")
+    os.mkfifo(tmp_path / "c.tif")
+    text = refuse(sheet(), check_files=True)
+    assert "line 2: image" in text and "a link that leads nowhere (to a.tif)" in text
+    assert "(to nowhere.tif)" in text
+    assert "c.tif: no ordinary file but a pipe" in text
 
 
 def test_a_sheet_of_50_000_rows_is_read_in_three_seconds(sheet):

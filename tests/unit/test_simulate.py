@@ -10,7 +10,7 @@ import simulate
 from brightcell.cells import divide, new_cell, outline, round_radius, roundness
 from brightcell.errors import InputError
 from brightcell.files import write_table
-from brightcell.images import read_image, read_mask
+from brightcell.masks import read_mask
 from brightcell.optics import (
     MEDIUM_INDEX,
     WAVELENGTHS_UM,
@@ -18,6 +18,7 @@ from brightcell.optics import (
     colour_camera,
     defocused_intensity,
 )
+from brightcell.readers import read_image
 from brightcell.samples import check_simulated, read_samples
 from brightcell.simulate import (
     SAMPLING,
@@ -307,7 +308,7 @@ def test_the_script_writes_what_the_library_makes(tmp_path):
     expected = simulate_sequence(1, 2, 2, 96)
     for frame in range(2):
         assert np.array_equal(read_image(images[frame]), expected.images[frame])
-        labels, kind = read_mask(masks[frame])
+        labels, kind, *_ = read_mask(masks[frame])
         assert kind == "instances"
         assert np.array_equal(labels, expected.labels[frame])
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["0.tif", "1.tif"]

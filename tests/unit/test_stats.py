@@ -1,113 +1,24 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats as reference
+from scored import table
 
-import compare as script
-from brightcell.files import read_table, write_table
+from brightcell.resampling import bootstrap_interval, sign_flip_test
+from brightcell.significance import groups_needed
 from brightcell.stats import (
     DIFFERENCE_COLUMNS,
+    LEAKAGE_COLUMNS,
     SUMMARY_COLUMNS,
-    bootstrap_interval,
     compare,
-    holm,
-    sign_flip_test,
+    inflation,
     summarise,
-    verdict,
 )
-
-NETWORKS = ("simple", "attention", "residual_attention")
-
-
-def table(values, score="cell_iou", frames=2, seeds=(1,), scheme="grouped"):
-    """Scores of networks × groups: every frame and seed of a group has the group's value."""
-    return pd.DataFrame(
-        [
-            {"scheme": scheme, "network": network, "fold": 1, "seed": seed, "sample": f"{group}-{frame}"}
-            | {"group": f"g{group}", score: value}
-            for network, row in values.items()
-            for group, value in enumerate(row)
-            for frame in range(frames)
-            for seed in seeds
-        ]
-    )
 
 
 def only(rows):
     assert len(rows) == 1
     return rows.iloc[0]
-
-
-@pytest.mark.parametrize("groups", [1, 2, 5, 10, 16])
-def test_p_of_differences_of_one_sign(groups):
-    differences = np.linspace(0.1, 0.9, groups)
-    assert sign_flip_test(differences) == (2 / 2**groups, 2 / 2**groups)
-    assert sign_flip_test(-differences) == sign_flip_test(differences)
-
-
-def test_p_by_hand():
-    # sums of ±1 ±2 ±3 of 4 and more in size: 6, 4 and their negatives
-    assert sign_flip_test(np.array([-1, 2, 3]))[0] == 4 / 8
-    assert sign_flip_test(np.zeros(4))[0] == 1
-    # equal sums in spite of rounding: 0.1 + 0.2 - 0.3
-    assert sign_flip_test(np.array([0.1, 0.2, -0.3]))[0] == 1
-
-
-def test_p_of_many_groups_is_drawn():
-    p, smallest = sign_flip_test(np.full(30, 0.1), draws=999)
-    assert p == smallest == 1 / 1000
-    # the sum of 20 equal differences with 13 positive: p of the sign test, 0.263
-    differences = np.where(np.arange(20) < 13, 1.0, -1.0)
-    assert sign_flip_test(differences, draws=40_000, seed=4)[0] == pytest.approx(0.2632, abs=0.01)
-
-
-def test_holm_by_hand():
-    assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
-    assert holm(np.array([0.5, 0.6])).tolist() == [1, 1]
-    np.testing.assert_allclose(holm(np.array([0.02, np.nan, 0.01])), [0.02, np.nan, 0.02])
-    assert np.isnan(holm(np.array([np.nan]))).all()
-
-
-def test_interval_of_a_constant_is_a_point():
-    assert bootstrap_interval(np.full(7, 0.1)) == (0.1, 0.1)
-
-
-def test_interval_needs_two_groups():
-    assert np.isnan(bootstrap_interval(np.array([0.4]))).all()
-    assert np.isnan(bootstrap_interval(np.array([]))).all()
-
-
-def test_interval_of_two_groups_is_their_range():
-    assert bootstrap_interval(np.array([0.2, 0.6])) == (0.2, 0.6)
-
-
-def test_interval_of_many_groups_is_that_of_theory():
-    values = np.random.default_rng(2).normal(5, 1, 400)
-    low, high = bootstrap_interval(values, draws=20_000)
-    error = 1.966 * values.std(ddof=1) / 20
-    assert (low, high) == pytest.approx((values.mean() - error, values.mean() + error), abs=0.01)
-
-
-def test_interval_is_reproducible_and_narrows_with_confidence():
-    values = np.random.default_rng(3).normal(size=12)
-    wide, narrow = (bootstrap_interval(values, 3000, confidence) for confidence in (0.95, 0.8))
-    assert wide == bootstrap_interval(values, 3000, 0.95)
-    assert wide[0] < narrow[0] < values.mean() < narrow[1] < wide[1]
-
-
-def test_draws_beyond_a_block_of_memory():
-    values = np.random.default_rng(3).normal(size=4)
-    few, many = (bootstrap_interval(values, draws) for draws in (60_000, 150_000))
-    assert many == pytest.approx(few, abs=0.05)
-
-
-def test_interval_covers_the_true_mean():
-    rng = np.random.default_rng(6)
-    covered = 0
-    for _ in range(300):
-        low, high = bootstrap_interval(rng.normal(0.8, 0.05, 12), draws=400)
-        covered += low <= 0.8 <= high
-    # four standard errors below 95 %; the plain percentile interval reaches 0.91
-    assert 0.90 < covered / 300 < 0.99
 
 
 def test_groups_weigh_alike_whatever_their_frames_and_seeds():
@@ -182,79 +93,138 @@ def test_schemes_stay_apart():
     assert differences["difference"].to_dict() == pytest.approx({"grouped": -0.1, "random": 0.2})
 
 
-def speak(rows, **settings):
-    return verdict(compare(rows, draws=500), summarise(rows, draws=500), **settings)
+def correlated_frames(simulations, networks=2, groups=8, frames=10, spread=0.04, seed=0):
+    """No difference between networks, but each likes some groups better: frames of a group agree.
+
+    Each simulation is a scheme of its own. Four fifths of the variance lie between groups.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (simulations, networks, groups, frames)
+    scores = 0.8 + spread * (
+        np.sqrt(0.8) * rng.normal(size=(*shape[:3], 1)) + np.sqrt(0.2) * rng.normal(size=shape)
+    )
+    index = pd.MultiIndex.from_product(map(range, shape), names=["scheme", "network", "group", "frame"])
+    rows = pd.DataFrame({"cell_iou": scores.ravel()}, index=index).reset_index()
+    rows["sample"] = rows["group"].astype(str) + "-" + rows["frame"].astype(str)
+    return rows.assign(fold=1, seed=1, network="n" + rows["network"].astype(str))
 
 
-def test_verdict_of_a_clear_difference():
-    base = np.linspace(0.5, 0.8, 8)
-    said = speak(table({"simple": base, "attention": base + 0.05}, seeds=(1, 2, 3)))
-    assert said[0].startswith("On cell IoU attention has the best mean: 0.700 (")
-    assert said[0].endswith("8 groups, 16 frames, 3 seeds.")
-    assert said[1:] == [
-        "On cell IoU attention is better than simple: higher by 0.050 (0.050 to 0.050), 8 groups, p = 0.008."
+def test_correlated_frames_break_the_naive_test_and_not_this_one():
+    scores = correlated_frames(400)
+    rows = compare(scores, draws=400)
+    assert (rows["groups"] == 8).all()
+    covered = (rows["low"] <= 0) & (rows["high"] >= 0)
+    assert covered.mean() == pytest.approx(0.95, abs=0.03)
+    assert (rows["p"] <= 0.05).mean() <= 0.06
+
+    wide = scores.pivot(index=["scheme", "sample"], columns="network", values="cell_iou")
+    of_frames = (wide["n0"] - wide["n1"]).unstack("scheme")
+    naive = reference.ttest_1samp(of_frames, 0).pvalue
+    assert (naive <= 0.05).mean() > 0.4
+    # the fault is the unit, not the kind of test
+    some = [of_frames[scheme].to_numpy() for scheme in range(100)]
+    assert np.mean([sign_flip_test(frames, draws=300)[0] <= 0.05 for frames in some]) > 0.4
+    intervals = np.array([bootstrap_interval(frames, draws=300) for frames in some])
+    assert ((intervals[:, 0] <= 0) & (intervals[:, 1] >= 0)).mean() < 0.7
+
+
+def test_three_equal_networks_are_rarely_told_apart():
+    rows = compare(correlated_frames(300, networks=3, frames=2, seed=1), draws=200)
+    assert (rows.groupby("scheme")["p_holm"].min() <= 0.05).mean() <= 0.06
+
+
+def test_folds_and_seeds_give_the_corrected_t():
+    # folds of two groups, two seeds; differences of the trainings: 0.1, 0.2, 0.3, 0.4
+    rows = [
+        {"scheme": "grouped", "network": network, "fold": fold, "seed": seed, "sample": f"{fold}{group}"}
+        | {"group": f"{fold}{group}", "cell_iou": 0.5 + (network == "a") * (0.2 * fold + 0.1 * seed - 0.2)}
+        for network in "ab"
+        for fold in (1, 2)
+        for seed in (1, 2)
+        for group in (1, 2)
     ]
+    row = only(compare(pd.DataFrame(rows), draws=200, ratios={"grouped": 0.5}))
+    error = np.sqrt((1 / 4 + 0.5) * np.var([0.1, 0.2, 0.3, 0.4], ddof=1))
+    reach = reference.t.ppf(0.975, 3) * error
+    assert row["folds"] == 2
+    assert row["nadeau_bengio_low"] == pytest.approx(0.25 - reach)
+    assert row["nadeau_bengio_high"] == pytest.approx(0.25 + reach)
+    assert row["nadeau_bengio_p"] == pytest.approx(2 * reference.t.sf(0.25 / error, 3))
+    # over groups: seeds averaged first
+    assert (row["difference"], row["groups"]) == (pytest.approx(0.25), 4)
 
 
-def test_verdict_where_lower_is_better():
-    base = np.linspace(3, 9, 8)
-    said = speak(table({"simple": base, "attention": base + 2}, "hd95_px", seeds=(1, 2)), scores=["hd95_px"])
-    assert said[0].startswith("On HD95 simple has the best mean: 6.00 px (")
-    assert (
-        said[1]
-        == "On HD95 simple is better than attention: lower by 2.00 px (2.00 to 2.00), 8 groups, p = 0.008."
-    )
+def test_a_single_fold_says_nothing_of_folds():
+    scores = table({"simple": [0.5, 0.6, 0.7], "attention": [0.6, 0.6, 0.6]}, seeds=(1, 2, 3))
+    row = only(compare(scores, draws=200, ratios={"grouped": 0.5}))
+    assert row["folds"] == 1
+    assert np.isnan(row[["nadeau_bengio_low", "nadeau_bengio_high", "nadeau_bengio_p"]].astype(float)).all()
 
 
-def test_verdict_without_a_difference():
-    base = np.full(8, 0.5)
-    change = np.array([0.04, -0.05, 0.02, -0.02, 0.03, -0.03, 0.01, 0.016])
-    said = speak(table({"attention": base + change, "simple": base}, seeds=(1, 2)))
-    assert said[1].startswith("On cell IoU attention and simple show no difference: 0.002 (−0.0")
-    assert said[1].endswith("), 8 groups.")
-    assert len(said) == 2
+@pytest.mark.parametrize(
+    ("change", "judged"), [(0.004, "equivalent"), (0.05, "different"), (0.01, "undecided")]
+)
+def test_margin(change, judged):
+    base, spread = np.linspace(0.5, 0.8, 8), 0.002 * np.array([1, -1] * 4)
+    row = only(compare(table({"simple": base + change + spread, "attention": base}), draws=500))
+    assert (row["margin"], row["equivalence"]) == (0.01, judged)
+    assert row["groups_needed"] == 6
 
 
-def test_verdict_of_few_groups_does_not_claim():
-    said = speak(table({"simple": [0.5, 0.6, 0.7], "attention": [0.6, 0.72, 0.81]}))
-    assert said[1] == (
-        "On cell IoU attention may be better than simple: higher by 0.110 (0.100 to 0.120), 3 groups, "
-        "but p = 0.250, and 3 groups cannot give less than 0.250."
-    )
-    assert said[2].startswith("Scheme grouped rests on 3 groups: no p below 0.250 can come out")
-    assert said[3].startswith("One seed a network")
+def test_groups_needed_for_the_p_that_holm_asks():
+    base, spread = np.full(8, 0.5), 0.01 * np.array([1, -1] * 4)
+    values = {"simple": base, "attention": base + spread}
+    assert only(compare(table(values), draws=200))["groups_needed"] == groups_needed(spread, 0.01)
+    of_three = compare(table(values | {"residual_attention": base}), draws=200)
+    needed = of_three["groups_needed"].max()
+    assert needed == groups_needed(spread, 0.01, alpha=0.05 / 3) > groups_needed(spread, 0.01)
 
 
-def test_verdict_of_one_group():
-    said = speak(table({"simple": [0.5], "attention": [0.6]}, seeds=(1, 2)))
-    assert said == [
-        "On cell IoU attention has the best mean: 0.600 (no interval), 1 group, 2 frames, 2 seeds.",
-        "On cell IoU simple and attention differ by −0.100 in the only group: no test.",
-        "Scheme grouped has scores of one group only: no interval, no test.",
-    ]
+def test_few_groups_do_not_show_equivalence():
+    row = only(compare(table({"simple": [0.5] * 5, "attention": [0.5] * 5}), draws=200))
+    assert row["equivalence"] == "undecided"
 
 
-def test_verdict_names_schemes_and_what_random_means():
-    scores = pd.concat(
-        [table({"simple": np.arange(7) / 10}, scheme=name, seeds=(1, 2)) for name in ("grouped", "random")]
-    )
-    said = speak(scores)
-    assert [text.split(":")[0] for text in said[:2]] == ["Scheme grouped", "Scheme random"]
-    assert "simple reaches 0.300" in said[0]
-    assert said[2].startswith("Scheme random tests on groups that were trained on")
+def test_scores_with_a_unit_have_no_margin():
+    row = only(compare(table({"simple": [5.0] * 8, "attention": [6.0] * 8}, "hd95_px"), draws=200))
+    assert np.isnan(row["margin"])
+    assert not isinstance(row["equivalence"], str)
 
 
-def test_script_joins_and_compares(tmp_path):
-    base = np.array([0.5, 0.6, 0.7])
-    scores = table({name: base + i / 10 for i, name in enumerate(NETWORKS)}).assign(seg=np.nan)
-    paths = []
-    for network, rows in scores.groupby("network", sort=False):
-        paths.append(tmp_path / f"{network}.tsv")
-        write_table(rows, paths[-1])
-    outputs = [tmp_path / name for name in ("scores.tsv", "summary.tsv", "differences.tsv")]
-    script.main(paths, *outputs, draws=200, confidence=0.95, seed=1)
-    joined, summary, differences = (read_table(path) for path in outputs)
-    assert len(joined) == len(scores)
-    assert summary["network"].tolist() == list(NETWORKS)
-    assert summary["mean"].tolist() == pytest.approx([0.6, 0.7, 0.8])
-    assert differences["difference"].tolist() == pytest.approx([-0.1, -0.2, -0.1])
+def both(grouped, random, **settings):
+    return pd.concat([table(grouped, **settings), table(random, scheme="random", **settings)])
+
+
+def test_inflation_is_paired_by_group():
+    base = np.array([0.3, 0.5, 0.6, 0.7, 0.8, 0.9])
+    gain = np.array([0.05, 0.04, 0.06, 0.05, 0.04, 0.06])
+    scores = both({"simple": base, "attention": base}, {"simple": base + gain, "attention": base + 0.01})
+    rows = inflation(scores, draws=500).set_index("network")
+    assert rows.reset_index().columns.tolist() == LEAKAGE_COLUMNS
+    assert rows.index.tolist() == ["simple", "attention", "all"]
+    assert rows["inflation"].tolist() == pytest.approx([0.05, 0.01, 0.03])
+    assert rows.at["simple", "random"] - rows.at["simple", "grouped"] == pytest.approx(0.05)
+    # the groups differ by far more than the schemes
+    assert 0.04 < rows.at["simple", "low"] < rows.at["simple", "high"] < 0.06
+    assert (rows["groups"] == 6).all()
+
+
+def test_inflation_takes_the_frames_of_both_schemes():
+    scores = both({"simple": [0.5, 0.5, 0.5]}, {"simple": [0.6, 0.6, 0.9]}, seeds=(1, 2))
+    scores = scores[(scores["scheme"] == "grouped") | (scores["group"] != "g2")]
+    row = only(inflation(scores, draws=200))
+    assert (row["inflation"], row["groups"]) == (pytest.approx(0.1), 2)
+    assert row["grouped"] == 0.5
+
+
+def test_no_inflation_without_both_schemes():
+    alone = inflation(table({"simple": [0.5, 0.6]}), draws=200)
+    assert alone.columns.tolist() == LEAKAGE_COLUMNS
+    assert alone.empty
+    assert inflation(table({"simple": [0.5, 0.6]}, scheme="random"), draws=200).empty
+
+
+def test_a_leaky_sheet_is_measured_too():
+    scores = pd.concat([table({"simple": [0.5] * 3}), table({"simple": [0.75] * 3}, scheme="sheet")])
+    row = only(inflation(scores, ["sheet"], draws=200))
+    assert (row["scheme"], row["inflation"]) == ("sheet", 0.25)

@@ -13,7 +13,12 @@ rule calibrate:
             caption="../report/calibration.rst",
             category="Watershed",
             subcategory="{network}",
-            labels={"scheme": "{scheme}", "fold": "{fold}", "seed": "{seed}"},
+            labels={
+                "network": "{network}",
+                "scheme": "{scheme}",
+                "fold": "{fold}",
+                "seed": "{seed}",
+            },
         ),
     log:
         "<model>/calibrate.log",
@@ -61,11 +66,25 @@ rule label:
 rule score:
     input:
         labels="<model>/labels.tif",
+        probabilities="<model>/predictions/test.tif",
         truth=every_group("labels.tif"),
         samples="<results>/samples.tsv",
     output:
-        frames="<model>/frames.tsv",
+        frames=report(
+            "<model>/frames.tsv",
+            caption="../report/frames.rst",
+            category="Scores of frames",
+            subcategory="{network}",
+            labels={
+                "network": "{network}",
+                "scheme": "{scheme}",
+                "fold": "{fold}",
+                "seed": "{seed}",
+            },
+        ),
         cells="<model>/cells.tsv",
+        curves="<model>/curves.tsv",
+        reliability="<model>/reliability.tsv",
     log:
         "<model>/score.log",
     benchmark:

@@ -6,9 +6,18 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from brightcell import folds as folding, provenance, samples as sheets, settings
+from brightcell import (
+    archive,
+    containers,
+    folds as folding,
+    provenance,
+    samples as sheets,
+    settings,
+)
 from brightcell.errors import InputError
 from snakemake.exceptions import WorkflowError
+from snakemake.io import apply_wildcards
+from snakemake.settings.types import DeploymentMethod
 
 try:
     config = settings.complete(
@@ -17,10 +26,15 @@ try:
         source=", ".join(map(str, workflow.configfiles)),
     )
     SHEET = settings.expand(config["samples"])
-    samples = sheets.read_samples(
-        SHEET,
-        check_files=True,
-        exempt=config["simulate"]["folder"] if config["simulate"] else (),
+    FETCHED = archive.fetched(SHEET, config["archive"])
+    samples = (
+        sheets.read_samples(
+            SHEET,
+            check_files=True,
+            exempt=config["simulate"]["folder"] if config["simulate"] else (),
+        )
+        if FETCHED
+        else sheets.no_samples()
     )
     recordings = (
         sheets.read_samples(
@@ -29,12 +43,22 @@ try:
             check_files=True,
             key="segment.samples",
         )
-        if config["segment"]["samples"]
+        if config["segment"]["samples"] and FETCHED
         else samples[:0]
     )
     if config["simulate"]:
         sheets.check_simulated(samples, config["simulate"], SHEET)
-    folding.assign_schemes(samples, config["folds"], SHEET)  # what is wrong is told now
+    if FETCHED:  # what is wrong is told now
+        folding.assign_schemes(samples, config["folds"], SHEET)
+    IMAGES = {
+        kind: containers.address(ROOT, kind, named)
+        for kind, named in config["containers"].items()
+    }
+    REFERENCES = {
+        name: path and settings.expand(path)
+        for name, path in config["preprocess"].items()
+        if name in ("flat", "dark")
+    }
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -51,7 +75,7 @@ pathvars:
 
 wildcard_constraints:
     dataset=re.escape(DATASET),
-    group="|".join(map(re.escape, GROUPS)),
+    group="|".join(map(re.escape, GROUPS)) or "none",
     recording="|".join(map(re.escape, RECORDINGS)) or "none",
     scheme="|".join(config["folds"]["schemes"]),
     network="|".join(config["networks"]),
@@ -71,7 +95,22 @@ def rows_of(group):
 
 def files_of(column):
     """An input function: the images or the masks of the group in the wildcards."""
-    return lambda wildcards: [row[column] for row in rows_of(wildcards.group)]
+    return lambda wildcards: unique(row[column] for row in rows_of(wildcards.group))
+
+
+def unique(files):
+    """Each file once: a stack stands in many rows."""
+    return list(dict.fromkeys(files))
+
+
+def preprocessing():
+    """The config's steps for raw data, with the paths of their pictures written out."""
+    return config["preprocess"] | REFERENCES
+
+
+def reference_frames():
+    """The pictures that these steps need."""
+    return [path for path in REFERENCES.values() if path]
 
 
 def simulated(kind):
@@ -86,18 +125,25 @@ def simulated_files():
     return [*samples["image"], *samples["mask"]] if config["simulate"] else []
 
 
+def fetch_first(wildcards):
+    """Stand in for input that is known only when the archive is there."""
+    raise WorkflowError(archive.advice(SHEET, workflow.configfiles))
+
+
 def every_group(name):
     """A prepared file of every group."""
+    if not FETCHED:
+        return fetch_first
     return expand(f"results/{DATASET}/prepared/{{group}}/{name}", group=GROUPS)
 
 
 def every_model(name):
-    """A file of every model that the config asks for."""
-    return [
+    """A file of every model that the config asks for, or of those that are scored already."""
+    models = [
         path
         for scheme in config["folds"]["schemes"]
         for path in expand(
-            f"{MODEL}/{name}",
+            MODEL,
             dataset=DATASET,
             scheme=scheme,
             network=config["networks"],
@@ -105,6 +151,11 @@ def every_model(name):
             seed=config["seeds"],
         )
     ]
+    if config["comparison"]["unfinished"] == "skip":
+        models = [
+            path for path in models if Path(path, "frames.tsv").is_file()
+        ] or models
+    return [f"{path}/{name}" for path in models]
 
 
 def members(name):
@@ -120,10 +171,43 @@ def members(name):
     )
 
 
+def first_weights(wildcards):
+    """The trained model that a training starts from, where the config names one."""
+    template = config["training"]["init_weights"]
+    if not template:
+        return []
+    return settings.expand(template.format(**dict(wildcards.items())))
+
+
 def recording_rows(wildcards):
     """The rows of a recording without masks, as dictionaries, in the order of time where it is given."""
     rows = recordings[recordings["group"] == wildcards.recording].to_dict("records")
     return sorted(rows, key=lambda row: int(row["frame"] or 0))
+
+
+def jobs_of_the_results(wildcards):
+    """Rule, wildcards, log and benchmark of every job behind the comparison, for the table of jobs."""
+    networks = [
+        dict(scheme=scheme, network=network, fold=fold, seed=seed)
+        for scheme in config["folds"]["schemes"]
+        for network in config["networks"]
+        for fold in folds_of(scheme)
+        for seed in config["seeds"]
+    ]
+    units = [[{}], [{"group": group} for group in GROUPS], networks]
+    return [
+        {
+            "rule": rule.name,
+            "wildcards": values,
+            "log": apply_wildcards(rule.log[0], {"dataset": DATASET} | values),
+            "benchmark": apply_wildcards(rule.benchmark, {"dataset": DATASET} | values),
+        }
+        for rule in workflow.rules
+        if rule.benchmark and rule.name not in ("gather_jobs", "report")
+        for unit in units
+        if rule.wildcard_names == {"dataset", *unit[0]}
+        for values in unit
+    ]
 
 
 def result(name):
@@ -137,8 +221,30 @@ def code(script):
 
 
 def image(kind):
-    """The container image of a kind of job, in the project's folder."""
-    return str(ROOT / "containers" / f"{kind}.sif")
+    """The container image of a kind of job: the config's, else the project's own."""
+    return IMAGES[kind]
+
+
+def containers_in_use():
+    """Tell whether jobs run in containers, `--sdm apptainer`."""
+    return DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+
+
+def check_containers():
+    """Refuse a missing, damaged or outdated image before any job starts."""
+    images = {job.container_img for job in workflow.dag.needrun_jobs()} - {None}
+    try:
+        for path in sorted(str(each.path) for each in images):
+            containers.verify(ROOT, path)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def show_to_containers():
+    """Let containers see the folders of images and results that lie outside the working folder."""
+    files = [*samples["image"], *samples["mask"], *recordings["image"]]
+    own = [SHEET, ROOT / "Snakefile", Path("results/any").resolve()]
+    containers.bind([*files, *own], visible=[Path.cwd()])
 
 
 def megabytes(base):

@@ -3,18 +3,53 @@
 
 rule compare:
     input:
-        every_model("frames.tsv"),
+        frames=every_model("frames.tsv"),
+        curves=every_model("curves.tsv"),
+        reliability=every_model("reliability.tsv"),
+        folds="<results>/folds.tsv",
     output:
         scores="<results>/scores.tsv",
         summary=report(
             "<results>/comparison/summary.tsv",
             caption="../report/summary.rst",
             category="Comparison",
+            subcategory="Scores",
+            labels={"table": "means and intervals"},
         ),
         differences=report(
             "<results>/comparison/differences.tsv",
             caption="../report/differences.rst",
             category="Comparison",
+            subcategory="Scores",
+            labels={"table": "paired differences"},
+        ),
+        leakage=report(
+            "<results>/comparison/leakage.tsv",
+            caption="../report/leakage.rst",
+            category="Comparison",
+            subcategory="Protocols",
+            labels={"table": "what leakage adds"},
+        ),
+        published=report(
+            "<results>/comparison/published.tsv",
+            caption="../report/published.rst",
+            category="Comparison",
+            subcategory="Protocols",
+            labels={"table": "published against sound"},
+        ),
+        curves=report(
+            "<results>/comparison/curves.tsv",
+            caption="../report/curves.rst",
+            category="Comparison",
+            subcategory="Probabilities",
+            labels={"table": "scores by threshold"},
+        ),
+        reliability=report(
+            "<results>/comparison/reliability.tsv",
+            caption="../report/reliability.rst",
+            category="Comparison",
+            subcategory="Probabilities",
+            labels={"table": "reliability"},
         ),
     log:
         "<results>/logs/compare.log",
@@ -30,11 +65,44 @@ rule compare:
         draws=lookup(dpath="comparison/draws", within=config),
         confidence=lookup(dpath="comparison/confidence", within=config),
         seed=lookup(dpath="comparison/seed", within=config),
+        margin=lookup(dpath="comparison/margin", within=config),
+        order=list(samples["sample"]),
         code=code("compare.py"),
     message:
         "Compare the networks"
     script:
         "../scripts/compare.py"
+
+
+rule gather_jobs:
+    input:
+        every_model("frames.tsv"),
+        "<results>/baseline.tsv",
+        "<results>/comparison/summary.tsv",
+    output:
+        report(
+            "<results>/jobs.tsv",
+            caption="../report/jobs.rst",
+            category="Jobs",
+            labels={"table": "what ran where"},
+        ),
+    log:
+        "<results>/logs/gather_jobs.log",
+    benchmark:
+        "<results>/benchmarks/gather_jobs.tsv"
+    container:
+        image("image")
+    threads: 1
+    resources:
+        mem_mb=megabytes(500),
+        runtime=minutes(5),
+    params:
+        jobs=jobs_of_the_results,
+        code=code("gather_jobs.py"),
+    message:
+        "Tell where every job ran"
+    script:
+        "../scripts/gather_jobs.py"
 
 
 rule report:
@@ -44,7 +112,15 @@ rule report:
         scores="<results>/scores.tsv",
         histories=every_model("history.csv"),
         recipes=every_model("recipe.json"),
+        speeds=every_model("predictions/speed.json"),
         labels=every_model("labels.tif"),
+        calibrations=every_model("calibration.tsv"),
+        cells=every_model("cells.tsv"),
+        curves="<results>/comparison/curves.tsv",
+        reliability="<results>/comparison/reliability.tsv",
+        leakage="<results>/comparison/leakage.tsv",
+        published="<results>/comparison/published.tsv",
+        jobs="<results>/jobs.tsv",
         findings="<results>/check/findings.tsv",
         folds="<results>/folds.tsv",
         samples="<results>/samples.tsv",
@@ -52,16 +128,38 @@ rule report:
         frames=every_group("frames.tif"),
         truth=every_group("labels.tif"),
         template=[
-            workflow.source_path(f"../report/report.{suffix}")
-            for suffix in ("html.j2", "css", "js")
+            workflow.source_path(f"../report/page/{name}")
+            for name in (
+                "page.html.j2",
+                "macros.html.j2",
+                "verdict.html.j2",
+                "differences.html.j2",
+                "learning.html.j2",
+                "gallery.html.j2",
+                "cells.html.j2",
+                "data.html.j2",
+                "provenance.html.j2",
+                "page.css",
+                "page.js",
+                "charts.js",
+                "gallery.js",
+            )
         ],
     output:
         page=report(
             "<results>/report.html",
             caption="../report/report.rst",
             category="Report",
+            labels={"page": "the whole report"},
         ),
-        figures=directory("<results>/figures"),
+        figures=report(
+            directory("<results>/figures"),
+            patterns=["{figure}.tsv"],
+            caption="../report/figures.rst",
+            category="Report",
+            subcategory="Data of the figures",
+            labels={"figure": "{figure}"},
+        ),
     log:
         "<results>/logs/report.log",
     benchmark:

@@ -35,6 +35,7 @@ rule prepare:
     input:
         images=files_of("image"),
         masks=files_of("mask"),
+        references=reference_frames(),
     output:
         frames="<results>/prepared/{group}/frames.tif",
         labels="<results>/prepared/{group}/labels.tif",
@@ -52,6 +53,7 @@ rule prepare:
     params:
         rows=lambda wildcards: rows_of(wildcards.group),
         images=lookup(dpath="images", within=config),
+        preprocess=preprocessing(),
         code=code("prepare.py"),
     message:
         "Read images and masks of the group {wildcards.group}"
@@ -93,11 +95,17 @@ rule check_frames:
             "<results>/check/findings.tsv",
             caption="../report/findings.rst",
             category="Data",
+            subcategory="Check",
+            labels={"result": "findings, table"},
         ),
+        frames="<results>/check/frames.tsv",
+        groups="<results>/check/groups.tsv",
         page=report(
             "<results>/check/check.html",
             caption="../report/check.rst",
             category="Data",
+            subcategory="Check",
+            labels={"result": "findings, page"},
         ),
     log:
         "<results>/logs/check.log",
@@ -159,6 +167,8 @@ rule folds:
             "<results>/folds.tsv",
             caption="../report/folds.rst",
             category="Data",
+            subcategory="Folds",
+            labels={"result": "roles of the frames"},
         ),
     log:
         "<results>/logs/folds.log",

@@ -7,6 +7,7 @@ rule train:
         labels=every_group("labels.tif"),
         samples="<results>/samples.tsv",
         folds="<results>/folds.tsv",
+        init=first_weights,
         checked=ancient("<results>/check/passed.txt"),
     output:
         model="<model>/model.keras",
@@ -15,7 +16,12 @@ rule train:
             caption="../report/history.rst",
             category="Training",
             subcategory="{network}",
-            labels={"scheme": "{scheme}", "fold": "{fold}", "seed": "{seed}"},
+            labels={
+                "network": "{network}",
+                "scheme": "{scheme}",
+                "fold": "{fold}",
+                "seed": "{seed}",
+            },
         ),
         recipe="<model>/recipe.json",
     log:
@@ -49,6 +55,7 @@ rule predict:
     output:
         validate="<model>/predictions/validate.tif",
         test="<model>/predictions/test.tif",
+        speed="<model>/predictions/speed.json",
     log:
         "<model>/predict.log",
     benchmark:

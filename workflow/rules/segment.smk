@@ -13,7 +13,10 @@ rule segment:
 
 rule segment_group:
     input:
-        images=lambda wildcards: [row["image"] for row in recording_rows(wildcards)],
+        images=lambda wildcards: unique(
+            row["image"] for row in recording_rows(wildcards)
+        ),
+        references=reference_frames(),
         models=members("model.keras"),
         recipes=members("recipe.json"),
         calibrations=members("calibration.json"),
@@ -39,6 +42,7 @@ rule segment_group:
         rows=recording_rows,
         network=lookup(dpath="segment/network", within=config),
         images=lookup(dpath="images", within=config),
+        preprocess=preprocessing(),
         prediction=lookup(dpath="prediction", within=config),
         precision=lookup(dpath="training/precision", within=config),
         device=lookup(dpath="training/device", within=config),

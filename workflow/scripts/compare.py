@@ -1,26 +1,46 @@
-"""Join the scores of all trainings; compare the networks."""
+"""Join the scores of all trainings; compare the networks, the protocols and the schemes."""
 
 import logging
 
 import pandas as pd
 
-from brightcell import stats
+from brightcell import published, stats, thresholds
 from brightcell.files import read_table, write_table
+from brightcell.folds import frame_ratios, leaky_schemes
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
 
+TEXT = ("scheme", "network", "sample", "group")
 
-def main(tables, scores, summary, differences, draws, confidence, seed) -> None:
-    """Write all scores, the mean of every network, and the differences between every two."""
-    text = ("scheme", "network", "sample", "group")
-    joined = pd.concat([read_table(path, text) for path in tables], ignore_index=True)
-    settings = {"draws": draws, "confidence": confidence, "seed": seed}
-    means, pairs = stats.summarise(joined, **settings), stats.compare(joined, **settings)
-    write_table(joined, scores)
-    write_table(means, summary)
-    write_table(pairs, differences)
-    for sentence in stats.verdict(pairs, means, confidence=confidence):
+
+def read_all(paths) -> pd.DataFrame:
+    """Read one table a training into one."""
+    return pd.concat([read_table(path, TEXT) for path in paths], ignore_index=True)
+
+
+def main(inputs, outputs, order, draws, confidence, seed, margin) -> None:
+    """Write all scores and the tables of the comparison; `order` names the samples as the sheet does."""
+    scores, curves, reliability = (
+        read_all(paths) for paths in (inputs.frames, inputs.curves, inputs.reliability)
+    )
+    folds = read_table(inputs.folds, TEXT)
+    drawn = {"draws": draws, "confidence": confidence, "seed": seed}
+    summary = stats.summarise(scores, **drawn)
+    differences = stats.compare(scores, **drawn, margin=margin, ratios=frame_ratios(folds))
+    leakage = stats.inflation(scores, leaky_schemes(folds), **drawn)
+    tables = {
+        "scores": scores,
+        "summary": summary,
+        "differences": differences,
+        "leakage": leakage,
+        "published": published.compare_protocols(curves, order),
+        "curves": thresholds.average_curves(curves),
+        "reliability": thresholds.average_reliability(reliability),
+    }
+    for name, table in tables.items():
+        write_table(table, getattr(outputs, name))
+    for sentence in stats.verdict(differences, summary, confidence=confidence, leakage=leakage):
         logger.info(sentence)
 
 
@@ -28,10 +48,10 @@ if __name__ == "__main__":
     with job(snakemake.log[0]):
         main(
             snakemake.input,
-            snakemake.output.scores,
-            snakemake.output.summary,
-            snakemake.output.differences,
+            snakemake.output,
+            snakemake.params.order,
             snakemake.params.draws,
             snakemake.params.confidence,
             snakemake.params.seed,
+            snakemake.params.margin,
         )

@@ -7,13 +7,19 @@ from brightcell.jobs import job
 from brightcell.roles import rows_in_role
 
 
-def main(model, recipe, frames, samples, folds, outputs: dict, settings, precision, device, threads, log):
-    """Write one stack of maps a role: uint16 pages (height, width, 1 or 2), see `images.to_uint16`."""
+def main(
+    model, recipe, frames, samples, folds, outputs: dict, speed, settings, precision, device, threads, log
+):
+    """Write one stack of maps a role: uint16 pages (height, width, 1 or 2), see `images.to_uint16`.
+
+    `speed` tells the frames and seconds of each role, from file to file.
+    """
     recipe = files.read_json(recipe)
     precision = backend.start(threads, device, precision)
     from brightcell import inference
+    from brightcell.models import load_model
 
-    network = inference.load_model(model, precision)
+    network = load_model(model, precision)
     assigned, samples = files.read_table(folds), files.read_table(samples)
 
     def predicted(rows):
@@ -21,12 +27,15 @@ def main(model, recipe, frames, samples, folds, outputs: dict, settings, precisi
             maps = inference.predict_frame(network.predict_on_batch, frame, recipe, settings)
             yield name, images.to_uint16(maps)
 
+    timed = {}
     for role, path in outputs.items():
         rows = rows_in_role(samples, assigned, recipe["scheme"], recipe["fold"], role)
         start = time.perf_counter()
         images.write_stack(path, predicted(rows))
         seconds = time.perf_counter() - start
+        timed[role] = {"frames": len(rows), "seconds": round(seconds, 3)}
         log.info("%s: %d frames, %.2f frames/s", role, len(rows), len(rows) / seconds)
+    files.write_json(timed, speed)
 
 
 if __name__ == "__main__":
@@ -37,7 +46,8 @@ if __name__ == "__main__":
             snakemake.input.frames,
             snakemake.input.samples,
             snakemake.input.folds,
-            dict(snakemake.output.items()),
+            {role: snakemake.output[role] for role in ("validate", "test")},
+            snakemake.output.speed,
             snakemake.params.prediction,
             snakemake.params.precision,
             snakemake.params.device,

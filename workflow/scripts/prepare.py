@@ -2,102 +2,114 @@
 
 import logging
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from brightcell import images
+from brightcell import images, masks
 from brightcell.errors import InputError
 from brightcell.files import whole, write_table
+from brightcell.intake import Intake, number, page_of
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
 
+SHOWN = 10  # problems that are written out; the others are counted
+COLUMNS = [
+    "sample",
+    "group",
+    "frame",
+    "split",
+    "mask_type",
+    "height",
+    "width",
+    "channels",
+    "pixel_size_um",
+    "cells",
+]
 
-def main(rows: list[dict], options: dict, frames: Path, labels: Path, samples: Path) -> None:
+
+def main(
+    rows: list[dict], options: dict, frames: Path, labels: Path, samples: Path, steps: dict | None = None
+) -> None:
     """Write the stacks `frames` and `labels` and the table `samples` of a group's rows of the sample sheet.
 
-    `options` are the config's `images`. All problems with the files are told in one InputError.
+    `options` and `steps` are the config's `images` and `preprocess`. One frame is held at a time, every file is read
+    once. All problems with the files are told in one InputError.
     """
-    group = Group(rows, options)
+    group = Group(rows, options, steps)
     with whole(frames) as new_frames, whole(labels) as new_labels:
         images.write_stack(new_frames, group.frames())
         images.write_stack(new_labels, group.labels())
+        group.settle(new_labels)
         group.complain()
-    table = pd.DataFrame([group.facts[row["sample"]] for row in rows])
-    write_table(table, samples)
+    table = pd.DataFrame([group.facts[row["sample"]] | {"mask_type": group.mask_type} for row in rows])
+    write_table(table[COLUMNS], samples)
     logger.info("%d frames, %d cells, masks: %s", len(table), table["cells"].sum(), group.mask_type)
 
 
 class Group:
     """The rows of one group; `frames` and `labels` yield its stacks and note facts and problems on the way."""
 
-    def __init__(self, rows: list[dict], options: dict):
+    def __init__(self, rows: list[dict], options: dict, steps: dict | None):
         self.rows = rows
         self.working = options["working_pixel_size_um"]
-        self.pixel_size = {
-            row["sample"]: _number(row["pixel_size_um"], options["pixel_size_um"]) for row in rows
-        }
+        self.intake = Intake(rows, options, steps)
         self.problems: list[str] = []
-        self.shapes: dict[str, tuple[int, ...]] = {}  # as in the image files
-        self.mask_type = _mask_type(rows, options["mask_type"])
+        self.raw_shapes: dict[str, tuple[int, ...]] = {}  # as in the image files
+        self.factors: dict[str, float] = {}
+        self.masks: dict[str, masks.Mask] = {}  # without their labels
+        self.mask_type = options["mask_type"]
         self.facts = {
             row["sample"]: {
                 "sample": row["sample"],
                 "group": row["group"],
-                "frame": int(_number(row["frame"], position)),
+                "frame": int(number(row["frame"], position if page_of(row) is None else page_of(row))),
                 "split": row["split"] if isinstance(row["split"], str) else "",
-                "mask_type": self.mask_type,
             }
             for position, row in enumerate(rows)
         }
 
     def frames(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield (sample, frame) at the working pixel size."""
+        """Yield (sample, frame), preprocessed, at the working pixel size."""
         for row in self.rows:
             sample = row["sample"]
             try:
-                image = _storable(images.read_image(row["image"]))
-                factor = self.factor(sample)
+                frame = self.intake.frame(row)
+                factor = images.scale_factor(frame.pixel_size_um, self.working)
             except InputError as error:
-                self.problems.append(f"sample {sample}: {error}")
+                file = "" if row["image"] in str(error) else f"{row['image']}: "
+                self.problems.append(f"sample {sample}: {file}{error}")
                 continue
-            self.shapes[sample] = image.shape
-            image = images.rescale_image(image, factor)
+            self.raw_shapes[sample], self.factors[sample] = frame.raw_shape, factor
+            image = images.rescale_image(_storable(frame.image), factor)
             height, width, channels = image.shape
-            size = self.pixel_size[sample]
-            size = self.working if self.working and not math.isnan(size) else size
+            scaled = self.working and not math.isnan(frame.pixel_size_um)
             self.facts[sample] |= {
                 "height": height,
                 "width": width,
                 "channels": channels,
-                "pixel_size_um": size,
+                "pixel_size_um": self.working if scaled else frame.pixel_size_um,
             }
             yield sample, image
 
     def labels(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield (sample, labels) at the working pixel size; after `frames`."""
+        """Yield (sample, labels) of the same size; after `frames`."""
         for row in self.rows:
             sample = row["sample"]
+            if sample not in self.raw_shapes:
+                continue  # its image is a problem already
             try:
-                labels, _ = images.read_mask(row["mask"], self.mask_type)
+                mask = self.intake.mask(row, self.mask_type, self.raw_shapes[sample])
             except InputError as error:
                 self.problems.append(f"sample {sample}: {error}")
                 continue
-            if sample not in self.shapes:
-                continue  # its image is a problem already
-            if labels.shape != self.shapes[sample][:2]:
-                self.problems.append(
-                    f"sample {sample}: the mask {row['mask']} is {_size(labels.shape)}, its image {row['image']} is "
-                    f"{_size(self.shapes[sample])} (height × width). Expected the same size: is it another frame's "
-                    "mask, or was one of the two cropped, scaled or turned?"
-                )
-                continue
-            before = _count(labels)
-            labels = images.rescale_labels(labels, self.factor(sample))
+            before = _count(mask.labels)
+            labels = images.rescale_labels(mask.labels, self.factors[sample])
+            self.masks[sample] = mask._replace(labels=None)
             self.facts[sample]["cells"] = _count(labels)
             if self.facts[sample]["cells"] < before:
                 logger.warning(
@@ -105,17 +117,48 @@ class Group:
                     *(sample, before - self.facts[sample]["cells"], before, self.working),
                 )
             yield sample, labels
+        self.intake.close()
 
-    def factor(self, sample: str) -> float:
-        """Return by how much the frame's sides are multiplied; 1 where a pixel size is not known."""
-        return images.scale_factor(self.pixel_size[sample], self.working)
+    def settle(self, labels: Path) -> None:
+        """Settle the mask type of the group: one mask with several cells' numbers tells for all its masks.
+
+        What was taken for binary before is then written anew, from the stack `labels`. A group without any cell, such
+        as a negative control, has nothing to tell apart: it counts as instances.
+        """
+        sources = Counter(f"{mask.mask_type} by {mask.source}" for mask in self.masks.values())
+        for found, count in sources.items():
+            logger.info("%d masks: %s", count, found)
+        if self.mask_type != "auto":
+            return
+        types = {mask.mask_type for mask in self.masks.values()}
+        cells = any(self.facts[sample]["cells"] for sample in self.masks)
+        self.mask_type = "instances" if "instances" in types or not cells else "binary"
+        if self.mask_type == "binary" or "instances" not in types:
+            return
+        undecided = {name: mask.numbers for name, mask in self.masks.items() if mask.mask_type == "binary"}
+        for name, numbers in undecided.items():
+            if numbers is None:
+                self.problems.append(
+                    f"sample {name}: a JPEG as mask, which cannot number cells as the other masks of the group do. "
+                    "Expected TIFF or PNG, or the config's images.mask_type: binary."
+                )
+        if self.problems or not undecided:
+            return
+
+        def numbered() -> Iterator[tuple[str, np.ndarray]]:
+            for name, page in images.iterate_stack(labels):
+                page = masks.as_instances(page, undecided[name]) if name in undecided else page
+                self.facts[name]["cells"] = _count(page)
+                yield name, page
+
+        images.write_stack(labels, numbered())
 
     def complain(self) -> None:
         """Raise one InputError with all problems found."""
         channels = defaultdict(list)
         for row in self.rows:
-            if row["sample"] in self.shapes:
-                channels[self.shapes[row["sample"]][2]].append(row["image"])
+            if row["sample"] in self.raw_shapes:
+                channels[self.facts[row["sample"]]["channels"]].append(row["image"])
         if len(channels) > 1:
             found = "; ".join(
                 f"{number} in {len(files)} images, such as {files[0]}"
@@ -125,28 +168,11 @@ class Group:
                 f"the number of channels changes: {found}. Expected the same in all: convert them."
             )
         if self.problems:
-            listed = "".join(f"\n  {problem}" for problem in self.problems)
-            many = f"{len(self.problems)} problems" if len(self.problems) > 1 else "a problem"
+            listed = "".join(f"\n  {problem}" for problem in self.problems[:SHOWN])
+            if len(self.problems) > SHOWN:
+                listed += f"\n  … and {len(self.problems) - SHOWN:,} more"
+            many = f"{len(self.problems):,} problems" if len(self.problems) > 1 else "a problem"
             raise InputError(f"group {self.rows[0]['group']}: {many} with its files{listed}")
-
-
-def _mask_type(rows: list[dict], declared: str) -> str:
-    """Return a group's mask type: one mask with several cells' numbers tells for all its masks.
-
-    A group without any cell, such as a negative control, has nothing to tell apart: it counts as instances.
-    """
-    if declared != "auto":
-        return declared
-    cells = False
-    for row in rows:
-        try:
-            labels, found = images.read_mask(row["mask"])
-        except InputError:
-            continue  # told when the masks are read for good
-        if found == "instances":
-            return "instances"
-        cells = cells or labels.any()
-    return "binary" if cells else "instances"
 
 
 def _storable(image: np.ndarray) -> np.ndarray:
@@ -156,19 +182,9 @@ def _storable(image: np.ndarray) -> np.ndarray:
     return image if image.dtype in (np.uint8, np.uint16, np.float32) else image.astype(np.float32)
 
 
-def _number(cell: object, default: float | None) -> float:
-    text = "" if cell is None else str(cell)
-    if text in ("", "nan"):
-        return math.nan if default is None else default
-    return float(text)
-
-
 def _count(labels: np.ndarray) -> int:
-    return int(np.count_nonzero(np.unique(labels)))
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]} × {shape[1]} px"
+    """Count the cells of a label image."""
+    return int(np.count_nonzero(masks.distinct(labels)))
 
 
 if __name__ == "__main__":
@@ -179,4 +195,5 @@ if __name__ == "__main__":
             Path(snakemake.output.frames),
             Path(snakemake.output.labels),
             Path(snakemake.output.samples),
+            snakemake.params.preprocess,
         )

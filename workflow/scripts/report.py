@@ -4,27 +4,43 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from brightcell import files, images, provenance, report, stats
+from brightcell import files, gallery, images, measure, provenance, report, stats
 from brightcell.jobs import job
+from brightcell.tables import RUN, TRUTH
 
 logger = logging.getLogger("brightcell")
 
 NAMES = ("scheme", "network", "sample", "group")
 # One score of pixels and one of cells say enough in words; the tables hold the others.
 IN_WORDS = ("cell_iou", "ap50")
+# So many true cells tell how shapes are distributed; measuring all would take longer than all else.
+SHAPE_CELLS = 500
+CELL_COLUMNS = ["sample", "truth_area_px", "predicted_area_px"]
 
 
 def run_of(path: str | Path) -> dict:
-    """Read scheme, network, fold and seed off `…/models/{scheme}/{network}/fold{fold}-seed{seed}/file`.
+    """Read scheme, network, fold and seed off `…/models/{scheme}/{network}/fold{fold}-seed{seed}/…`.
 
-    >>> run_of("results/d/models/grouped/simple/fold2-seed1/history.csv")
+    >>> run_of("results/d/models/grouped/simple/fold2-seed1/predictions/speed.json")
     {'scheme': 'grouped', 'network': 'simple', 'fold': 2, 'seed': 1}
     """
-    scheme, network, run = Path(path).parts[-4:-1]
+    parts = Path(path).parts
+    scheme, network, run = parts[(at := len(parts) - parts[::-1].index("models")) : at + 3]
     fold, seed = run.removeprefix("fold").split("-seed")
     return {"scheme": scheme, "network": network, "fold": int(fold), "seed": int(seed)}
+
+
+def read_runs(paths: list, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read one table a run into one, with the run in front."""
+    tables = [files.read_table(path, NAMES) for path in paths]
+    tables = [
+        (table if columns is None else table[columns]).assign(**run_of(path))
+        for path, table in zip(paths, tables, strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*RUN, *(columns or [])])
 
 
 def mean_over_groups(table: pd.DataFrame) -> dict[str, float]:
@@ -33,62 +49,154 @@ def mean_over_groups(table: pd.DataFrame) -> dict[str, float]:
     return table.groupby("group")[list(numbers)].mean().mean().to_dict()
 
 
+def missing_runs(config: dict, scores: pd.DataFrame) -> list[str]:
+    """Say which trainings of the config have no scores: a sentence a scheme and network.
+
+    >>> config = {"folds": {"schemes": ["grouped"], "number": 2}, "networks": ["simple", "attention"], "seeds": [1]}
+    >>> missing_runs(config, pd.DataFrame({"scheme": ["grouped"], "network": "simple", "fold": 1, "seed": 1}))
+    ['simple, scheme grouped: fold 2, seed 1.', 'attention, scheme grouped: all 2 trainings.']
+    """
+    scored = set(scores[RUN].itertuples(index=False, name=None))
+    said = []
+    for scheme in config["folds"]["schemes"]:
+        folds = 1 if scheme == "sheet" else config["folds"]["number"]
+        wanted = [(fold, seed) for fold in range(1, folds + 1) for seed in config["seeds"]]
+        for network in config["networks"]:
+            absent = [run for run in wanted if (scheme, network, *run) not in scored]
+            if absent:
+                runs = "; ".join(f"fold {fold}, seed {seed}" for fold, seed in absent)
+                runs = runs if len(absent) < len(wanted) else f"all {len(wanted)} trainings"
+                said.append(f"{network}, scheme {scheme}: {runs}.")
+    return said
+
+
+def in_words(differences, summary, leakage, confidence: float) -> tuple[list[str], list[str], dict]:
+    """Say what the tables show: the verdict on the first scheme, more on it, and the other schemes' verdicts."""
+    said, more = {}, []
+    for scheme in dict.fromkeys(summary["scheme"]):
+        pairs, means = (table[table["scheme"] == scheme] for table in (differences, summary))
+        leaks = None if said or leakage.empty else leakage
+        said[scheme] = stats.verdict(pairs, means, IN_WORDS[:1], confidence, leaks)
+        every = stats.verdict(pairs, means, IN_WORDS, confidence, leaks)
+        more = more or [sentence for sentence in every if sentence not in said[scheme]]
+    first = said.pop(next(iter(said)))
+    return first, more, said
+
+
 def read_gallery(
     scores: pd.DataFrame, samples: pd.DataFrame, labels: list, frames: list, truth: list, number: int
-) -> list[report.GalleryFrame]:
-    """Read the frames to show, in the first scheme, as the first run of each network that tested them."""
-    scheme = scores["scheme"].iloc[0]
-    scores = scores[scores["scheme"] == scheme].sort_values(["seed", "fold"], kind="stable")
-    chosen = report.choose_frames(scores, number)
-    rows = samples[samples["sample"].isin([sample for _, sample in chosen])]
-    pictures, truths = (images.read_named(paths, rows) for paths in (frames, truth))
+) -> list[gallery.GalleryFrame]:
+    """Read the frames to show of every scheme, as the first run of each network that tested them."""
     path_of = {tuple(run_of(path).values()): path for path in labels}
+    scores = scores.sort_values(["seed", "fold"], kind="stable")
+    chosen = {
+        scheme: gallery.choose_frames(part, number) for scheme, part in scores.groupby("scheme", sort=False)
+    }
+    rows = samples[samples["sample"].isin([sample for named in chosen.values() for _, sample in named])]
+    pictures, truths = (images.read_named(paths, rows) for paths in (frames, truth))
     rows = rows.set_index("sample")
     shown = []
-    for rank, sample in chosen:
-        tested = scores[scores["sample"] == sample].drop_duplicates("network")
-        predictions = {}
-        for run in tested.itertuples():
-            pages = images.read_stack(path_of[scheme, run.network, run.fold, run.seed], [sample])
-            predictions[run.network] = pages[sample]
-        shown.append(
-            report.GalleryFrame(
-                rank=rank,
-                scheme=scheme,
-                sample=sample,
-                group=rows.at[sample, "group"],
-                image=pictures[sample],
-                truth=truths[sample][..., 0],
-                predictions=predictions,
-                scores=tested.set_index("network")["cell_iou"].to_dict(),
-                run=f"fold {tested['fold'].iloc[0]}, seed {tested['seed'].iloc[0]}",
-                instances="mask_type" not in rows or rows.at[sample, "mask_type"] == "instances",
+    for scheme, named in chosen.items():
+        tested = scores[scores["scheme"] == scheme].drop_duplicates(["sample", "network"])
+        tested = tested[tested["sample"].isin([sample for _, sample in named])]
+        predictions = read_pages(path_of, tested)
+        for rank, sample in named:
+            own = tested[tested["sample"] == sample]
+            shown.append(
+                gallery.GalleryFrame(
+                    rank=rank,
+                    scheme=scheme,
+                    sample=sample,
+                    group=rows.at[sample, "group"],
+                    image=pictures[sample],
+                    truth=truths[sample][..., 0],
+                    predictions={network: predictions[network, sample] for network in own["network"]},
+                    scores=own.set_index("network")["cell_iou"].to_dict(),
+                    run=f"fold {own['fold'].iloc[0]}, seed {own['seed'].iloc[0]}",
+                    instances="mask_type" not in rows or rows.at[sample, "mask_type"] == "instances",
+                )
             )
-        )
     return shown
+
+
+def read_pages(path_of: dict, tested: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
+    """Read the label images of the frames tested, by (network, sample); each file once."""
+    pages = {}
+    for run, part in tested.groupby(RUN, sort=False):
+        stack = images.read_stack(path_of[run], part["sample"])
+        pages |= {(run[1], sample): labels for sample, labels in stack.items()}
+    return pages
+
+
+def measure_shapes(scores: pd.DataFrame, samples: pd.DataFrame, labels: list, truth: list) -> pd.DataFrame:
+    """Measure cells of test frames at even distances, in the truth and in the first run of each network.
+
+    Columns scheme, network or TRUTH, sample, eccentricity, solidity. As many frames of a scheme as hold SHAPE_CELLS
+    true cells; frames without instance truth are left out.
+    """
+    path_of = {tuple(run_of(path).values()): path for path in labels}
+    if "mask_type" in samples:
+        samples = samples[samples["mask_type"] == "instances"]
+    found = []
+    for scheme, part in scores.sort_values(["seed", "fold"], kind="stable").groupby("scheme", sort=False):
+        rows = samples[samples["sample"].isin(part["sample"])]
+        number = int(np.ceil(SHAPE_CELLS / max(1.0, rows["cells"].mean()))) if len(rows) else 0
+        rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(number, len(rows))).astype(int))]
+        tested = part[part["sample"].isin(rows["sample"])].drop_duplicates(["sample", "network"])
+        pages = {(TRUTH, name): page[..., 0] for name, page in images.iterate_named(truth, rows)}
+        for (network, sample), page in (pages | read_pages(path_of, tested)).items():
+            found.append(measure.shapes(page).assign(scheme=scheme, network=network, sample=sample))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def describe(recipes: list[dict], scores: pd.DataFrame) -> dict:
     """Tell how the results came to be: when, where, from what, and how to repeat it."""
     trained = recipes[0] if recipes else {}
+    machines = [recipe.get("machine") or {} for recipe in recipes]
+    images_used = sorted({machine["container"] for machine in machines if machine.get("container")})
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "repeat it": "Save the config below as config.yaml, then:",
-        "command": "snakemake --cores all --configfile config.yaml",
+        "repeat it": "Save the config below as config.yaml in the project's folder, then:",
+        "commands": [
+            "snakemake --cores all --configfile config.yaml",
+            "snakemake --configfile config.yaml --report report.zip",
+        ],
         "seeds": sorted(int(seed) for seed in scores["seed"].unique()),
         "folds": sorted(int(fold) for fold in scores["fold"].unique()),
         "trained on": sorted(
             {
-                f"{recipe.get('machine', {}).get('host', 'unknown host')} ({recipe['device']})"
-                for recipe in recipes
+                " · ".join(
+                    str(part)
+                    for part in (
+                        machine.get("host", "unknown host"),
+                        machine.get("processor"),
+                        recipe["device"],
+                    )
+                    if part
+                )
+                for recipe, machine in zip(recipes, machines, strict=True)
             }
         ),
         "training, hours": round(sum(recipe["train_seconds"] for recipe in recipes) / 3600, 2),
         "backend": trained.get("backend", "–"),
+        **({"container images": images_used} if images_used else {}),
         "versions, training": trained.get("versions", {}),
         "versions, report": provenance.versions("numpy", "pandas", "plotly"),
         "report made on": {name: value for name, value in provenance.machine().items() if value},
     }
+
+
+def summarise_jobs(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Add up the jobs of a rule and container image: rule, image, fingerprint, jobs, seconds, longest, memory_mb."""
+    if jobs.empty:
+        return jobs
+    by = jobs.groupby(["rule", "image", "fingerprint"], sort=False, dropna=False)
+    return by.agg(
+        jobs=("seconds", "size"),
+        seconds=("seconds", "sum"),
+        longest=("seconds", "max"),
+        memory_mb=("memory_mb", "max"),
+    ).reset_index()
 
 
 def main(inputs, page: str, figures: str, config: dict, dataset: str) -> None:
@@ -100,30 +208,52 @@ def main(inputs, page: str, figures: str, config: dict, dataset: str) -> None:
             *(inputs.findings, inputs.folds, inputs.samples, inputs.baseline),
         )
     )
-    recipes = [run_of(path) | files.read_json(path) for path in inputs.recipes]
+    curves, reliability, published, leakage, jobs = (
+        files.read_table(path, (*NAMES, "image", "fingerprint"))
+        if (path := getattr(inputs, name, None))
+        else pd.DataFrame()
+        for name in ("curves", "reliability", "published", "leakage", "jobs")
+    )
+    recipes = [files.read_json(path) | run_of(path) for path in inputs.recipes]
+    speeds = [run_of(path) | files.read_json(path)["test"] for path in inputs.speeds]
     settings = config["report"]
+    verdict, details, others = in_words(differences, summary, leakage, config["comparison"]["confidence"])
     data = report.ReportData(
         dataset=dataset,
         title=settings["title"],
         summary=summary,
         scores=scores,
-        verdict=stats.verdict(differences, summary, IN_WORDS, confidence=config["comparison"]["confidence"]),
+        verdict=verdict,
+        details=details,
+        verdicts=others,
+        missing=missing_runs(config, scores),
         differences=differences,
-        history=pd.concat([files.read_table(path).assign(**run_of(path)) for path in inputs.histories]),
+        history=read_runs(inputs.histories),
         recipes=recipes,
+        speeds=pd.DataFrame(speeds),
+        curves=curves,
+        reliability=reliability,
+        calibrations=read_runs(inputs.calibrations),
+        cells=read_runs(inputs.cells, CELL_COLUMNS),
+        shapes=measure_shapes(scores, samples, inputs.labels, inputs.truth),
         findings=findings,
         folds=folds,
+        leakage=leakage,
+        published=published,
         samples=samples,
+        jobs=summarise_jobs(jobs),
         gallery=read_gallery(scores, samples, inputs.labels, inputs.frames, inputs.truth, settings["frames"]),
         baseline=mean_over_groups(baseline[baseline["sample"].isin(scores["sample"])]),
         config=config,
         provenance=describe(recipes, scores),
     )
-    html = report.build(data, Path(inputs.template[0]).parent)
+    made = report.figure_tables(data)
+    html = report.build(data, made, Path(inputs.template[0]).parent)
     with files.whole(page) as temporary:
         temporary.write_text(html, encoding="utf-8")
-    for name, table in report.tables(data).items():
-        files.write_table(table, Path(figures) / f"{name}.tsv")
+    for name, table in made.items():
+        if len(table.columns):
+            files.write_table(table, Path(figures) / f"{name}.tsv")
     logger.info("%s: %.1f MB, %d frames shown", page, len(html) / 1e6, len(data.gallery))
 
 

@@ -1,36 +1,52 @@
-"""Score the labels of one network, fold and seed on its test frames."""
+"""Score the labels and probabilities of one network, fold and seed on its test frames."""
 
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_table
-from brightcell.images import iterate_named, read_stack
+from brightcell.images import iterate_named, iterate_stack, read_stack, split_maps
 from brightcell.jobs import job
-from brightcell.metrics import score_frames
+from brightcell.scoring import score_frames
 
 
-def main(labels, truth, samples, frames, cells, **training) -> None:
-    """Write one row a test frame and one row a cell; `training` names scheme, network, fold, seed."""
+def main(labels, probabilities, truth, samples, outputs, log, **training) -> None:
+    """Write the four tables of `score_frames` to the paths of their names in `outputs`.
+
+    `probabilities` is the stack of the network's maps, or None where the labels came about without;
+    `training` names scheme, network, fold and seed.
+    """
     predicted = read_stack(labels)
     table = read_table(samples)
     table = table[table["sample"].isin(list(predicted))]
     labelled = {name: page[..., 0] for name, page in iterate_named(truth, table)}
+    foreground = None
+    if probabilities is not None:
+        # a copy, so that the other maps of the page are not kept
+        foreground = {name: split_maps(page)[0].copy() for name, page in iterate_stack(probabilities)}
     try:
-        scores = score_frames(labelled, predicted, table)
+        scores = score_frames(labelled, predicted, table, foreground)
     except InputError as error:
         raise InputError(f"{labels}: {error}") from None
-    for scored, path in zip(scores, (frames, cells), strict=True):
-        for position, (name, value) in enumerate(training.items()):
-            scored.insert(position, name, value)
-        write_table(scored, path)
+    binary = scores.frames.loc[scores.frames["mask_type"] != "instances", "sample"]
+    if len(binary):
+        log.info(
+            "no scores of cells for %d of %d frames (%s): their masks do not tell touching cells apart, so "
+            "that pixels and boundaries alone can be scored",
+            *(len(binary), len(scores.frames), ", ".join(binary[:5]) + (" …" if len(binary) > 5 else "")),
+        )
+    for name, scored in scores._asdict().items():
+        for position, (column, value) in enumerate(training.items()):
+            scored.insert(position, column, value)
+        write_table(scored, outputs[name])
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0]) as log:
         main(
             snakemake.input.labels,
+            snakemake.input.probabilities,
             snakemake.input.truth,
             snakemake.input.samples,
-            snakemake.output.frames,
-            snakemake.output.cells,
+            snakemake.output,
+            log,
             scheme=snakemake.wildcards.scheme,
             network=snakemake.wildcards.network,
             fold=int(snakemake.wildcards.fold),

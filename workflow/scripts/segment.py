@@ -1,12 +1,14 @@
 """Segment the frames of one group of a new recording with an ensemble of trained networks."""
 
 import logging
+import math
 
 import numpy as np
 import pandas as pd
 
 from brightcell import backend, files, images
 from brightcell.errors import InputError
+from brightcell.intake import Intake
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
@@ -26,22 +28,21 @@ def common_parameters(calibrations: list[dict]) -> dict:
     return pd.DataFrame([each["parameters"] for each in calibrations]).median().to_dict()
 
 
-def pixel_size(row: dict, options: dict) -> float | None:
-    """Return the pixel size of a frame's file in µm: the sheet's, else the config's, else None."""
-    size = row["pixel_size_um"] or options["pixel_size_um"]
-    if not size:
-        logger.warning(
-            "%s: pixel size unknown, taken to be that of the training images. Write it into the sheet's column "
-            "pixel_size_um if it is not.",
-            row["image"],
-        )
-    return float(size) if size else None
-
-
 def main(
-    rows, models, recipe_files, calibration_files, network, options, settings, precision, device, threads, out
+    rows,
+    models,
+    recipe_files,
+    calibration_files,
+    network,
+    options,
+    steps,
+    settings,
+    precision,
+    device,
+    threads,
+    out,
 ):
-    """Write the labels at the frames' own size, and a table of the cells; `out` has labels and cells."""
+    """Write the labels at the size of the preprocessed frames, and a table of the cells; `out` has labels and cells."""
     recipes = [files.read_json(path) for path in recipe_files]
     calibrations = [files.read_json(path) for path in calibration_files]
     network = network or best_network(recipes, calibrations)
@@ -52,23 +53,29 @@ def main(
 
     precision = backend.start(threads, device, precision)
     from brightcell import inference, instances, measure
+    from brightcell.models import load_model
 
-    networks = [inference.load_model(models[index], precision) for index in members]
+    networks = [load_model(models[index], precision) for index in members]
 
     def predict(tiles):
         return np.mean([np.asarray(model.predict_on_batch(tiles)) for model in networks], axis=0)
 
-    tables = []
+    intake, tables = Intake(rows, options, steps), []
 
     def labelled():
         for row in rows:
-            frame = images.read_image(row["image"])
+            frame, pixel_um, _ = intake.frame(row)
             if frame.shape[-1] != recipe["channels"]:
                 raise InputError(
                     f"{row['image']}: {frame.shape[-1]} channels; the networks were trained on "
                     f"{recipe['channels']}. Convert the recording, or train networks on images like it."
                 )
-            pixel_um = pixel_size(row, options)
+            if math.isnan(pixel_um):
+                logger.warning(
+                    "%s: pixel size unknown, taken to be that of the training images. Write it into the sheet's column "
+                    "pixel_size_um if it is not.",
+                    row["image"],
+                )
             try:
                 factor = images.scale_factor(pixel_um, recipe["working_pixel_size_um"])
             except InputError as error:
@@ -78,14 +85,15 @@ def main(
             labels = images.resize_labels(
                 instances.label_cells(*images.split_maps(maps), **parameters), frame.shape[:2]
             )
-            table = measure.measure_cells(labels, frame, pixel_um)
+            table = measure.measure_cells(labels, frame, None if math.isnan(pixel_um) else pixel_um)
             table.insert(0, "sample", row["sample"])
-            table.insert(1, "frame", row["frame"])
+            table.insert(1, "frame", row["frame"] or row.get("page", ""))
             tables.append(table)
             logger.info("%s: %d cells", row["sample"], labels.max())
             yield row["sample"], labels
 
     images.write_stack(out.labels, labelled())
+    intake.close()
     files.write_table(pd.concat(tables, ignore_index=True), out.cells)
 
 
@@ -98,6 +106,7 @@ if __name__ == "__main__":
             snakemake.input.calibrations,
             snakemake.params.network,
             snakemake.params.images,
+            snakemake.params.preprocess,
             snakemake.params.prediction,
             snakemake.params.precision,
             snakemake.params.device,

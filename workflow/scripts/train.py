@@ -1,7 +1,7 @@
 """Train one network on one fold with one seed."""
 
+import hashlib
 import math
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -44,10 +44,44 @@ def load_frames(frames, labels, rows: pd.DataFrame, percentiles) -> list:
     ]
 
 
+def warm_start(model, path: Path) -> None:
+    """Give a network the weights of a trained one of the same shape."""
+    from brightcell.models import load_model
+
+    source = load_model(path)
+    wanted, found = ([tuple(weight.shape) for weight in network.weights] for network in (model, source))
+    if wanted != found:
+        first = next(
+            (pair for pair in zip(wanted, found, strict=False) if pair[0] != pair[1]),
+            (len(wanted), len(found)),
+        )
+        raise InputError(
+            f"training.init_weights {path}: a network of another shape ({source.count_params():,} parameters, "
+            f"{source.input_shape[-1]} channels, {source.output_shape[-1]} outputs; first difference: {first[1]} where "
+            f"{first[0]} is needed). Expected {model.count_params():,} parameters, {model.input_shape[-1]} channels, "
+            f"{model.output_shape[-1]} outputs: take the network, filters, levels and target that it was trained with."
+        )
+    model.set_weights(source.get_weights())
+
+
 def main(
-    frames, labels, samples, folds, model_file, history_file, recipe_file, wildcards, params, threads, log
+    frames,
+    labels,
+    samples,
+    folds,
+    init,
+    model_file,
+    history_file,
+    recipe_file,
+    wildcards,
+    params,
+    threads,
+    log,
 ):
-    """Train, then write the model, its history and its recipe; all of them or none."""
+    """Train, then write the model, its history and its recipe; all of them or none.
+
+    What a kill leaves behind in the folder `training_state` beside the model is taken up by the next run.
+    """
     samples = files.read_table(samples)
     assigned = files.read_table(folds)
     rows = {
@@ -57,10 +91,12 @@ def main(
     target = choose_target(params.network["target"], samples, log)
     seed = int(wildcards.seed)
 
-    precision = backend.start(threads, params.training["device"], params.training["precision"])
+    precision = backend.start(
+        threads, *(params.training[key] for key in ("device", "precision", "deterministic"))
+    )
     import keras
 
-    from brightcell import nets, training
+    from brightcell import checkpoints, nets, training
 
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
@@ -75,14 +111,47 @@ def main(
     parameters, trainable = nets.count_parameters(model)
     log.info("%s: %d parameters", nets.ARCHITECTURES[wildcards.network].title, parameters)
 
-    start = time.perf_counter()
-    history = training.train(model, training_frames, validation_frames, params.training, seed)
-    seconds = time.perf_counter() - start
+    if init:
+        warm_start(model, Path(init))
+        log.info("starts from the weights of %s", init)
 
-    # Saved for frames of any size and in float32: the machine that predicts chooses its own precision.
-    keras.config.set_dtype_policy("float32")
-    portable = nets.build_unet(wildcards.network, (None, None, channels), **shape)
-    portable.set_weights(model.get_weights())
+    def save(path: Path) -> None:
+        """Write the model for frames of any size and in float32: the machine that predicts chooses its own precision."""
+        keras.config.set_dtype_policy("float32")
+        portable = nets.build_unet(wildcards.network, (None, None, channels), **shape)
+        portable.set_weights(model.get_weights())
+        with files.whole(path) as temporary:
+            portable.save(temporary)
+
+    made_of = checkpoints.fingerprint(
+        {
+            "network": {"architecture": wildcards.network, **shape},
+            "training": params.training,
+            "precision": precision,
+            "seed": seed,
+            "init_weights": hashlib.sha256(Path(init).read_bytes()).hexdigest() if init else None,
+            "code": params.get("code"),
+            "keras": f"{keras.__version__} on {keras.backend.backend()}",
+        },
+        [array for frame in (*training_frames, *validation_frames) for array in (frame.image, frame.labels)],
+    )
+    checkpoint = checkpoints.Checkpoint(Path(model_file).with_name("training_state"), made_of)
+    try:
+        with backend.memory_advice(params.training["batch_size"], patch):
+            history = training.train(
+                model, training_frames, validation_frames, params.training, seed, checkpoint, warm=bool(init)
+            )
+    except training.Diverged as error:
+        if not error.best_epoch:
+            raise
+        kept = Path(model_file).with_name("diverged.keras")
+        save(kept)
+        raise InputError(
+            f"{error} The weights of epoch {error.best_epoch}, the last good ones, are in {kept}."
+        ) from None
+
+    checkpoint.check_owner()
+    save(Path(model_file))
     pixel_um = float(rows["train"]["pixel_size_um"].median())
     recipe = {
         **dict(wildcards.items()),
@@ -95,7 +164,7 @@ def main(
         "trainable_parameters": trainable,
         "epochs_run": len(history),
         "best_epoch": int(history.loc[history["val_loss"].idxmin(), "epoch"]),
-        "train_seconds": round(seconds, 1),
+        "train_seconds": round(float(history["seconds"].sum()), 1),
         "precision": precision,
         "backend": keras.backend.backend(),
         "device": "gpu" if backend.has_gpu() else "cpu",
@@ -107,10 +176,9 @@ def main(
         "versions": provenance.versions("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy"),
         "machine": provenance.machine(),
     }
-    with files.whole(model_file) as temporary:
-        portable.save(temporary)
     files.write_table(history, history_file)
     files.write_json(recipe, recipe_file)
+    checkpoint.remove()
 
 
 if __name__ == "__main__":
@@ -120,6 +188,7 @@ if __name__ == "__main__":
             [Path(path) for path in snakemake.input.labels],
             snakemake.input.samples,
             snakemake.input.folds,
+            snakemake.input.get("init"),
             snakemake.output.model,
             snakemake.output.history,
             snakemake.output.recipe,

@@ -3,9 +3,11 @@
 The modules stand in the order in which the data pass through them; each imports only
 modules on its left:
 
-    errors, files, jobs, images, settings, samples, cells, optics, simulate, checks, folds, roles, backend,
-    nets, augment, training, inference, instances, matching, metrics, calibration, stats, published,
-    measure, charts, report, provenance
+    errors, provenance, files, jobs, images, settings, containers, samples, cells, optics, simulate,
+    findings, frame_checks, fit, mask_checks, repeats, suggest, checks, check_pictures, folds, roles, backend,
+    nets, augment, training, models, inference, instances, matching, surfaces, detection, probabilities, metrics, scoring,
+    calibration, stats, published,
+    measure, charts, report
 """
 
 __version__ = "0.1.0"

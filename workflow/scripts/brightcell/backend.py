@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,12 @@ from .errors import InputError
 logger = logging.getLogger("brightcell")
 
 
-def start(threads: int, device: str, precision: str) -> str:
+def start(threads: int, device: str, precision: str, deterministic: bool = False) -> str:
     """Prepare the backend, see to the device that the config wants, and return the dtype policy, logged."""
     prepare(threads, device)
     require(device)
+    if deterministic:
+        make_deterministic()
     policy, reason = choose_precision(precision)
     logger.info(
         "precision %s: %s; backend %s, %d threads", policy, reason, os.environ["KERAS_BACKEND"], threads
@@ -72,9 +75,18 @@ def native_messages_held() -> Iterator[None]:
 
 def has_gpu() -> bool:
     """Say whether Keras' backend sees a GPU."""
-    import keras
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if name == "jax":
+        import jax
 
-    return bool(keras.distribution.list_devices("gpu"))
+        return any(device.platform == "gpu" for device in jax.devices())
+    if name == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def require(device: str) -> None:
@@ -84,6 +96,41 @@ def require(device: str) -> None:
             "training.device is gpu, but no GPU is visible to this job. Ask the cluster for one (slurm/profile.yaml), "
             "check the driver with nvidia-smi, or set training.device to auto or cpu."
         )
+
+
+def make_deterministic() -> None:
+    """Let the same work give the same bits, at some cost in speed."""
+    backend = os.environ["KERAS_BACKEND"]
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif backend == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(True)
+    elif backend == "jax":
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+
+
+@contextmanager
+def memory_advice(batch_size: int, patch: int) -> Iterator[None]:
+    """Turn a backend's way of saying that memory ran out into an InputError that says what to try."""
+    try:
+        yield
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        if not isinstance(error, MemoryError) and not re.search(
+            r"RESOURCE_EXHAUSTED|ResourceExhausted|OutOfMemory|out of memory|OOM when", text
+        ):
+            raise
+        smaller = [f"training.batch_size {batch_size // 2}"] if batch_size > 1 else []
+        smaller += [f"training.patch {patch // 2}"] if patch >= 64 else []
+        raise InputError(
+            f"Out of memory with batches of {batch_size} patches of {patch} px ({text.splitlines()[0][:200]}). "
+            f"Try {' or '.join([*smaller, 'network.filters halved'])}; a GPU with more memory or, on a cluster, "
+            "more mem_mb for the rule train."
+        ) from error
 
 
 def has_amx() -> bool:

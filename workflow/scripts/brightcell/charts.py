@@ -1,83 +1,44 @@
-"""Draw the report's charts and overlays: tables and arrays in, plotly figures and pictures out.
+"""Draw the report's charts: tables in, plotly's figures out, as the dictionaries that plotly.js takes."""
 
-A chart leaves its ink, grid and background to the page, which knows whether it is light or dark.
-Names from the sample sheet are escaped here, since plotly reads its texts as a kind of HTML.
-"""
+import math
 
-import base64
-from html import escape as escape_html
-
-import imagecodecs
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
-from skimage import transform
 
-from .images import normalise, outlines, rescale_labels
-from .matching import match_cells
-
-# Okabe & Ito's colour-blind safe palette (https://jfly.uni-koeln.de/color/), without black and yellow. There are
-# more markers than colours, so that from the seventh network on the pair of them still differs.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross")
-# Outlines on the pictures: colours that are no network's, apart in lightness too.
-TRUTH, FOUND, MISSED, FALSE = (255, 255, 255), (86, 180, 233), (255, 255, 255), (240, 228, 66)
-PICTURE_SIDE_PX = 384
-SMALLEST_CELL_PX = 28  # on a picture, across: below it outlines run into one another
-ROW_PX = 64
+from .looks import Style, escape, faint, in_unit, marker, panel, rows, scatter
+from .tables import TRUTH
 
 
-def escape(text: str) -> str:
-    """Escape a text for plotly, which reads tags but takes quotes for themselves."""
-    return escape_html(str(text), quote=False)
-
-
-def network_styles(networks: list[str]) -> dict[str, tuple[str, str]]:
-    """Give each network its colour and marker, by its place in the list.
-
-    >>> network_styles(["simple", "attention"])
-    {'simple': ('#0072B2', 'circle'), 'attention': ('#D55E00', 'square')}
-    """
-    return {
-        name: (PALETTE[index % len(PALETTE)], SYMBOLS[index % len(SYMBOLS)])
-        for index, name in enumerate(networks)
-    }
-
-
-def _rows(figure: go.Figure, names: list[str], x_title: str, **x_axis) -> go.Figure:
-    """Lay a chart out in named rows: the name stands above its row, so that narrow screens lose no width."""
-    figure.update_layout(
-        height=ROW_PX * max(1, len(names)) + 70,
-        margin={"l": 8, "r": 16, "t": 6, "b": 64 if "<br>" in x_title else 46},
-        showlegend=False,
-        hovermode="closest",
-        xaxis={"title": {"text": x_title, "standoff": 6}, "automargin": True, **x_axis},
-        yaxis={"range": [len(names) - 0.5, -0.62], "visible": False, "fixedrange": True},
-        annotations=[
-            {
-                "text": f"<b>{escape(name)}</b>",
-                "x": 0,
-                "xref": "paper",
-                "xanchor": "left",
-                "y": row - 0.42,
-                "yanchor": "middle",
-                "showarrow": False,
-            }
-            for row, name in enumerate(names)
-        ],
-    )
-    return figure
-
-
-def differences_chart(differences: pd.DataFrame, title: str, better: str, unit: str = "") -> go.Figure:
+def differences_chart(
+    differences: pd.DataFrame, groups: pd.DataFrame, title: str, better: str, unit: str = ""
+) -> dict:
     """Forest plot of the paired differences of one score in one scheme, a row a pair of networks.
 
-    `differences` has the columns network_a, network_b, difference (a − b), low, high, groups.
+    `differences` has the columns network_a, network_b, difference (a − b), low, high, groups; `groups` has
+    network_a, network_b, group, difference: a ring a group, below the mean.
     """
-    names = [f"{row.network_a} − {row.network_b}" for row in differences.itertuples()]
-    sides = ("second better", "first better") if better == "higher" else ("first better", "second better")
-    figure = go.Figure(
-        go.Scatter(
+    pairs = list(zip(differences["network_a"], differences["network_b"], strict=True))
+    names = [f"{a} − {b}" for a, b in pairs]
+    sides = {
+        "higher": "<br>← second better  |  first better →",
+        "lower": "<br>← first better  |  second better →",
+    }.get(better, "")
+    place = {pair: row for row, pair in enumerate(pairs)}
+    own = groups[[pair in place for pair in zip(groups["network_a"], groups["network_b"], strict=True)]]
+    own_pairs = list(zip(own["network_a"], own["network_b"], strict=True))
+    traces = [
+        scatter(
+            x=own["difference"].tolist(),
+            y=[place[pair] + 0.16 for pair in own_pairs],
+            mode="markers",
+            marker={"size": 8, "symbol": "circle-open", "opacity": 0.7},
+            customdata=[
+                [escape(f"{a} − {b}"), escape(group)]
+                for (a, b), group in zip(own_pairs, own["group"], strict=True)
+            ],
+            hovertemplate="group <b>%{customdata[1]}</b><br>%{customdata[0]}<br>%{x:.4f}<extra></extra>",
+        ),
+        scatter(
             x=differences["difference"].tolist(),
             y=list(range(len(names))),
             error_x={
@@ -95,30 +56,29 @@ def differences_chart(differences: pd.DataFrame, title: str, better: str, unit: 
                 for name, row in zip(names, differences.itertuples(), strict=True)
             ],
             hovertemplate=(
-                "%{customdata[0]}<br>%{x:.4f} (%{customdata[1]:.4f} to %{customdata[2]:.4f})"
+                "%{customdata[0]}<br>mean %{x:.4f} (%{customdata[1]:.4f} to %{customdata[2]:.4f})"
                 "<br>groups: %{customdata[3]}<extra></extra>"
             ),
-        )
+        ),
+    ]
+    ends = np.concatenate(
+        [differences[["difference", "low", "high"]].to_numpy(float).ravel(), own["difference"]]
     )
-    ends = differences[["difference", "low", "high"]].to_numpy(float).ravel()
-    reach = 1.15 * max((abs(end) for end in ends if np.isfinite(end)), default=0.0) or 0.01
-    return _rows(
-        figure,
+    ends = [0.0, *ends[np.isfinite(ends)]]
+    margin = 0.06 * (max(ends) - min(ends)) or 0.01
+    return rows(
+        traces,
         names,
-        f"Difference in {escape(title)}{_in(unit)}<br>← {sides[0]}  |  {sides[1]} →",
+        f"Difference in {in_unit(title, unit)}{sides}",
         zeroline=True,
         zerolinewidth=2,
-        range=[-reach, reach],
+        range=[min(ends) - margin, max(ends) + margin],
     )
 
 
 def frames_chart(
-    frames: pd.DataFrame,
-    score: str,
-    title: str,
-    styles: dict[str, tuple[str, str]],
-    unit: str = "",
-) -> go.Figure:
+    frames: pd.DataFrame, score: str, title: str, styles: dict[str, Style], unit: str = ""
+) -> dict:
     """Scores of the test frames in one scheme: a row a network, a point a frame, a box from five frames on.
 
     `frames` has the columns network, sample, group and the score. A frame keeps its height within the
@@ -127,31 +87,39 @@ def frames_chart(
     frames = frames.sort_values(["group", "sample"], kind="stable")
     order = {name: index for index, name in enumerate(dict.fromkeys(frames["sample"]))}
     networks = [name for name in styles if name in set(frames["network"])]
-    figure = go.Figure()
+    traces = []
     for row, network in enumerate(networks):
-        chosen = frames[(frames["network"] == network) & frames[score].notna()]
-        colour, symbol = styles[network]
+        chosen = frames[frames["network"] == network]
+        values = chosen[score].to_numpy(float)
+        known = values[np.isfinite(values)]
+        style = styles[network]
         if len(chosen) >= 5:
-            figure.add_trace(
-                go.Box(
-                    x=chosen[score].tolist(),
-                    y0=row + 0.06,
-                    orientation="h",
-                    width=0.56,
-                    line={"color": colour, "width": 1.5},
-                    fillcolor="rgba(127,127,127,0.12)",
-                    boxpoints=False,
-                    hoverinfo="skip",
-                    name=escape(network),
-                )
+            quarters = np.percentile(known, [0, 25, 50, 75, 100]).tolist() if len(known) else [math.nan] * 5
+            traces.append(
+                {
+                    "type": "box",
+                    **{
+                        name: [value]
+                        for name, value in zip(
+                            ("lowerfence", "q1", "median", "q3", "upperfence"), quarters, strict=True
+                        )
+                    },
+                    "y": [row + 0.06],
+                    "orientation": "h",
+                    "width": 0.56,
+                    "line": {"color": style.colour, "width": 1.5},
+                    "fillcolor": "rgba(127,127,127,0.12)",
+                    "hoverinfo": "skip",
+                    "name": escape(network),
+                }
             )
         places = chosen["sample"].map(order).to_numpy(float) / max(1, len(order) - 1)
-        figure.add_trace(
-            go.Scatter(
-                x=chosen[score].tolist(),
+        traces.append(
+            scatter(
+                x=values.tolist(),
                 y=(row - 0.16 + 0.44 * places).tolist(),
                 mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.8},
+                marker=marker(style, opacity=0.8),
                 name=escape(network),
                 customdata=[
                     [escape(sample), escape(group)]
@@ -163,115 +131,159 @@ def frames_chart(
                 ),
             )
         )
-    return _rows(figure, networks, f"{escape(title)}{_in(unit)}, test frames")
+    return rows(traces, networks, f"{in_unit(title, unit)}, test frames")
 
 
-def curves_chart(
-    history: pd.DataFrame, column: str, title: str, styles: dict[str, tuple[str, str]]
-) -> go.Figure:
-    """Learning curves of one scheme: a thin line a run (network, fold, seed) over the epochs.
+def cost_chart(costs: pd.DataFrame, cost: str, x_title: str, y_title: str, styles: dict[str, Style]) -> dict:
+    """Draw a score (`mean`, `low`, `high`) against a cost, both columns of `costs`: a point a network."""
+    traces = []
+    for row in costs.to_dict("records"):
+        whole = np.isfinite([row["low"], row["high"]]).all()
+        traces.append(
+            scatter(
+                x=[row[cost]],
+                y=[row["mean"]],
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [row["high"] - row["mean"] if whole else 0],
+                    "arrayminus": [row["mean"] - row["low"] if whole else 0],
+                },
+                mode="markers",
+                marker=marker(styles[row["network"]], 12),
+                name=escape(row["network"]),
+                hovertemplate=f"%{{y:.4f}}<br>{escape(x_title)}: %{{x:,.4~g}}<extra>{escape(row['network'])}</extra>",
+            )
+        )
+    least, most = costs[cost].min(), costs[cost].max()
+    margin = max(0.08 * (most - least), 0.04 * most)
+    return panel(traces, f"{y_title} by {x_title}", x_title, {"range": [least - margin, most + margin]})
 
-    The axis is logarithmic where all values are positive and the largest is 20 times the smallest.
+
+def lines_chart(
+    means: pd.DataFrame,
+    x: str,
+    styles: dict[str, Style],
+    title: str,
+    x_title: str,
+    y: str = "mean",
+    runs: pd.DataFrame | None = None,
+    diagonal: bool = False,
+    counted: bool = False,
+) -> dict:
+    """Draw a line a network, a band from `low` to `high` where the table has them, and a thin line a run.
+
+    `means` has the columns network, x and y; its rows of the network TRUTH are drawn in ink. `runs` has the
+    columns network, fold, seed, x and y; with them the axis is logarithmic where all values are positive
+    and the largest is 20 times the smallest.
+    `diagonal` adds a line of equal x and y; `counted` has ticks at whole numbers of x alone.
     """
-    figure = go.Figure()
-    for (network, fold, seed), run in history.groupby(["network", "fold", "seed"], sort=False):
-        figure.add_trace(
-            go.Scatter(
-                x=run["epoch"].tolist(),
-                y=run[column].tolist(),
-                # a run of one epoch is a point: a line alone would not show it
-                mode="lines+markers" if len(run) < 3 else "lines",
-                line={"color": styles[network][0], "width": 1.4},
-                opacity=0.75,
+    traces = []
+    if diagonal:
+        ends = [0, max(1.0, means[x].max(), means[y].max())]
+        traces.append(
+            scatter(x=ends, y=ends, mode="lines", line={"width": 1, "dash": "dot"}, hoverinfo="skip")
+        )
+    for (network, fold, seed), run in (
+        () if runs is None else runs.groupby(["network", "fold", "seed"], sort=False)
+    ):
+        traces.append(
+            scatter(
+                x=run[x].tolist(),
+                y=run[y].tolist(),
+                mode="lines",
+                line={"color": styles[network].colour, "width": 0.9},
+                opacity=0.45,
                 name=escape(network),
+                hovertemplate=f"%{{x}}: %{{y:.4f}}<extra>{escape(network)}, fold {int(fold)}, seed {int(seed)}</extra>",
+            )
+        )
+    for network, part in means.groupby("network", sort=False):
+        ink = network == TRUTH
+        style = Style("", "circle", "solid") if ink else styles[network]
+        colour = {} if ink else {"color": style.colour}
+        if {"low", "high"} <= set(part) and (part["high"] > part["low"]).any():
+            traces.append(
+                scatter(
+                    x=[*part[x], *part[x][::-1]],
+                    y=[*part["high"], *part["low"][::-1]],
+                    mode="lines",
+                    line={"width": 0, **colour},
+                    fill="toself",
+                    fillcolor=faint(style.colour),
+                    hoverinfo="skip",
+                    name=escape(network),
+                )
+            )
+        traces.append(
+            scatter(
+                x=part[x].tolist(),
+                y=part[y].tolist(),
+                # few points are marked: a single one would not show as a line
+                mode="lines+markers" if len(part) <= 20 else "lines",
+                line={"width": 2, "dash": style.dash, **colour},
+                marker={"symbol": style.symbol, "size": 6},
+                name=escape(network),
+                hovertemplate=f"%{{x:.4~g}}: %{{y:.4~g}}<extra>{escape(network)}</extra>",
+            )
+        )
+    values = pd.Series(dtype=float) if runs is None else runs[y].dropna()
+    steep = len(values) and values.min() > 0 and values.max() > 20 * values.min()
+    span = means[x].max() - means[x].min() if len(means) else 0
+    ticks = {"dtick": max(1, math.ceil(span / 6)), "tickformat": "d"} if counted else {}
+    return panel(traces, title, x_title, ticks, type="log" if steep else "linear")
+
+
+def shares_chart(shares: pd.DataFrame, styles: dict[str, Style], title: str, x_title: str) -> dict:
+    """Draw histograms over one another: the truth as an area, each network as a line of steps.
+
+    `shares` has the columns network, low, high (of a bin) and share, as `tables.histogram` gives them.
+    """
+    traces = []
+    for network, part in shares.groupby("network", sort=False):
+        truth = network == TRUTH
+        line = (
+            {"width": 1}
+            if truth
+            else {"width": 2, "dash": styles[network].dash, "color": styles[network].colour}
+        )
+        traces.append(
+            scatter(
+                x=[*part["low"], part["high"].iloc[-1]],
+                y=[*part["share"], part["share"].iloc[-1]],
+                mode="lines",
+                line={"shape": "hv", **line},
+                name=escape(network),
+                hovertemplate=f"from %{{x:.4~g}}: %{{y:.3~g}} %<extra>{escape(network)}</extra>",
+                **({"fill": "tozeroy", "fillcolor": "rgba(127,127,127,0.25)"} if truth else {}),
+            )
+        )
+    return panel(traces, title, x_title, rangemode="tozero")
+
+
+def counts_chart(frames: pd.DataFrame, styles: dict[str, Style]) -> dict:
+    """Draw the cells found in each frame against those in its truth.
+
+    `frames` has the columns network, sample, truth_cells, predicted_cells.
+    """
+    top = float(max(frames["truth_cells"].max(), frames["predicted_cells"].max(), 1))
+    traces = [
+        scatter(x=[0, top], y=[0, top], mode="lines", line={"width": 1, "dash": "dot"}, hoverinfo="skip")
+    ]
+    for network in (name for name in styles if name in set(frames["network"])):
+        own = frames[frames["network"] == network]
+        traces.append(
+            scatter(
+                x=own["truth_cells"].tolist(),
+                y=own["predicted_cells"].tolist(),
+                mode="markers",
+                marker=marker(styles[network], 7, 0.75),
+                name=escape(network),
+                customdata=[escape(sample) for sample in own["sample"]],
                 hovertemplate=(
-                    f"epoch %{{x}}: %{{y:.4f}}<extra>{escape(network)}, fold {int(fold)}, seed {int(seed)}</extra>"
+                    "<b>%{customdata}</b><br>%{y:.4~g} found of %{x:.4~g}"
+                    f"<extra>{escape(network)}</extra>"
                 ),
             )
         )
-    values = history[column].dropna()
-    steep = len(values) and values.min() > 0 and values.max() > 20 * values.min()
-    figure.update_layout(
-        height=280,
-        margin={"l": 8, "r": 10, "t": 34, "b": 40},
-        showlegend=False,
-        hovermode="closest",
-        title={"text": f"<b>{escape(title)}</b>", "x": 0.02, "font": {"size": 14}},
-        xaxis={"title": {"text": "Epoch"}, "automargin": True},
-        yaxis={"type": "log" if steep else "linear", "automargin": True, "nticks": 6},
-    )
-    return figure
-
-
-def _in(unit: str) -> str:
-    return f", {escape(unit)}" if unit else ""
-
-
-def wrong_window(truth: np.ndarray, predictions: list[np.ndarray]) -> tuple[slice, slice]:
-    """Choose the part of a frame to show: the whole of it, or where the networks err most.
-
-    A part is a square, chosen where the median cell of `truth` (labels) would be less than
-    SMALLEST_CELL_PX across on a picture of the whole frame.
-    """
-    height, width = truth.shape
-    areas = np.unique(truth[truth > 0], return_counts=True)[1]
-    across = 2 * np.sqrt(np.median(areas) / np.pi) if areas.size else np.inf
-    side = int(PICTURE_SIDE_PX * max(1.0, across / SMALLEST_CELL_PX))
-    side = min(side, min(height, width)) if side < max(height, width) else max(height, width)
-    if side >= max(height, width):
-        return slice(0, height), slice(0, width)
-    wrong = np.zeros(truth.shape, np.float32)
-    for predicted in predictions:
-        wrong += (predicted > 0) != (truth > 0)
-    sums = np.pad(wrong, ((1, 0), (1, 0))).astype(np.float64).cumsum(0).cumsum(1)
-    within = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    top, left = np.unravel_index(int(within.argmax()), within.shape)
-    return slice(int(top), int(top) + side), slice(int(left), int(left) + side)
-
-
-def overlay(
-    image: np.ndarray,
-    truth: np.ndarray | None = None,
-    predicted: np.ndarray | None = None,
-    instances: bool = True,
-    window: tuple[slice, slice] = (slice(None), slice(None)),
-) -> np.ndarray:
-    """Paint outlines onto the window of a frame; uint8 (height, width, 3), at most PICTURE_SIDE_PX a side.
-
-    `image` is (height, width[, channels]), truth and predicted are labels (height, width). The truth
-    alone gives its outlines. With a prediction, cells found with IoU ≥ 0.5 are outlined, false and
-    missed ones filled as well; without instance truth the fill marks the false and missed pixels.
-    """
-    grey = normalise(np.atleast_3d(image))[window]
-    grey = grey if grey.shape[-1] == 3 else grey.mean(-1, keepdims=True).repeat(3, -1)
-    factor = min(1.0, PICTURE_SIDE_PX / max(grey.shape[:2]))
-    # brighter than black and darker than white, so that every outline shows
-    picture = 20 + 205 * np.clip(grey, 0, 1)
-    if factor < 1:
-        size = [max(1, round(side * factor)) for side in grey.shape[:2]]
-        picture = transform.resize(picture, (*size, 3), order=1, anti_aliasing=True)
-    if truth is not None and predicted is None:
-        picture[outlines(rescale_labels(truth[window], factor))] = TRUTH
-    elif truth is not None:
-        cells = match_cells(truth, predicted)
-        met = cells.partners & (cells.iou >= 0.5)
-        missed = np.delete(cells.truth_ids, cells.row[met])
-        false = np.delete(cells.predicted_ids, cells.column[met])
-        truth, predicted = (rescale_labels(labels[window], factor) for labels in (truth, predicted))
-        if instances:
-            missed_at, false_at = np.isin(truth, missed), np.isin(predicted, false)
-        else:
-            missed_at, false_at = (truth > 0) & (predicted == 0), (predicted > 0) & (truth == 0)
-        for at, colour in ((missed_at, MISSED), (false_at, FALSE)):
-            picture[at] = 0.65 * picture[at] + 0.35 * np.array(colour, float)
-        picture[outlines(predicted)] = FOUND
-        if instances:
-            picture[outlines(np.where(missed_at, truth, 0))] = MISSED
-            picture[outlines(np.where(false_at, predicted, 0))] = FALSE
-    return picture.round().astype(np.uint8)
-
-
-def data_uri(picture: np.ndarray) -> str:
-    """Encode a uint8 picture (height, width, 3) as a JPEG for an `<img src>`."""
-    encoded = imagecodecs.jpeg8_encode(np.ascontiguousarray(picture), level=86, subsampling="444")
-    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")
+    return panel(traces, "Cells in a frame, found against true", "true cells", rangemode="tozero")

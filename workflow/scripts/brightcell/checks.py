@@ -1,225 +1,226 @@
-"""Look for what is wrong with prepared frames and masks, before any network is trained."""
+"""Look for what is wrong with prepared frames and masks, before any network is trained.
 
-import hashlib
-from collections.abc import Iterable
+`frame_findings` looks at one frame, `set_findings` at all of them together; `findings.FINDINGS` lists what they find.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from skimage import measure
 
-from . import images
+from . import repeats, suggest
+from .findings import finding_row
+from .fit import Fit, fit_findings, measure_fit
+from .frame_checks import image_findings, measure_frame
+from .mask_checks import Cell, mask_findings, measure_cells, touching_share
 
-LEVELS = ("error", "warning", "note")
-COLUMNS = ["level", "sample", "group", "finding", "found", "advice"]
-SATURATED_SHARE = 0.05
-SPECK_PX = 10
 FEW_CELLS = 50
-
-# A finding: its level, and what the user can do. An error stops the run.
-FINDINGS = {
-    "blank": (
-        "error",
-        "All pixels of the image are equal. Export it again, or remove its row from the sheet.",
-    ),
-    "no_cells": ("error", "Nothing can be learned without cells in training masks. Look at the masks."),
-    "leakage": (
-        "error",
-        "The same picture would be in training and test, and scores come out too high. Keep one of them, or give "
-        "both the same group and split.",
-    ),
-    "channels": ("error", "A network takes one number of channels. Convert the images to the same kind."),
-    "saturated": (
-        "warning",
-        "Structure is lost where the camera was saturated or black. Expose differently.",
-    ),
-    "empty_mask": (
-        "warning",
-        "Is there truly no cell in this frame? Otherwise draw the mask, or remove the row.",
-    ),
-    "full_mask": ("warning", "Is there truly no background in this frame? Otherwise correct the mask."),
-    "inverted": (
-        "warning",
-        "Cells seem to be 0 and background not. Invert the mask if it looks so on the picture.",
-    ),
-    "pieces": (
-        "warning",
-        "Two cells may have the same number, or a stroke missed its cell. Correct the mask.",
-    ),
-    "duplicate": (
-        "warning",
-        "The same picture twice counts twice. Remove one row, unless the field never moved.",
-    ),
-    "duplicate_mask": (
-        "warning",
-        "Different pictures have the same mask: one of them is probably another's.",
-    ),
-    "mask_types": (
-        "warning",
-        "Scores for single cells leave out the binary groups. Set images.mask_type if wrong.",
-    ),
-    "pixel_sizes": (
-        "warning",
-        "Cells look larger in one frame than in another. Give every frame its pixel size (sheet or config) and set "
-        "images.working_pixel_size_um.",
-    ),
-    "specks": ("note", "Probably slips of the drawing tool; they count as cells. Remove them from the mask."),
-    "few_cells": ("note", "Scores will be uncertain; read the intervals, not the means alone."),
-}
+RARE_CLASS = 0.02  # share of pixels
+OUTLYING = 4  # robust standard deviations from the median
+BLURRED = 1.6  # times less sharp than the median, at least
+OTHER_CONTRAST = 2.0  # times more or less contrast than the median, at least
+OTHER_SIZE = 2.0  # times larger or smaller cells than in the whole set
+FEW_FRAMES = 5  # fewer than these tell no outlier
+WELL_FITTING = 0.4  # median correlation of mask and image from which a bad fit is told
+BADLY_FITTING = 0.15
 
 
-def frame_findings(image: np.ndarray, labels: np.ndarray, mask_type: str) -> dict[str, str]:
-    """Look at one frame (height, width[, channels]) and its labels (height, width).
+class Look(NamedTuple):
+    """What one frame shows: findings in words by name, measured values, cells, and small pictures for repeats."""
 
-    Returns what was found, in words, by the name of the finding.
+    findings: dict[str, str]
+    facts: dict[str, float | str]
+    cells: list[Cell]
+    fit: Fit | None
+    picture: np.ndarray
+    mask: np.ndarray
+
+
+def look(image: np.ndarray, labels: np.ndarray, mask_type: str) -> Look:
+    """Look at a frame (height, width[, channels]) and its labels, int (height, width)."""
+    cells = measure_cells(labels)
+    found = image_findings(image) | mask_findings(labels, mask_type, cells)
+    fit = None if "constant" in found else measure_fit(image, labels)
+    lying = fit_findings(fit, max(labels.shape))
+    # A dense layer whose borders are bright looks inverted as well; but no cell in it fills the frame.
+    if "inverted" in lying and found.pop("mostly_cell", None) is None:
+        lying = {}
+    found |= lying
+    diameters = 2 * np.sqrt(np.array([cell.area for cell in cells] or [np.nan]) / np.pi)
+    low, median, high = np.percentile(diameters, [10, 50, 90])
+    facts = measure_frame(image) | {
+        "foreground": float(np.count_nonzero(labels) / labels.size),
+        "touching": touching_share(labels, len(cells)),
+        "diameter_low_px": low,
+        "diameter_px": median,
+        "diameter_high_px": high,
+        "fit": np.nan if fit is None else fit.here,
+        "image_print": "" if "constant" in found else repeats.fingerprint(image),
+        "mask_print": "" if found.keys() & {"empty_mask", "full_mask"} else repeats.fingerprint(labels),
+    }
+    return Look(found, facts, cells, fit, repeats.small_picture(image), repeats.small_mask(labels))
+
+
+def set_findings(
+    samples: pd.DataFrame,
+    pictures: np.ndarray,
+    masks: np.ndarray,
+    working_pixel_size_um: float | None = None,
+    known: list[dict] = (),
+) -> list[dict]:
+    """Look at all frames together; rows of `findings.finding_row`.
+
+    samples : the prepared samples, each with the facts of `look`; pictures, masks : (frames, side, side) of `look`;
+    known : the rows of single frames; a mask of which it is known how it lies is not told again to fit badly.
     """
-    return image_findings(image) | mask_findings(labels, mask_type)
+    lying = {row["sample"] for row in known if row["finding"] in ("shifted", "offset", "turned", "inverted")}
+    alike = repeats.likeness_findings(samples, pictures, masks)
+    copies = [{row["sample"], *row["others"]} for row in alike if row["finding"] == "leakage"]
+    equal = [
+        row
+        for row in repeats.repeat_findings(samples)
+        if row["finding"] != "duplicate_mask" or {row["sample"], *row["others"]} not in copies
+    ]
+    outliers = [
+        row for row in outlier_findings(samples) if row["finding"] != "misfit" or row["sample"] not in lying
+    ]
+    return equal + alike + outliers + table_findings(samples, working_pixel_size_um)
 
 
-def image_findings(image: np.ndarray) -> dict[str, str]:
-    """Look for a blank or saturated frame (height, width[, channels])."""
-    pixels = np.atleast_3d(image).reshape(-1, np.atleast_3d(image).shape[-1])
-    low, high = pixels.min(axis=0), pixels.max(axis=0)
-    if (low == high).all():
-        return {"blank": f"all pixels are {', '.join(f'{value:g}' for value in low)}"}
-    findings = {}
-    bright = np.where(low < high, (pixels == high).mean(axis=0), 0)
-    black = np.where((low < high) & (low == 0), (pixels == 0).mean(axis=0), 0)
-    for share, values, word in ((bright, high, "the brightest value"), (black, low, "black")):
-        if share.max() > SATURATED_SHARE:
-            worst = int(share.argmax())
-            text = f"{share[worst]:.0%} of the pixels have {word}, {values[worst]:g}"
-            findings["saturated"] = "; ".join(filter(None, [findings.get("saturated"), text]))
-    return findings
+def group_table(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a group of samples with facts: frames, cells, their sizes, and how images and masks are.
 
-
-def mask_findings(labels: np.ndarray, mask_type: str) -> dict[str, str]:
-    """Look for an empty, full or inverted mask, cells in pieces and specks in labels (height, width)."""
-    pieces = measure.label(labels, background=0, connectivity=2)
-    if not pieces.max():
-        return {"empty_mask": "no cell in the mask"}
-    foreground = labels > 0
-    findings = {"full_mask": "every pixel of the mask is cell"} if foreground.all() else {}
-    piece_areas = np.bincount(pieces.ravel())[1:]
-    owner = np.zeros(len(piece_areas) + 1, labels.dtype)
-    owner[pieces.ravel()] = labels.ravel()
-    ids, index = np.unique(owner[1:], return_inverse=True)
-    areas = np.bincount(index, weights=piece_areas)
-    if mask_type == "instances":
-        foreground = labels == ids[areas.argmax()]  # background as one big cell among others
-    border = np.concatenate([foreground[0], foreground[-1], foreground[1:-1, 0], foreground[1:-1, -1]])
-    if foreground.mean() > 0.5 and border.mean() > 0.5 and not foreground.all():
-        findings["inverted"] = (
-            f"{foreground.mean():.0%} of the frame and {border.mean():.0%} of its border are cell"
-        )
-    split = np.flatnonzero(np.bincount(index) > 1)
-    if mask_type == "instances" and len(split):
-        findings["pieces"] = f"{len(split)} of {len(ids)} cells are in several pieces: {_few(ids[split])}"
-    small = np.flatnonzero(areas < SPECK_PX)
-    if len(small):
-        findings["specks"] = (
-            f"{len(small)} of {len(ids)} cells have fewer than {SPECK_PX} pixels: {_few(ids[small])}"
-        )
-    return findings
-
-
-def fingerprint(array: np.ndarray) -> str:
-    """Return a text that only equal arrays share (BLAKE2, 128 bits)."""
-    digest = hashlib.blake2b(f"{array.shape}{array.dtype}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
-
-
-def repeat_findings(samples: pd.DataFrame) -> list[dict]:
-    """Look for equal frames and masks.
-
-    `samples` has sample, group, split and the fingerprints `image_print` and `mask_print`, "" where
-    the frame is blank or the mask empty. An equal frame in another group or split is leakage.
+    Diameters are those of circles of the cells' areas: medians over frames, in px and, where the pixel size is
+    known, in µm; low and high are the 10th and 90th percentiles.
     """
+    table = samples.groupby("group", sort=False).agg(
+        frames=("sample", "size"),
+        cells=("cells", "sum"),
+        fewest_cells=("cells", "min"),
+        most_cells=("cells", "max"),
+        foreground=("foreground", "mean"),
+        diameter_low_px=("diameter_low_px", "median"),
+        diameter_px=("diameter_px", "median"),
+        diameter_high_px=("diameter_high_px", "median"),
+        touching=("touching", "mean"),
+        contrast=("contrast", "median"),
+        sharpness=("sharpness", "median"),
+        fit=("fit", "median"),
+        mask_type=("mask_type", "first"),
+        channels=("channels", "first"),
+        least_height=("height", "min"),
+        most_height=("height", "max"),
+        least_width=("width", "min"),
+        most_width=("width", "max"),
+        pixel_size_um=("pixel_size_um", "median"),
+    )
+    table.insert(8, "diameter_um", table["diameter_px"] * table["pixel_size_um"])
+    return table.reset_index()
+
+
+def suggested_settings(samples: pd.DataFrame) -> dict:
+    """Suggest values of the config (see `suggest.settings`) that suit the cells of the prepared samples.
+
+    The pixel size of the files is not among them: prepared frames have been brought to another.
+    """
+    sizes = samples["pixel_size_um"].dropna().unique()
+    shape = int(samples["height"].median()), int(samples["width"].median())
+    known = float(sizes[0]) if len(sizes) == 1 and not samples["pixel_size_um"].isna().any() else None
+    suggested = suggest.settings(samples["diameter_px"].dropna(), shape, samples["group"].nunique(), known)
+    suggested.get("images", {}).pop("pixel_size_um", None)
+    return {name: suggested[name] for name in ("images", "network", "training") if suggested.get(name)}
+
+
+def outlier_findings(samples: pd.DataFrame) -> list[dict]:
+    """Look for frames whose sharpness, contrast or fit of mask and image is far from the others'.
+
+    A frame is compared with its group where that has enough frames, and with the whole set elsewhere.
+    """
+    known = samples[samples["image_print"] != ""]
+    sizes = known.groupby("group")["sample"].transform("size")
+    peers = known["group"].where(sizes >= FEW_FRAMES, "")
     found = []
-    for _, same in _repeated(samples, "image_print"):
-        leaks = same["group"].nunique() > 1 or same["split"].nunique() > 1
-        where = ", ".join(_place(row) for row in same.itertuples())
-        found.append(_row("leakage" if leaks else "duplicate", f"the same picture: {where}", same.iloc[0]))
-    for _, same in _repeated(samples, "mask_print"):
-        if same["image_print"].nunique() > 1:
-            where = ", ".join(_place(row) for row in same.itertuples())
-            found.append(_row("duplicate_mask", f"the same mask: {where}", same.iloc[0]))
+    for name, members in known.groupby(peers, sort=False):
+        others = members if name else known
+        if len(others) < FEW_FRAMES:
+            continue
+        where = f"the group {name}" if name else "all frames"
+        for fact, limit, finding in (
+            ("sharpness", BLURRED, "focus"),
+            ("contrast", OTHER_CONTRAST, "contrast"),
+        ):
+            logs = np.log(np.maximum(others[fact], 1e-6))
+            middle, spread = logs.median(), 1.4826 * (logs - logs.median()).abs().median()
+            far = np.log(np.maximum(members[fact], 1e-6)) - middle
+            worst = -far if finding == "focus" else far.abs()
+            for row in members[worst > np.maximum(np.log(limit), OUTLYING * spread)].itertuples():
+                text = f"{fact} {getattr(row, fact):.2g}; the median of {where} is {np.exp(middle):.2g}"
+                found.append(finding_row(finding, text, row.sample, row.group))
+        if others["fit"].median() >= WELL_FITTING:
+            for row in members[(members["fit"] < BADLY_FITTING) & (members["foreground"] < 0.5)].itertuples():
+                text = f"correlation of mask and image {row.fit:.2f}; the median of {where} is {others['fit'].median():.2f}"
+                found.append(finding_row("misfit", text, row.sample, row.group))
     return found
 
 
 def table_findings(samples: pd.DataFrame, working_pixel_size_um: float | None = None) -> list[dict]:
-    """Look at the joined table of prepared samples as a whole."""
+    """Look at channels, types of masks, pixel sizes, amounts and sizes of cells in the table of samples."""
     found = []
     channels = samples.groupby("channels")["sample"].agg(["size", "first"])
     if len(channels) > 1:
         text = "; ".join(
             f"{n} in {row['size']} frames, such as {row['first']}" for n, row in channels.iterrows()
         )
-        found.append(_row("channels", f"channels: {text}"))
+        found.append(finding_row("channels", f"channels: {text}"))
     types = samples[samples["cells"] > 0].groupby("mask_type")["group"].agg(["nunique", "first"])
     if len(types) > 1:
         text = "; ".join(
             f"{n} in {row['nunique']} groups, such as {row['first']}" for n, row in types.iterrows()
         )
-        found.append(_row("mask_types", f"masks: {text}"))
+        found.append(finding_row("mask_types", f"masks: {text}"))
     unknown = samples["pixel_size_um"].isna()
     sizes = samples["pixel_size_um"].dropna().unique()
     if len(sizes) + unknown.any() > 1 or (working_pixel_size_um and unknown.any()):
         parts = [f"{size:g} µm" for size in sorted(sizes)[:5]] + ["and more"] * (len(sizes) > 5)
         parts += [f"not known for {unknown.sum()} frames"] * bool(unknown.any())
-        found.append(_row("pixel_sizes", f"pixel sizes: {', '.join(parts)}"))
+        found.append(finding_row("pixel_sizes", f"pixel sizes: {', '.join(parts)}"))
+    return found + _amount_findings(samples) + _size_findings(samples)
+
+
+def _amount_findings(samples: pd.DataFrame) -> list[dict]:
     total = int(samples["cells"].sum())
     training = samples.loc[samples["split"] == "train", "cells"]
     if total == 0:
-        found.append(_row("no_cells", "no cell in any mask"))
-    elif len(training) and training.sum() == 0:
-        found.append(_row("no_cells", "no cell in any mask of the split train"))
-    elif total < FEW_CELLS:
-        found.append(_row("few_cells", f"{total} cells in all"))
+        return [finding_row("no_cells", "no cell in any mask")]
+    if len(training) and training.sum() == 0:
+        return [finding_row("no_cells", "no cell in any mask of the split train")]
+    found = [finding_row("few_cells", f"{total} cells in all")] if total < FEW_CELLS else []
+    diameter = samples["diameter_px"].median()
+    if not suggest.RANGE_PX[0] <= diameter <= suggest.RANGE_PX[1]:
+        text = f"cells are {diameter:.0f} px across (median)"
+        working = suggested_settings(samples).get("images", {}).get("working_pixel_size_um")
+        text += (
+            f"; with images.working_pixel_size_um: {working:g} about {suggest.TARGET_PX} px"
+            if working
+            else ""
+        )
+        found.append(finding_row("working_size", text))
+    areas = samples["height"] * samples["width"]
+    foreground = (samples["foreground"] * areas).sum() / areas.sum()
+    if not RARE_CLASS <= foreground <= 1 - RARE_CLASS:
+        found.append(finding_row("class_balance", f"cells cover {foreground:.1%} of all pixels"))
     return found
 
 
-def sample_rows(findings: dict[str, str], sample: str, group: str) -> list[dict]:
-    """Turn the findings of one frame into rows."""
-    return [_row(name, found, {"sample": sample, "group": group}) for name, found in findings.items()]
-
-
-def findings_table(rows: list[dict], ignore: Iterable[str] = ()) -> pd.DataFrame:
-    """Return findings as a table, errors first; those to `ignore` become notes."""
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    accepted = table["finding"].isin(list(ignore)) & (table["level"] != "note")
-    table.loc[accepted, "advice"] = "Accepted in the config (check.ignore). " + table.loc[accepted, "advice"]
-    table.loc[accepted, "level"] = "note"
-    order = table["level"].map(LEVELS.index)
-    return table.assign(order=order).sort_values("order", kind="stable", ignore_index=True)[COLUMNS]
-
-
-def thumbnail(image: np.ndarray, labels: np.ndarray, side: int = 240) -> np.ndarray:
-    """Draw a frame, small, with its cells' outlines; uint8 (height, width, 3), longest side at most `side`."""
-    frame = np.atleast_3d(image)
-    frame = frame if frame.shape[-1] == 3 else frame[..., :1]
-    factor = min(1, side / max(labels.shape))
-    picture = images.rescale_image(np.clip(images.normalise(frame), 0, 1), factor)
-    picture = np.repeat(picture, 3 // picture.shape[-1], axis=-1)
-    picture = np.round(255 * picture).astype(np.uint8)
-    picture[images.outlines(images.rescale_labels(labels, factor))] = (255, 190, 0)
-    return picture
-
-
-def _row(finding: str, found: str, where: dict | pd.Series | None = None) -> dict:
-    level, advice = FINDINGS[finding]
-    sample, group = (where["sample"], where["group"]) if where is not None else ("", "")
-    return dict(zip(COLUMNS, [level, sample, group, finding, found, advice], strict=True))
-
-
-def _repeated(samples: pd.DataFrame, column: str) -> Iterable[tuple[str, pd.DataFrame]]:
-    known = samples[samples[column] != ""]
-    return known[known[column].duplicated(keep=False)].groupby(column, sort=False)
-
-
-def _place(row: tuple) -> str:
-    return f"{row.sample} (group {row.group}{', ' + row.split if row.split else ''})"
-
-
-def _few(ids: np.ndarray) -> str:
-    return "numbers " + ", ".join(map(str, ids[:5])) + (" and more" if len(ids) > 5 else "")
+def _size_findings(samples: pd.DataFrame) -> list[dict]:
+    groups = group_table(samples)
+    groups = groups[groups["cells"] >= 10]
+    unit = "px" if groups["diameter_um"].isna().any() else "um"
+    typical = groups[f"diameter_{unit}"].median()
+    found = []
+    for row in groups.itertuples():
+        size = getattr(row, f"diameter_{unit}")
+        if max(size / typical, typical / size) > OTHER_SIZE:
+            text = f"cells of {size:.3g} {unit} across; the median of all groups is {typical:.3g} {unit}"
+            found.append(finding_row("cell_sizes", text.replace("um", "µm"), "", row.group))
+    return found

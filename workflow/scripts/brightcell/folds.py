@@ -109,6 +109,19 @@ def assign_schemes(samples: pd.DataFrame, options: dict, source: str | Path) -> 
         raise InputError(f"{source}: {error}") from None
 
 
+def frame_ratios(folds: pd.DataFrame) -> dict[str, float]:
+    """Number of test frames over that of training frames, by scheme; the mean over its folds."""
+    counts = folds.groupby(["scheme", "fold", "role"], sort=False).size().unstack("role", fill_value=0)
+    return (counts["test"] / counts["train"]).groupby(level="scheme", sort=False).mean().to_dict()
+
+
+def leaky_schemes(folds: pd.DataFrame) -> list[str]:
+    """Name the schemes in which a test frame has frames of its own group among those trained on."""
+    roles = folds[folds["role"].isin(["train", "test"])].groupby(["scheme", "fold", "group"], sort=False)
+    shared = roles["role"].nunique() > 1
+    return list(dict.fromkeys(shared.index[shared].get_level_values("scheme")))
+
+
 def _check_number(units: int, n_folds: int, unit: str, advice: str) -> None:
     """Raise InputError unless every fold can have a unit (group or frame) of its own in every role."""
     if n_folds < 2:

@@ -1,4 +1,4 @@
-"""Read images and masks, write stacks of frames, bring both to the working pixel size.
+"""Keep stacks of frames and labels, and bring both to the working pixel size.
 
 A *stack file* is a TIFF with one page a sample, in order; the sample's name is the page's
 description. Pages may differ in size. Fiji opens it as a stack, `read_stack` as a dictionary.
@@ -8,144 +8,16 @@ import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import pandas as pd
 import tifffile
 from scipy import ndimage
-from skimage import io, measure, transform
+from skimage import transform
 
 from .errors import InputError
 from .files import whole
 
-
-def read_png(path: Path) -> np.ndarray:
-    """Read a PNG of 8 or 16 bits, grey or colour (other readers cut 16-bit colour down to 8 bits)."""
-    return imagecodecs.png_decode(path.read_bytes())
-
-
-# A format is one entry: the suffix, and what reads a file of it into an array.
-READERS = {
-    ".tif": tifffile.imread,
-    ".tiff": tifffile.imread,
-    ".png": read_png,
-    ".jpg": io.imread,
-    ".jpeg": io.imread,
-}
 LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
-
-
-def read_pixels(path: str | Path) -> np.ndarray:
-    """Read one image file as it is stored.
-
-    Raises InputError where the file is missing, empty, of an unknown format or damaged.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file. Correct the path in the sample sheet.")
-    suffix = path.suffix.lower()
-    if suffix not in READERS:
-        raise InputError(
-            f"{path}: the format {path.suffix or '(no suffix)'} is not read. "
-            f"Expected one of {', '.join(READERS)}: convert the file, for example with Fiji."
-        )
-    try:
-        return np.asarray(READERS[suffix](path))
-    except Exception as error:  # each reader has errors of its own; all mean a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path}: damaged or truncated ({path.stat().st_size} bytes; the reader said: {reason}). "
-            "Copy the file anew from its source, or remove its row from the sample sheet."
-        ) from error
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """Read an image as (height, width, channels), with the dtype of the file.
-
-    Channels may stand first or last in the file; an alpha channel is dropped.
-    """
-    pixels = np.squeeze(read_pixels(path))
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    elif pixels.ndim == 3 and pixels.shape[0] <= 4 < min(pixels.shape[1:]):
-        pixels = np.moveaxis(pixels, 0, -1)
-    if pixels.ndim != 3 or pixels.shape[-1] > 4:
-        raise InputError(
-            f"{path}: an array of shape {pixels.shape} is no single frame. Expected height × width, "
-            "with one to four channels: write stacks as one file a frame, each with a row of its own."
-        )
-    if pixels.shape[-1] in (2, 4) and _last_is_alpha(path):
-        pixels = pixels[..., :-1]
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise InputError(
-            f"{path}: {int((~np.isfinite(pixels)).sum())} pixels are NaN or infinite. "
-            "Replace them by numbers, or remove the row from the sample sheet."
-        )
-    return pixels
-
-
-def _last_is_alpha(path: str | Path) -> bool:
-    """Say whether an image of two or four channels ends in transparency; a TIFF tells, PNG means it."""
-    if Path(path).suffix.lower() not in (".tif", ".tiff"):
-        return True
-    with tifffile.TiffFile(path) as file:
-        return any(int(sample) in (1, 2) for sample in file.pages[0].extrasamples)
-
-
-def read_mask(path: str | Path, mask_type: str = "auto") -> tuple[np.ndarray, str]:
-    """Read a mask as int32 labels (height, width) and its type, `instances` or `binary`.
-
-    `auto` calls a mask with more than two values instances. Of instances the numbers are kept; of a
-    binary mask the connected components (8-neighbours) become the labels, from 1. A binary mask of two
-    values without a zero counts its smaller value as background. A JPEG can only be binary: it is cut
-    at half of its largest value.
-    """
-    pixels = _mask_values(path)
-    jpeg = Path(path).suffix.lower() in (".jpg", ".jpeg")
-    if jpeg:
-        top = pixels.max()
-        between = np.mean((pixels > 0.2 * top) & (pixels < 0.8 * top))
-        if mask_type == "instances" or between > 0.05:
-            raise InputError(
-                f"{path}: a JPEG as mask; JPEG changes values, so cells' numbers are lost. Expected TIFF or PNG: "
-                "export the mask anew from the program in which it was drawn."
-            )
-        return _components(pixels > top / 2), "binary"
-    values = np.unique(pixels)
-    if mask_type == "instances" or (mask_type == "auto" and len(values) > 2):
-        return pixels, "instances"
-    return _components(pixels > (values[0] if len(values) == 2 else 0)), "binary"
-
-
-def _components(foreground: np.ndarray) -> np.ndarray:
-    return measure.label(foreground, connectivity=2).astype(np.int32)
-
-
-def _mask_values(path: str | Path) -> np.ndarray:
-    """Read the numbers in a mask as int32 (height, width)."""
-    pixels = np.squeeze(read_pixels(path))
-    if pixels.ndim == 3 and pixels.shape[-1] in (3, 4):
-        if not (pixels[..., :1] == pixels[..., :3]).all():
-            raise InputError(
-                f"{path}: a coloured mask of shape {pixels.shape}. Expected one channel with 0 for the "
-                "background and one number a cell: save it as a grey label image."
-            )
-        pixels = pixels[..., 0]
-    if pixels.ndim != 2:
-        raise InputError(f"{path}: a mask of shape {pixels.shape}. Expected height × width.")
-    if pixels.dtype == bool:
-        pixels = pixels.astype(np.uint8)
-    if pixels.dtype.kind == "f":
-        rounded = np.round(pixels)
-        if not np.isfinite(pixels).all() or ((rounded != pixels).any() and len(np.unique(pixels)) > 2):
-            raise InputError(f"{path}: a mask with fractions or NaN. Expected whole numbers from 0.")
-        pixels = (pixels > pixels.min()).astype(np.int32) if (rounded != pixels).any() else rounded
-    if pixels.min() < 0 or pixels.max() > np.iinfo(np.int32).max:
-        raise InputError(
-            f"{path}: mask values from {pixels.min()} to {pixels.max()}. Expected 0 for background and "
-            "numbers from 1 to 2,147,483,647 for cells."
-        )
-    return pixels.astype(np.int32)
 
 
 def write_stack(path: str | Path, pages: Iterable[tuple[str, np.ndarray]]) -> None:

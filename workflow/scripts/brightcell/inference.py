@@ -1,7 +1,6 @@
 """Predict frames of any size with a trained network: tiles with overlap, blended."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -108,33 +107,3 @@ def fitting_tile(tile: int, levels: int) -> int:
     """
     multiple = 2 ** (levels - 1)
     return -(-tile // multiple) * multiple
-
-
-def load_model(path: str | Path, precision: str = "float32"):
-    """Load a trained network in safe mode: a file that carries code is refused.
-
-    precision is the dtype policy to compute in; the last layer stays float32. Raises InputError where the file is
-    missing or damaged.
-    """
-    import keras
-
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such model. Train it first, or correct the path.")
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise InputError(
-            f"{path}: not a model that can be loaded safely ({str(error).splitlines()[0]}). "
-            "Expected a .keras file of this workflow: remove the file, and the workflow trains it anew."
-        ) from error
-    if precision == "float32":
-        return model
-
-    def recast(layer):
-        dtype = "float32" if layer is model.layers[-1] else precision
-        return type(layer).from_config({**layer.get_config(), "dtype": dtype})
-
-    fast = keras.models.clone_model(model, clone_function=recast)
-    fast.set_weights(model.get_weights())
-    return fast

@@ -54,3 +54,8 @@ def measure_cells(labels: np.ndarray, image: np.ndarray, pixel_size_um: float | 
             "touches_border": ~np.isin(found["label"], inner),
         }
     )
+
+
+def shapes(labels: np.ndarray) -> pd.DataFrame:
+    """Measure the shape of every cell of a label image (height, width): eccentricity, solidity; a row a cell."""
+    return pd.DataFrame(measure.regionprops_table(labels, properties=("eccentricity", "solidity")))

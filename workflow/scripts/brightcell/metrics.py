@@ -1,108 +1,40 @@
-"""Score predicted labels against the truth: pixels, boundaries, cells.
+"""Score predicted labels against the truth: pixels, boundaries, cells, probabilities.
 
-Every score is one entry of `METRICS`; the tables, the comparison and the report follow from it.
+Every score is one entry of `METRICS`; the tables, the comparison and the report follow from it. What each one
+means, and where it misleads, stands in docs/metrics.md.
 
 Empty frames, the same for all scores of a frame: with nothing in the truth and nothing predicted the
 prediction is perfect (1); with nothing in one of them alone it is worthless (0). Distances to a
 boundary that does not exist are NaN, so read the Hausdorff distance beside the surface Dice, which
-is 0 there.
+is 0 there; so is the error of the area of cells where none is found.
 
 References
 ----------
 AP, one-to-one matching: Schmidt et al. 2018, arXiv 1806.03535. PQ, SQ, RQ: Kirillov et al. 2019,
-arXiv 1801.00868. SEG: Ulman et al. 2017, doi 10.1038/nmeth.4473. Surface Dice: Nikolov et al. 2018,
-arXiv 1809.04430.
+arXiv 1801.00868. SEG: Ulman et al. 2017, doi 10.1038/nmeth.4473. DET: Matula et al. 2015,
+doi 10.1371/journal.pone.0144959. Surface Dice: Nikolov et al. 2018, arXiv 1809.04430. Brier score: Brier
+1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from .errors import InputError
-from .matching import Cells, Pixels, Surfaces, check_shapes, count_pixels, match_cells, measure_surfaces
+from . import detection
+from .detection import IOU_THRESHOLDS, Counts, PooledCounts, count_cells
+from .matching import Cells, Pixels, count_pixels, match_cells, share
+from .probabilities import Probabilities, brier, count_probabilities
+from .surfaces import Surfaces, hausdorff95, measure_surfaces, surface_dice
 
-IOU_THRESHOLDS = tuple(percent / 100 for percent in range(50, 100, 5))
-SPLIT_SHARE = 0.1
 HEADLINE = ("cell_iou", "cell_dice", "ap50", "seg")
 
 
-def share(part: float, whole: float, empty: bool = False) -> float:
-    """Divide; 0 / 0 is 1 where both images are `empty` and 0 elsewhere."""
-    return float(part / whole) if whole else float(empty)
-
-
-def _empty(cells: Cells) -> bool:
-    return not len(cells.truth_ids) and not len(cells.predicted_ids)
-
-
-def average_precision(cells: Cells, threshold: float) -> float:
-    """TP / (TP + FP + FN) of cells whose IoU reaches the threshold."""
-    tp = len(cells.matched(threshold))
-    return share(tp, len(cells.truth_ids) + len(cells.predicted_ids) - tp, _empty(cells))
-
-
-def panoptic_quality(cells: Cells) -> float:
-    """PQ: the sum of the IoU of matched cells (IoU ≥ 0.5) over TP + FP / 2 + FN / 2."""
-    found = len(cells.truth_ids) + len(cells.predicted_ids)
-    return share(2 * cells.matched(0.5).sum(), found, _empty(cells))
-
-
-def detection_f1(cells: Cells) -> float:
-    """F1 of detection, 2 TP / (2 TP + FP + FN), at IoU 0.5; the RQ of panoptic quality."""
-    found = len(cells.truth_ids) + len(cells.predicted_ids)
-    return share(2 * len(cells.matched(0.5)), found, _empty(cells))
-
-
-def seg(cells: Cells) -> float:
-    """SEG of the Cell Tracking Challenge: mean over truth cells of the IoU with their cover.
-
-    The cover is the predicted cell that holds more than half of the truth cell; without one the cell
-    counts 0. Predicted cells beyond these cost nothing.
-    """
-    covers = cells.overlap * 2 > cells.truth_areas[cells.row]
-    return share(cells.iou[covers].sum(), len(cells.truth_ids), _empty(cells))
-
-
-def count_splits(cells: Cells) -> int:
-    """Count the truth cells that were split.
-
-    Split is a truth cell with two or more predicted cells that lie in it with more than half of their
-    own area and cover more than a tenth of it each.
-    """
-    parts = (cells.overlap * 2 > cells.predicted_areas[cells.column]) & (
-        cells.overlap > SPLIT_SHARE * cells.truth_areas[cells.row]
-    )
-    return int((np.bincount(cells.row[parts]) > 1).sum())
-
-
-def count_merges(cells: Cells) -> int:
-    """Count the predicted cells that merge two or more truth cells: `count_splits` with roles swapped."""
-    parts = (cells.overlap * 2 > cells.truth_areas[cells.row]) & (
-        cells.overlap > SPLIT_SHARE * cells.predicted_areas[cells.column]
-    )
-    return int((np.bincount(cells.column[parts]) > 1).sum())
-
-
-def hausdorff95(surfaces: Surfaces) -> float:
-    """Larger of the two directed 95th percentiles of distance (px); NaN where a boundary is missing."""
-    if not len(surfaces.from_truth) or not len(surfaces.from_predicted):
-        return float("nan")
-    return float(max(np.percentile(distances, 95) for distances in surfaces))
-
-
-def surface_dice(surfaces: Surfaces, tolerance_px: float) -> float:
-    """Share of the pixels of both boundaries that lie within the tolerance of the other boundary.
-
-    Nikolov et al. 2018, with one unit of length for every boundary pixel.
-    """
-    distances = np.concatenate(surfaces)
-    return share(np.count_nonzero(distances <= tolerance_px), len(distances), empty=True)
-
-
 class Metric(NamedTuple):
-    """One score: how to call it, which way is better, and how to compute it from `source`."""
+    """One score: how to call it, which way is better, and how to compute it from `source`.
+
+    `better` is higher, lower or zero: the last is for differences with a sign.
+    """
 
     title: str
     better: str
@@ -113,12 +45,17 @@ class Metric(NamedTuple):
     source: type
 
 
-def _ap(percent: int) -> Metric:
-    description = f"TP / (TP + FP + FN) of cells matched one to one with IoU of at least {percent / 100:g}"
-    title = f"AP at IoU {percent / 100:g}"
-    return Metric(
-        title, "higher", "", True, description, lambda c: average_precision(c, percent / 100), Cells
+def _ap(percent: int, source: type = Counts) -> Metric:
+    pooled = source is PooledCounts
+    title = f"AP at IoU {percent / 100:g}" + (", pooled" if pooled else "")
+    description = (
+        f"TP / (TP + FP + FN) of cells matched one to one with IoU of at least {percent / 100:g}"
+        + ("; TP, FP and FN summed over the frames of a group" if pooled else "")
     )
+    return Metric(
+        title, "higher", "", True, description,
+        lambda c: detection.average_precision(c, percent / 100), source,
+    )  # fmt: skip
 
 
 METRICS: dict[str, Metric] = {
@@ -184,38 +121,67 @@ METRICS: dict[str, Metric] = {
     "ap90": _ap(90),
     "mean_ap": Metric(
         "Mean AP", "higher", "", True, "AP averaged over the IoU thresholds 0.5, 0.55 … 0.95",
-        lambda c: float(np.mean([average_precision(c, threshold) for threshold in IOU_THRESHOLDS])), Cells,
+        detection.mean_average_precision, Counts,
+    ),
+    "ap50_pooled": _ap(50, PooledCounts),
+    "ap70_pooled": _ap(70, PooledCounts),
+    "ap90_pooled": _ap(90, PooledCounts),
+    "mean_ap_pooled": Metric(
+        "Mean AP, pooled", "higher", "", True,
+        "AP of the cells of all frames of a group together, averaged over the IoU thresholds 0.5, 0.55 … 0.95",
+        detection.mean_average_precision, PooledCounts,
     ),
     "f1_50": Metric(
         "F1 at IoU 0.5", "higher", "", True, "2 TP / (2 TP + FP + FN) of cells matched one to one",
-        detection_f1, Cells,
+        detection.detection_f1, Cells,
     ),
     "pq": Metric(
-        "PQ", "higher", "", True, "Panoptic quality: SQ times RQ", panoptic_quality, Cells,
+        "PQ", "higher", "", True, "Panoptic quality: SQ times RQ", detection.panoptic_quality, Cells,
     ),
     "sq": Metric(
         "SQ", "higher", "", True, "Segmentation quality: mean IoU of the cells matched at IoU 0.5",
-        lambda c: share(c.matched(0.5).sum(), len(c.matched(0.5)), _empty(c)), Cells,
+        detection.segmentation_quality, Cells,
     ),
     "rq": Metric(
-        "RQ", "higher", "", True, "Recognition quality: F1 at IoU 0.5", detection_f1, Cells,
+        "RQ", "higher", "", True, "Recognition quality: F1 at IoU 0.5", detection.detection_f1, Cells,
     ),
     "seg": Metric(
         "SEG", "higher", "", True,
         "Mean over truth cells of the IoU with the predicted cell that covers more than half of them",
-        seg, Cells,
+        detection.seg, Cells,
+    ),
+    "det": Metric(
+        "DET", "higher", "", True,
+        "1 minus the cost of correcting the detections (10 a missed cell, 5 a merged one, 1 an invented one) "
+        "over that of drawing all anew",
+        detection.det, Cells,
     ),
     "splits": Metric(
         "Splits", "lower", "cells", True, "Truth cells that hold two or more predicted cells",
-        count_splits, Cells,
+        detection.count_splits, Cells,
     ),
     "merges": Metric(
         "Merges", "lower", "cells", True, "Predicted cells that hold two or more truth cells",
-        count_merges, Cells,
+        detection.count_merges, Cells,
     ),
     "count_error": Metric(
         "Count error", "lower", "cells", True, "Predicted minus true number of cells, without its sign",
-        lambda c: abs(len(c.predicted_ids) - len(c.truth_ids)), Cells,
+        lambda c: abs(detection.count_bias(c)), Cells,
+    ),
+    "count_bias": Metric(
+        "Count bias", "zero", "cells", True,
+        "Predicted minus true number of cells: above zero too many are found, below too few",
+        detection.count_bias, Cells,
+    ),
+    "area_error": Metric(
+        "Area error", "lower", "", True,
+        "Mean over the cells matched at IoU 0.5 of the difference in area, without its sign, over the true area",
+        detection.area_error, Cells,
+    ),
+    "brier": Metric(
+        "Brier score", "lower", "", False,
+        "Mean over pixels of the squared difference between foreground probability and truth (0 or 1)",
+        brier, Probabilities,
     ),
 }  # fmt: skip
 """name → Metric. A new score is one entry here."""
@@ -260,91 +226,46 @@ def boundary_scores(
 def instance_scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """Score the cells of two label images (height, width; whole numbers, 0 is background).
 
-    Besides the scores of `METRICS` gives truth_cells, predicted_cells, tp50, fp50 and fn50, which sum
-    over frames to the pooled AP.
+    Besides the scores of `METRICS` gives what sums over frames, see `cell_scores`.
 
     >>> import numpy as np
     >>> scores = instance_scores(np.array([[1, 1, 0, 2, 2, 2]]), np.array([[7, 7, 0, 0, 0, 8]]))
     >>> scores["tp50"], scores["fp50"], scores["fn50"], round(scores["ap50"], 3)
     (1, 1, 1, 0.333)
     """
-    return _score_cells(match_cells(truth, predicted))
+    return cell_scores(match_cells(truth, predicted))
 
 
-def _score_cells(cells: Cells) -> dict[str, float]:
-    tp = len(cells.matched(0.5))
-    truth, predicted = len(cells.truth_ids), len(cells.predicted_ids)
-    counts = {"truth_cells": truth, "predicted_cells": predicted}
-    counts |= {"tp50": tp, "fp50": predicted - tp, "fn50": truth - tp}
-    return counts | _compute(cells)
+def cell_scores(cells: Cells) -> dict[str, float]:
+    """Score matched cells.
 
-
-MATCH_COLUMNS = ("truth", "predicted", "iou", "truth_area_px", "predicted_area_px")
-
-
-def cell_matches(truth: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
-    """List one row a truth cell with its partner, then one row a predicted cell without partner.
-
-    Columns truth and predicted (ids), iou, truth_area_px, predicted_area_px; 0 where there is no
-    partner. Partners may overlap by less than half; see `match_cells`.
+    Besides the scores of `METRICS` gives truth_cells, predicted_cells, det_cost (AOGM-D) and, for every
+    threshold from 0.5 to 0.95, tp50, fp50, fn50 and so on: they sum over frames to the pooled scores.
     """
-    return _list_cells(match_cells(truth, predicted))
+    counts = count_cells(cells)
+    scores = {"truth_cells": counts.truth, "predicted_cells": counts.predicted}
+    for threshold, tp in zip(IOU_THRESHOLDS, counts.tp.tolist(), strict=True):
+        found = {"tp": tp, "fp": counts.predicted - tp, "fn": counts.truth - tp}
+        scores |= {f"{name}{threshold * 100:.0f}": value for name, value in found.items()}
+    return scores | {"det_cost": detection.det_cost(cells)} | _compute(counts) | _compute(cells)
 
 
-def _list_cells(cells: Cells) -> pd.DataFrame:
-    row, column = cells.row[cells.partners], cells.column[cells.partners]
-    lone = np.setdiff1d(np.arange(len(cells.predicted_ids)), column)
-    size = len(cells.truth_ids)
-    table = {name: np.zeros(size + len(lone), float if name == "iou" else int) for name in MATCH_COLUMNS}
-    table["truth"][:size], table["truth_area_px"][:size] = cells.truth_ids, cells.truth_areas
-    table["iou"][row] = cells.iou[cells.partners]
-    for name, values in (("predicted", cells.predicted_ids), ("predicted_area_px", cells.predicted_areas)):
-        table[name][row], table[name][size:] = values[column], values[lone]
-    return pd.DataFrame(table)
+def pooled_scores(counts: list[Counts]) -> dict[str, float]:
+    """Score the cells of several frames as if they were of one, from `detection.count_cells` of each.
 
-
-def score_frames(
-    truth: dict[str, np.ndarray], predicted: dict[str, np.ndarray], samples: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score every predicted frame; give one row a frame and one row a cell (`cell_matches`).
-
-    `truth` and `predicted` are label images (height, width) by sample; `samples` has the columns
-    sample and group, and where known mask_type (frames other than `instances` get NaN for the scores
-    of cells, and no rows of cells) and pixel_size_um.
-
-    Raises InputError where a predicted frame has no truth, no row or another size.
+    NaN without a frame.
     """
-    rows = samples.set_index("sample")
-    frames, matches = [], []
-    for sample, labels in predicted.items():
-        if sample not in truth or sample not in rows.index:
-            raise InputError(
-                f"sample {sample}: predicted, but without a prepared mask. Expected a sample of the sheet: "
-                "remove the results of this data set and run again."
-            )
-        try:
-            check_shapes(truth[sample], labels)
-        except InputError as error:
-            raise InputError(f"sample {sample}: {error}") from None
-        names = {"sample": sample, "group": rows.at[sample, "group"]}
-        size = rows.at[sample, "pixel_size_um"] if "pixel_size_um" in rows else None
-        size = None if size is None or pd.isna(size) else float(size)
-        instances = "mask_type" not in rows or rows.at[sample, "mask_type"] == "instances"
-        cells = match_cells(truth[sample], labels)
-        scores = _score_cells(cells)
-        if instances:
-            table = _list_cells(cells)
-            table.insert(0, "sample", sample)
-            table.insert(1, "group", names["group"])
-            matches.append(table)
-        else:
-            scores = dict.fromkeys(scores, float("nan"))
-        frames.append(
-            names
-            | pixel_scores(truth[sample], labels)
-            | boundary_scores(truth[sample], labels, size)
-            | scores
-        )
-    cells = [table for table in matches if len(table)]
-    empty = pd.DataFrame(columns=["sample", "group", *MATCH_COLUMNS])
-    return pd.DataFrame(frames), pd.concat(cells, ignore_index=True) if cells else empty
+    if not counts:
+        return {name: float("nan") for name, metric in METRICS.items() if metric.source is PooledCounts}
+    return _compute(detection.pool(counts))
+
+
+def probability_scores(truth: np.ndarray, probability: np.ndarray) -> dict[str, float]:
+    """Score foreground probabilities (height, width; uint16 of 0..65,535 as stored) against a mask.
+
+    >>> import numpy as np
+    >>> stored = np.array([[0.8 * 65535, 0.4 * 65535]], np.uint16)
+    >>> round(probability_scores(np.array([[1, 0]]), stored)["brier"], 3)
+    0.1
+    """
+    return _compute(count_probabilities(truth, probability))

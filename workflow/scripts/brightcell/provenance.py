@@ -3,13 +3,17 @@
 import ast
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-# These word messages and never change a result.
-WITHOUT_EFFECT = {"errors", "jobs"}
+# These word messages and records and never change a result.
+WITHOUT_EFFECT = {"errors", "jobs", "provenance"}
+# Where Apptainer puts an image's labels.
+LABELS = Path("/.singularity.d/labels.json")
 
 
 def imported_modules(source: str) -> set[str]:
@@ -76,7 +80,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def machine() -> dict[str, str | int]:
-    """Describe the machine: name, operating system, processor, cores, container if any."""
+    """Describe the machine, name, operating system, processor, cores, and what ran on it, see `environment`."""
     processor = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -90,5 +94,32 @@ def machine() -> dict[str, str | int]:
         "system": platform.platform(),
         "processor": processor,
         "cores": os.cpu_count() or 0,
-        "container": os.environ.get("APPTAINER_CONTAINER", ""),
+        **environment(),
     }
+
+
+def environment() -> dict[str, str]:
+    """Say in what this process runs: image and fingerprint, empty outside containers; prefix of Python, versions."""
+    from . import __version__
+
+    image = container()
+    return {
+        "image": image,
+        "fingerprint": fingerprint(json.loads(LABELS.read_text())) if image and LABELS.is_file() else "",
+        "prefix": sys.prefix,
+        "python": platform.python_version(),
+        "brightcell": __version__,
+    }
+
+
+def container() -> str:
+    """The container image, file or folder, in which this process runs; empty outside containers."""
+    return os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER") or ""
+
+
+def fingerprint(labels: dict[str, str]) -> str:
+    """Sixteen hexadecimal digits for an image: of the digest of its packages' files, else of all its labels."""
+    contents = (
+        labels.get("contents") or hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()
+    )
+    return contents[:16]

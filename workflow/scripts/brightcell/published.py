@@ -16,6 +16,7 @@ from .errors import InputError
 from .matching import Pixels, count_pixels
 from .metrics import METRICS
 
+THRESHOLD = 0.55  # of the foreground probability, above which the study counted a pixel as cell
 CONFUSION_COLUMNS = ("TPbg", "FNcell", "FPcell", "TPcell")
 SCORES = (
     "cell_iou",
@@ -27,6 +28,26 @@ SCORES = (
     "background_iou",
     "mean_iou",
 )
+FIGURES = ("iou", "dice", "recall", "precision", "accuracy")
+TABLE_COLUMNS = [
+    *("scheme", "network", "frames"),
+    *(f"published_{name}" for name in FIGURES),
+    *("cell_iou", "cell_dice", "cell_recall", "cell_precision", "background_iou", "mean_iou", "accuracy"),
+    "all_background_accuracy",
+]
+EXPLANATION = (
+    "Both readings come from the same predictions, cut at a probability of 0.55. The study swapped cell and background before "
+    "it scored: its positive class is the background, which fills most of a frame and is easy to find, so that "
+    "a prediction without a single cell already reaches the share of the background, in its IoU as in its accuracy. By "
+    "the swap its recall is the precision of the background, and its precision the share of background that "
+    "was left alone. Its means run over a list to which all scores so far are appended after every frame, so that the "
+    "first frame counts as often as there are frames and the last one once. The reading by cells takes cells as "
+    "positive and counts every frame once; a missed or invented cell weighs in it as it should. What the "
+    "study did to its test frames before predicting them cannot be repeated here: it put them through the random "
+    "augmentation of the training, warped their masks so that cells grew by some 6 %, and drew them from the "
+    "time-lapses that it trained on. Where the scheme random is configured, it shows what the last of these does."
+)
+"""Why the study's figures and those of the cells differ: one paragraph of plain text."""
 
 
 def confusion_row(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
@@ -39,6 +60,24 @@ def confusion_row(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     pixels = count_pixels(truth, predicted)
     shares = (pixels.tn, pixels.fn, pixels.fp, pixels.tp)
     return {name: share / sum(pixels) for name, share in zip(CONFUSION_COLUMNS, shares, strict=True)}
+
+
+def confusion_table(curves: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
+    """Give the confusion table of frames at a threshold, in the order of the rows.
+
+    `curves` has a row a frame and threshold: threshold, pixels_tp, pixels_fp, pixels_fn, pixels_tn, where
+    positive is cell. The other columns are kept.
+    """
+    at = curves[np.isclose(curves["threshold"], threshold)].reset_index(drop=True)
+    if len(curves) and not len(at):
+        found = ", ".join(f"{value:g}" for value in sorted(curves["threshold"].unique()))
+        raise InputError(
+            f"threshold curves with the thresholds {found}. Expected {threshold:g} among them, the study's: "
+            "remove the results of this data set and run again."
+        )
+    counts = at[[f"pixels_{name}" for name in ("tn", "fn", "fp", "tp")]]
+    shares = counts.div(counts.sum(axis=1), axis=0).set_axis(list(CONFUSION_COLUMNS), axis=1)
+    return pd.concat([at.drop(columns=counts.columns), shares], axis=1)
 
 
 def score_images(confusion: pd.DataFrame) -> pd.DataFrame:
@@ -98,3 +137,35 @@ def summarise(confusion: pd.DataFrame) -> dict[str, float]:
     background = (confusion["TPbg"] + confusion["FPcell"]).mean()
     figures = published.to_dict() | plain.to_dict() | {"all_background_accuracy": background}
     return {name: float(value) for name, value in figures.items()}
+
+
+def compare_protocols(curves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """Score the same predictions by the study's protocol and with cells as positive class.
+
+    Every seed is taken as one study: its test frames of all folds, in the order of the sample sheet, go through
+    `summarise`; the figures are then averaged over seeds.
+
+    Parameters
+    ----------
+    curves
+        A row a test frame and threshold: scheme, network, fold, seed, sample, threshold and the counts of
+        pixels.
+    order
+        All samples in the order of the sheet, by which the running list weights them.
+
+    Returns
+    -------
+    DataFrame
+        A row a scheme and network with TABLE_COLUMNS.
+    """
+    table = confusion_table(curves)
+    rank = {sample: number for number, sample in enumerate(order)}
+    table = table.assign(rank=table["sample"].map(rank)).sort_values(["rank", "fold"], kind="stable")
+    rows = []
+    for (scheme, network), trained in table.groupby(["scheme", "network"], sort=False):
+        studies = pd.DataFrame([summarise(study) for _, study in trained.groupby("seed")])
+        names = {"scheme": scheme, "network": network, "frames": trained["sample"].nunique()}
+        rows.append(names | studies.mean().to_dict())
+    made = pd.DataFrame(rows, columns=TABLE_COLUMNS)
+    first = curves[["scheme", "network"]].drop_duplicates()
+    return first.merge(made, on=["scheme", "network"])[TABLE_COLUMNS] if len(made) else made

@@ -8,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from .errors import InputError
+from .presence import SHOWN, few, missing_files, path_problems
 from .settings import SAMPLES_SCHEMA, load_schema, nearest
-
-SHOWN = 10  # problems of one kind that are written out; the others are counted
 
 
 def read_samples(
@@ -35,19 +34,28 @@ def read_samples(
     required = [name for name in schema["required"] if masks or name != "mask"]
     header, rows, lines = _split(path, key)
     problems = list(_column_problems(header, list(schema["properties"]), required))
-    problems += _told(_wrong_widths(rows, lines, len(header)))
+    problems += few(_wrong_widths(rows, lines, len(header)))
     if not problems:
         table = pd.DataFrame(rows, columns=header, index=pd.Index(lines, name="line"), dtype=str)
         problems += _value_problems(table, schema, required)
         table = table.reindex(columns=list(schema["properties"]), fill_value="")
         for column in ("image", "mask"):
             table[column] = _resolve(table[column], path.parent)
-        problems += _file_problems(table, masks, check_files, exempt)
+        for column in ("image", "mask") if masks else ("image",):
+            problems += few(path_problems(table[column]))
+            if check_files:
+                problems += few(missing_files(table[column], exempt), f"{column} files are missing")
     if problems:
         many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
         listed = "".join(f"\n  {problem}" for problem in problems)
         raise InputError(f"{path}: {many} in the sample sheet (its columns: config/README.md){listed}")
     return table.reset_index(drop=True)
+
+
+def no_samples(schema: dict | None = None) -> pd.DataFrame:
+    """Return the table of a sheet that has no rows."""
+    schema = load_schema(SAMPLES_SCHEMA) if schema is None else schema
+    return pd.DataFrame(columns=list(schema["properties"]), dtype=str)
 
 
 def simulated_files(options: dict, kind: str, sequence: int | str) -> list[str]:
@@ -102,6 +110,8 @@ def _split(path: Path, key: str) -> tuple[list[str], list[list[str]], list[int]]
     if not split:
         raise InputError(f"{path}: empty. Expected a line of column names and one line a frame.")
     header = split[0][1]
+    while len(header) > 1 and not header[-1]:  # Excel keeps columns that were once filled
+        header.pop()
     if len(header) == 1:
         used = next(
             (word for word, mark in (("commas", ","), ("semicolons", ";")) if mark in header[0]), "no tabs"
@@ -122,7 +132,7 @@ def _unquote(cell: str) -> str:
 
 
 def _column_problems(header: list[str], legal: list[str], required: list[str]) -> Iterator[str]:
-    unknown = [name for name in header if name not in legal]
+    unknown = [name for name in header if name and name not in legal]
     missing = [name for name in required if name not in header]
     for name in unknown:
         guess = nearest(name, [each for each in legal if each not in header])
@@ -139,13 +149,17 @@ def _column_problems(header: list[str], legal: list[str], required: list[str]) -
             else f"; found {', '.join(header)}"
         )
         yield f"column {name}: missing{why}"
-    for name in sorted({name for name in header if header.count(name) > 1}):
+    for position in (number for number, name in enumerate(header, start=1) if not name):
+        yield f"column {position}: no name; expected one of {', '.join(legal)}, or no such column"
+    for name in sorted({name for name in header if name and header.count(name) > 1}):
         yield f"column {name!r}: {header.count(name)} times; expected once"
 
 
 def _wrong_widths(rows: list[list[str]], lines: list[int], width: int) -> Iterator[str]:
     for line, row in zip(lines, rows, strict=True):
-        if len(row) < width:
+        if len(row) < width and row[-1].startswith('"') and not row[-1].endswith('"', 1):
+            yield f"line {line}: a cell with a line break in it, {row[-1]}…; expected one line a frame: take it out"
+        elif len(row) < width:
             row.extend([""] * (width - len(row)))  # Excel leaves out empty cells at the end of a line
         elif any(row[width:]):
             yield f"line {line}: {len(row)} cells; expected {width}: is there a tab too many?"
@@ -159,18 +173,21 @@ def _value_problems(table: pd.DataFrame, schema: dict, required: list[str]) -> I
         entry, cells = schema["properties"][column], table[column]
         empty = cells == ""
         if column in required:
-            yield from _told(f"line {line}: {column} is empty" for line in cells.index[empty])
+            yield from few(
+                f"line {line}: {column} is empty; fill it in, or remove the row"
+                for line in cells.index[empty]
+            )
         elif empty.any() and not empty.all():
             yield (
                 f"column {column}: filled in {(~empty).sum()} of {len(cells)} rows (line {cells.index[empty][0]} "
                 "is empty); expected all rows or none"
             )
         cells = cells[~empty]
-        yield from _told(_illegal(cells[~_is_legal(cells, entry)], entry))
-    for column in ("sample", "image"):
-        yield from _told(_repeated(table[column]))
-    yield from _told(
-        f"line {line}: image and mask are the same file, {name}"
+        yield from few(_illegal(cells[~_is_legal(cells, entry)], entry))
+    yield from few(_repeated(table["sample"]))
+    yield from few(_repeated(_frames_of_files(table)))
+    yield from few(
+        f"line {line}: image and mask are the same file, {name}; expected the file with the cells' numbers as mask"
         for line, name in table.loc[table["image"] == table.get("mask", ""), "image"].items()
         if name
     )
@@ -208,47 +225,27 @@ def _illegal(cells: pd.Series, entry: dict) -> Iterator[str]:
         yield f"line {line}: {cells.name} is {cell!r}; expected {advice}"
 
 
+def _frames_of_files(table: pd.DataFrame) -> pd.Series:
+    """Name the frame of each row: its image file and, of a stack, the page."""
+    frames = table["image"].where(table["image"] == "", table["image"].map(os.path.normpath))
+    pages, scenes = (table.get(name, pd.Series("", table.index)) for name in ("page", "scene"))
+    frames = frames.where((frames == "") | (scenes == ""), frames + ", scene " + scenes)
+    return frames.where(
+        (frames == "") | (pages == ""), frames + ", page " + pages.str.lstrip("0").replace("", "0")
+    )
+
+
 def _repeated(cells: pd.Series) -> Iterator[str]:
     cells = cells[cells != ""]
-    if cells.name == "image":
-        cells = cells.map(os.path.normpath)
     for value, group in cells[cells.duplicated(keep=False)].groupby(cells, sort=False):
         where = ", ".join(map(str, group.index[:SHOWN])) + (" and more" if len(group) > SHOWN else "")
-        what = "each sample needs a name of its own" if cells.name == "sample" else "one frame is one sample"
+        what = (
+            "give each a name of its own"
+            if cells.name == "sample"
+            else "one frame is one sample: remove a row, or number the frames of a stack in the column page"
+        )
         yield f"lines {where}: {cells.name} {value!r} stands {len(group)} times; {what}"
 
 
 def _resolve(cells: pd.Series, folder: Path) -> pd.Series:
     return cells.map(lambda cell: os.path.normpath(os.path.join(folder, cell)) if cell else cell)  # noqa: PTH118
-
-
-def _file_problems(
-    table: pd.DataFrame, masks: bool, check_files: bool, exempt: str | Path | Iterable[str | Path]
-) -> Iterator[str]:
-    """Look for the files, one listing a folder: a network drive answers one question slowly."""
-    if not check_files:
-        return
-    exempt = [exempt] if isinstance(exempt, str | Path) else exempt
-    made = tuple(os.path.abspath(folder) + os.sep for folder in exempt)  # noqa: PTH100
-    listings: dict[str, set[str]] = {}
-    for column in ("image", "mask") if masks else ("image",):
-        yield from _told(_missing(table[column], made, listings), f"{column} files are missing")
-
-
-def _missing(files: pd.Series, made: tuple[str, ...], listings: dict[str, set[str]]) -> Iterator[str]:
-    for line, file in files[files != ""].items():
-        folder, name = os.path.split(os.path.abspath(file))  # noqa: PTH100
-        if made and (folder + os.sep).startswith(made):
-            continue
-        if folder not in listings:
-            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()  # noqa: PTH112, PTH208
-        if name not in listings[folder]:
-            yield f"line {line}: {files.name} {file}: no such {'file' if listings[folder] else 'folder, or an empty one'}"
-
-
-def _told(problems: Iterable[str], what: str = "problems of this kind") -> Iterator[str]:
-    """Pass on the first problems of one kind and count the others."""
-    problems = list(problems)
-    yield from problems[:SHOWN]
-    if len(problems) > SHOWN:
-        yield f"… and {len(problems) - SHOWN:,} more: {len(problems):,} {what}"

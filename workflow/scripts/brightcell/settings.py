@@ -258,10 +258,33 @@ def _relations(config: dict, faulty: set[str]) -> Iterator[str]:
                 f"segment.network: found {network!r}; expected one of the networks that are trained, "
                 f"{', '.join(config['networks'])}, or null{hint}"
             )
-    if sound("images.percentiles"):
-        low, high = config["images"]["percentiles"]
-        if low >= high:
-            yield f"images.percentiles: found {[low, high]}; expected the smaller first, such as [0.5, 99.5]"
+    if config["archive"] and sound("archive.url", "archive.file", "archive.package"):
+        given = [key for key in ("url", "file", "package") if config["archive"][key]]
+        if len(given) != 1:
+            found = ", ".join(f"archive.{key}" for key in given) or "none of them"
+            yield f"archive: found {found}; expected one of archive.url, archive.file and archive.package"
+        if config["simulate"]:
+            yield "archive: found beside simulate; expected one of them: delete the other"
+    for parent, key in (("images", "percentiles"), ("preprocess", "bit_depth_percentiles")):
+        if sound(f"{parent}.{key}"):
+            low, high = config[parent][key]
+            if low >= high:
+                yield f"{parent}.{key}: found {[low, high]}; expected the smaller first, such as [0.5, 99.5]"
+    if (
+        sound("preprocess.flat", "preprocess.dark")
+        and config["preprocess"]["dark"]
+        and not config["preprocess"]["flat"]
+    ):
+        yield "preprocess.dark: found without preprocess.flat; expected both, or flat alone"
+    if (
+        sound("preprocess.crop")
+        and config["preprocess"]["crop"]
+        and min(config["preprocess"]["crop"][2:]) < 1
+    ):
+        yield (
+            f"preprocess.crop: found {config['preprocess']['crop']}; expected top, left, height, width with a height and "
+            "a width of at least 1"
+        )
     if sound("images.mask_type", "network.target") and (
         config["images"]["mask_type"],
         config["network"]["target"],

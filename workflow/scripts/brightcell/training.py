@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import keras
 import numpy as np
@@ -12,6 +13,8 @@ import pandas as pd
 from keras import ops
 
 from . import augment
+from .backend import has_gpu
+from .checkpoints import Checkpoint, Interrupted, Progress, stop_signals
 from .errors import InputError
 
 logger = logging.getLogger("brightcell")
@@ -96,7 +99,8 @@ def validate(model: keras.Model, tiles: tuple[np.ndarray, ...], loss: Segmentati
         image = np.concatenate([image, np.repeat(image[-1:], missing, 0)])  # one shape, one compilation
         predicted = ops.convert_to_numpy(model.predict_on_batch(image))[: batch - missing]
         count = counts[chosen]
-        total += float(ops.convert_to_numpy(loss.call(targets[chosen], predicted))[count].sum())
+        pair = (ops.convert_to_tensor(targets[chosen]), ops.convert_to_tensor(predicted))
+        total += float(ops.convert_to_numpy(loss.call(*pair))[count].sum())
         truth, found = targets[chosen][..., 0][count] > 0.5, predicted[..., 0][count] > 0.5
         overlap += int((truth & found).sum())
         union += int((truth | found).sum())
@@ -109,6 +113,8 @@ def train(
     validation: list[augment.Frame],
     settings: dict,
     seed: int,
+    checkpoint: Checkpoint | None = None,
+    warm: bool = False,
 ) -> pd.DataFrame:
     """Train a model in place; it ends with the weights of its best epoch.
 
@@ -121,7 +127,11 @@ def train(
     settings : dict
         The config's `training`.
     seed : int
-        Fixes the patches drawn.
+        Fixes the patches drawn: those of a step depend on the seed and the step's number alone.
+    checkpoint : Checkpoint, optional
+        Where the state is kept after every epoch, and taken up from.
+    warm : bool
+        Whether the model comes trained, with batch statistics that mean something.
 
     Returns
     -------
@@ -130,54 +140,91 @@ def train(
 
     Raises
     ------
-    InputError
-        When the loss is no longer a number.
+    Diverged
+        When the loss is no longer a number; the model then has the weights of its best epoch.
+    Interrupted
+        When a signal asked for the end; the state is saved before.
     """
     outputs, patch, batch = model.output_shape[-1], settings["patch"], settings["batch_size"]
     loss = SegmentationLoss(settings["gamma"], settings["distance_weight"])
-    optimizer = keras.optimizers.Adam(learning_rate(settings))
-    # XLA compiles longer than it saves on a CPU; on a GPU Keras decides.
-    jit = "auto" if keras.distribution.list_devices("gpu") or keras.backend.backend() == "jax" else False
+    # XLA compiles longer than it saves on a CPU; JAX is nothing without it; on a GPU Keras decides.
+    jit = "auto" if has_gpu() or keras.backend.backend() == "jax" else False
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = settings["statistics_momentum"]
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate(settings)), loss=loss, jit_compile=jit)
     tiles = validation_tiles(validation, patch, outputs)
-    batches = prefetch(frames, batch, patch, outputs, settings, np.random.default_rng(seed))
+    progress, best_weights = checkpoint.restore(model) if checkpoint else (Progress(), None)
+    if progress.step:
+        logger.info("going on from step %d of an interrupted training", progress.step)
+    best_weights = best_weights or model.get_weights()
+    batches = prefetch(frames, batch, patch, outputs, settings, seed, progress.step)
 
-    history, best, best_epoch, best_weights = [], math.inf, 0, model.get_weights()
-    for epoch in range(1, settings["epochs"] + 1):
-        start = time.perf_counter()
-        model.reset_metrics()
-        for step in range(settings["steps_per_epoch"]):
-            value = float(model.train_on_batch(*next(batches)))
-            if not math.isfinite(value):
-                raise InputError(
-                    f"Training diverged: the loss is {value} at epoch {epoch}, step {step + 1}. "
-                    "Lower training.learning_rate, or set training.precision to float32."
-                )
-        trained = model.get_weights()
-        candidate = unbiased_weights(model, epoch * settings["steps_per_epoch"])
-        model.set_weights(candidate)
-        val_loss, iou = validate(model, tiles, loss, batch)
-        model.set_weights(trained)
-        rate = float(ops.convert_to_numpy(optimizer.learning_rate))
-        seconds = time.perf_counter() - start
-        history.append((epoch, value, val_loss, iou, rate, seconds))
-        improved = val_loss < best
-        if improved:
-            best, best_epoch, best_weights = val_loss, epoch, candidate
-        logger.info(
-            "epoch %d/%d  loss %.4f  validation loss %.4f  validation cell IoU %.3f  %.1f s%s",
-            *(epoch, settings["epochs"], value, val_loss, iou, seconds, "  best so far" if improved else ""),
-        )
-        if epoch - best_epoch >= settings["patience"]:
-            logger.info("no better for %d epochs: stopping", settings["patience"])
-            break
+    with stop_signals() as received:
+        for epoch in range(len(progress.history) + 1, settings["epochs"] + 1):
+            if progress.history and progress.history[-1][0] - progress.best_epoch >= settings["patience"]:
+                logger.info("no better for %d epochs: stopping", settings["patience"])
+                break
+            begun = time.perf_counter() - progress.seconds
+            if progress.step == (epoch - 1) * settings["steps_per_epoch"]:
+                model.reset_metrics()
+            while progress.step < epoch * settings["steps_per_epoch"]:
+                value = float(model.train_on_batch(*next(batches)))
+                progress.step += 1
+                if not math.isfinite(value):
+                    model.set_weights(best_weights)
+                    raise Diverged(value, epoch, progress)
+                if received:
+                    _stop(received[0], model, progress, checkpoint, begun)
+            value = float(model.metrics[0].result())
+            trained = model.get_weights()
+            candidate = trained if warm else unbiased_weights(model, progress.step)
+            model.set_weights(candidate)
+            val_loss, iou = validate(model, tiles, loss, batch)
+            if not math.isfinite(val_loss):
+                model.set_weights(best_weights)
+                raise Diverged(val_loss, epoch, progress)
+            model.set_weights(trained)
+            rate = float(ops.convert_to_numpy(model.optimizer.learning_rate))
+            seconds = time.perf_counter() - begun
+            progress.history.append([epoch, value, val_loss, iou, rate, seconds])
+            progress.seconds = 0.0
+            improved = val_loss < progress.best
+            if improved:
+                progress.best, progress.best_epoch, best_weights = val_loss, epoch, candidate
+            logger.info(
+                "epoch %d/%d  loss %.4f  validation loss %.4f  validation cell IoU %.3f  %.1f s%s",
+                *(epoch, settings["epochs"], value, val_loss, iou, seconds),
+                "  best so far" if improved else "",
+            )
+            if checkpoint:
+                checkpoint.save(model, progress, best_weights if improved else None)
     model.set_weights(best_weights)
-    logger.info("weights of epoch %d kept", best_epoch)
+    logger.info("weights of epoch %d kept", progress.best_epoch)
     columns = ["epoch", "loss", "val_loss", "val_cell_iou", "learning_rate", "seconds"]
-    return pd.DataFrame(history, columns=columns)
+    return pd.DataFrame(progress.history, columns=columns).astype({"epoch": int})
+
+
+class Diverged(InputError):
+    """The loss is no longer a number. `best_epoch` is the epoch whose weights the model has, 0 for none."""
+
+    def __init__(self, value: float, epoch: int, progress: Progress):
+        self.best_epoch = progress.best_epoch
+        super().__init__(
+            f"Training diverged: the loss is {value} at epoch {epoch}, step {progress.step}. "
+            "Lower training.learning_rate, or set training.precision to float32."
+        )
+
+
+def _stop(
+    name: str, model: keras.Model, progress: Progress, checkpoint: Checkpoint | None, begun: float
+) -> None:
+    """Save the state in the middle of an epoch, and leave."""
+    progress.seconds = time.perf_counter() - begun
+    if checkpoint:
+        checkpoint.save(model, progress)
+    kept = "the same command goes on from there" if checkpoint else "nothing is kept"
+    raise Interrupted(f"Stopped by {name} after step {progress.step}: {kept}.")
 
 
 def unbiased_weights(model: keras.Model, steps: int) -> list[np.ndarray]:
@@ -204,13 +251,18 @@ def prefetch(
     patch: int,
     outputs: int,
     settings: dict,
-    rng: np.random.Generator,
+    seed: int,
+    first: int = 0,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Draw batches for ever; the next is drawn while the last one is trained on."""
-    arguments = (frames, batch, patch, outputs, settings["augmentation"], rng)
+    """Draw the batches of the steps from `first` on; the next is drawn while the last one is trained on."""
+
+    def draw(step: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([seed, step])
+        return augment.draw_batch(frames, batch, patch, outputs, settings["augmentation"], rng)
+
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(augment.draw_batch, *arguments)
-        while True:
+        waiting = pool.submit(draw, first)
+        for step in count(first + 1):
             ready = waiting.result()
-            waiting = pool.submit(augment.draw_batch, *arguments)
+            waiting = pool.submit(draw, step)
             yield ready

@@ -1,0 +1,50 @@
+"""What a training would have left behind: learning curve, watershed settings tried, recipe."""
+
+import numpy as np
+import pandas as pd
+from scenes import ERRORS
+
+PARAMETERS = {"simple": 31_402_501, "attention": 37_334_665, "residual_attention": 39_090_377}
+
+
+def history(run: dict, epochs: int) -> pd.DataFrame:
+    """Losses that fall to a floor, which lies lower for the better network."""
+    rng = np.random.default_rng([run["fold"], run["seed"], len(run["network"])])
+    epoch = np.arange(1, epochs + 1)
+    floor = 0.04 + 0.02 * ERRORS[run["network"]][0]
+    loss = floor + 0.3 * np.exp(-4 * epoch / epochs) * rng.uniform(0.8, 1.2, epochs)
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "loss": loss,
+            "val_loss": 1.2 * loss,
+            "val_cell_iou": 0.95 - 1.5 * loss,
+            "learning_rate": 1e-3,
+            "seconds": 60.0,
+        }
+    )
+
+
+def calibration(network: str) -> pd.DataFrame:
+    """A grid of watershed settings, best at threshold 0.5 and depth 0.1."""
+    grid = [(t, s, d, 30.0) for t in (0.3, 0.4, 0.5, 0.6, 0.7) for s in (1.0, 2.0) for d in (0.05, 0.1, 0.2)]
+    table = pd.DataFrame(grid, columns=["threshold", "smoothing_px", "depth", "minimum_area_px"])
+    best = 0.8 - 0.05 * ERRORS[network][0]
+    away = (
+        (table["threshold"] - 0.5).abs() + (table["depth"] - 0.1).abs() + 0.02 * (table["smoothing_px"] - 1)
+    )
+    return table.assign(value=best - away)
+
+
+def recipe(run: dict, epochs: int) -> dict:
+    """What a training tells of itself."""
+    parameters = PARAMETERS[run["network"]]
+    return run | {
+        "filters": 64, "levels": 5, "dropout": 0.05, "outputs": 2, "channels": 3,
+        "target": "foreground+distance", "parameters": parameters, "trainable_parameters": parameters - 12_000,
+        "epochs_run": epochs, "best_epoch": epochs - 1, "train_seconds": 60.0 * epochs + parameters / 1e6,
+        "precision": "mixed_bfloat16", "backend": "tensorflow", "device": "gpu", "threads": 8,
+        "percentiles": [0.5, 99.5], "working_pixel_size_um": 0.5, "train_frames": 12, "validate_frames": 4,
+        "versions": {"python": "3.11.7", "keras": "3.15.1", "tensorflow": "2.21.0"},
+        "machine": {"host": "bench", "system": "Linux", "processor": "a processor", "cores": 8, "container": ""},
+    }  # fmt: skip

@@ -1,0 +1,84 @@
+"""TensorFlow, JAX and PyTorch: the same code trains on each, and the same weights predict the same.
+
+JAX and PyTorch are no dependencies: BRIGHTCELL_BACKENDS names a Python that has them beside the project's packages.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OTHERS = ("jax", "torch")
+
+
+def run(backend: str, folder: Path) -> np.ndarray:
+    """Train a little and predict with the shared weights, in a process of its own."""
+    python = sys.executable if backend == "tensorflow" else os.environ["BRIGHTCELL_BACKENDS"]
+    search = os.pathsep.join(str(ROOT / part) for part in ("workflow/scripts", "tests/unit"))
+    done = subprocess.run(
+        [python, __file__, str(folder)],
+        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": search},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    return dict(np.load(folder / f"{backend}.npz"))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """A folder with one model an architecture, and what TensorFlow predicts with them."""
+    if "BRIGHTCELL_BACKENDS" not in os.environ:
+        assert "CI" not in os.environ, "BRIGHTCELL_BACKENDS is not set"
+        pytest.skip("BRIGHTCELL_BACKENDS names no Python with JAX and PyTorch")
+    folder = tmp_path_factory.mktemp("backends")
+    return folder, run("tensorflow", folder)
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_backends_agree_and_train(reference, backend):
+    folder, expected = reference
+    found = run(backend, folder)
+    assert found.pop("iou") > 0.8
+    assert len(found) == 3
+    for name, maps in found.items():
+        assert np.ptp(expected[name]) > 0.01, "a constant map shows nothing"
+        np.testing.assert_allclose(maps, expected[name], atol=1e-4, err_msg=name)
+
+
+def main(folder: Path) -> None:
+    """Run in the child: TensorFlow makes the weights, everyone predicts with them and trains a small network."""
+    from brightcell import backend
+
+    backend.start(1, "cpu", "float32")
+    import keras
+    from test_training import SETTINGS, discs
+
+    from brightcell import models, nets, training
+
+    name = keras.backend.backend()
+    assert name == os.environ["KERAS_BACKEND"]
+    image = np.random.default_rng(0).normal(size=(1, 32, 32, 1)).astype("float32")
+    content = {}
+    for architecture in nets.ARCHITECTURES:
+        path = folder / f"{architecture}.keras"
+        if name == "tensorflow":
+            keras.utils.set_random_seed(3)
+            nets.build_unet(architecture, (None, None, 1), filters=4, levels=3, outputs=2).save(path)
+        model = models.load_model(path)
+        content[architecture] = keras.ops.convert_to_numpy(model.predict_on_batch(image))
+    keras.utils.set_random_seed(1)
+    model = nets.build_unet("attention", (32, 32, 1), filters=4, levels=3, outputs=2)
+    history = training.train(model, [discs(1), discs(2)], [discs(3)], SETTINGS, seed=1)
+    content["iou"] = history["val_cell_iou"].max()
+    np.savez(folder / f"{name}.npz", **content)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

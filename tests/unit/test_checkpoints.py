@@ -1,0 +1,146 @@
+"""Resuming: a training that was stopped anywhere ends as one that never was."""
+
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+from test_training import SETTINGS, discs
+
+from brightcell import checkpoints, training
+from brightcell.errors import InputError
+
+MADE_OF = checkpoints.fingerprint({"seed": 1}, [np.zeros(3)])
+FOUR_EPOCHS = SETTINGS | {"epochs": 4, "schedule": "cosine"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deterministic():
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+
+
+def dropping_network():
+    """A network whose weights depend on random state, by dropout."""
+    from brightcell import nets
+
+    keras.utils.set_random_seed(1)
+    return nets.build_unet("simple", (32, 32, 1), filters=2, levels=2, dropout=0.2)
+
+
+def run(checkpoint=None, settings=FOUR_EPOCHS):
+    model = dropping_network()
+    history = training.train(model, [discs(1), discs(2)], [discs(3)], settings, 1, checkpoint)
+    return model.get_weights(), history
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return run()
+
+
+def interrupted(folder, step, monkeypatch):
+    """Train until a signal arrives after a step; then as far as the state lets a new process go."""
+    drawn = training.augment.draw_batch
+    counted = iter(range(10**6))
+
+    def draw(*arguments):
+        if next(counted) == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return drawn(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training.augment, "draw_batch", draw)
+        with pytest.raises(checkpoints.Interrupted, match="SIGTERM after step"):
+            run(checkpoints.Checkpoint(folder, MADE_OF))
+    return run(checkpoints.Checkpoint(folder, MADE_OF))
+
+
+@pytest.mark.parametrize("step", [3, 16])
+def test_a_stopped_training_ends_with_the_same_bits(tmp_path, undisturbed, step, monkeypatch):
+    weights, history = interrupted(tmp_path, step, monkeypatch)
+    for ours, theirs in zip(weights, undisturbed[0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    columns = ["epoch", "loss", "val_loss", "val_cell_iou", "learning_rate"]
+    assert history[columns].equals(undisturbed[1][columns])
+
+
+def test_a_finished_state_trains_no_more_and_holds_one_best_epoch(tmp_path, undisturbed):
+    run(checkpoints.Checkpoint(tmp_path, MADE_OF))
+    assert len(list(tmp_path.glob("best-*.npz"))) == 1
+    weights, history = run(checkpoints.Checkpoint(tmp_path, MADE_OF))
+    assert len(history) == 4
+    np.testing.assert_array_equal(weights[0], undisturbed[0][0])
+
+
+def saved(folder):
+    """A checkpoint with the state of a network after one epoch."""
+    checkpoint = checkpoints.Checkpoint(folder, MADE_OF)
+    model = dropping_network()
+    model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+    progress = checkpoints.Progress(step=8, history=[[1, 0.5, 0.5, 0.5, 0.01, 1]], best=0.5, best_epoch=1)
+    checkpoint.save(model, progress, model.get_weights())
+    return checkpoint
+
+
+def test_a_state_survives_on_disk(tmp_path):
+    checkpoint = saved(tmp_path)
+    model = dropping_network()
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+    progress, best = checkpoint.restore(model)
+    assert (progress.step, progress.best_epoch, len(progress.history)) == (8, 1, 1)
+    for ours, theirs in zip(model.get_weights(), best, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_state_of_another_training_is_refused(tmp_path, caplog):
+    saved(tmp_path)
+    other = checkpoints.fingerprint({"seed": 2}, [np.ones(3)])
+    model = dropping_network()
+    model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+    progress, best = checkpoints.Checkpoint(tmp_path, other).restore(model)
+    assert progress.step == 0
+    assert best is None
+    assert "seed was 1, is 2; other images, masks or folds" in caplog.text
+
+
+def test_a_damaged_state_is_told_and_not_used(tmp_path, caplog):
+    checkpoint = saved(tmp_path)
+    path = tmp_path / checkpoints.STATE
+    path.write_bytes(path.read_bytes()[:-1000])
+    model = dropping_network()
+    before = model.get_weights()
+    model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+    progress, _ = checkpoint.restore(model)
+    assert progress.step == 0
+    assert "cannot be read" in caplog.text
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_older_of_two_jobs_stops(tmp_path):
+    older = saved(tmp_path)
+    model = dropping_network()
+    model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+    checkpoints.Checkpoint(tmp_path, MADE_OF)
+    with pytest.raises(InputError, match=r"taken over by .*process \d+ on"):
+        older.save(model, checkpoints.Progress())
+
+
+def test_a_diverged_model_has_its_last_good_weights(monkeypatch):
+    model = dropping_network()
+    frames = [discs(1)]
+    drawn = training.augment.draw_batch
+    calls = iter(range(10**6))
+
+    def spoil(*arguments):
+        images, targets = drawn(*arguments)
+        return (images * np.nan if next(calls) == 20 else images), targets
+
+    monkeypatch.setattr(training.augment, "draw_batch", spoil)
+    with pytest.raises(training.Diverged, match="at epoch 3, step 21"):
+        training.train(model, frames, [discs(2)], SETTINGS, seed=1)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -1,0 +1,96 @@
+"""What every job does: its log, its errors, and the packages that it may use."""
+
+import json
+import logging
+import sys
+
+import pytest
+import tifffile
+
+from brightcell import jobs, provenance
+from brightcell.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def no_handlers_left():
+    yield
+    jobs.logger.handlers.clear()
+
+
+@pytest.fixture
+def in_a_container(monkeypatch, tmp_path):
+    """Pretend to run in an image with a label for its contents."""
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps({"contents": "0123456789abcdef" * 4}))
+    monkeypatch.setattr(provenance, "LABELS", labels)
+    monkeypatch.setenv("APPTAINER_CONTAINER", "/images/image.sif")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+def first_line(log) -> dict:
+    return json.loads(log.read_text().splitlines()[0].split(jobs.WHERE)[1])
+
+
+def test_a_log_begins_with_where_the_job_ran(tmp_path, monkeypatch):
+    monkeypatch.delenv("APPTAINER_CONTAINER", raising=False)
+    with jobs.job(tmp_path / "logs/a.log") as log:
+        log.info("at work")
+    told = first_line(tmp_path / "logs/a.log")
+    assert (told["image"], told["fingerprint"], told["prefix"]) == ("", "", sys.prefix)
+    assert told["brightcell"] == provenance.versions()["brightcell"]
+    assert "at work" in (tmp_path / "logs/a.log").read_text()
+
+
+def test_in_a_container_its_fingerprint_is_told(tmp_path, in_a_container):
+    with jobs.job(tmp_path / "a.log"):
+        pass
+    told = first_line(tmp_path / "a.log")
+    assert (told["image"], told["fingerprint"]) == ("/images/image.sif", "0123456789abcdef")
+
+
+def test_an_image_without_our_labels_is_known_by_all_of_them():
+    labels = {"maintainer": "a site", "date": "today"}
+    found = provenance.fingerprint(labels)
+    assert len(found) == 16
+    assert found == provenance.fingerprint(dict(reversed(labels.items())))
+    assert found != provenance.fingerprint(labels | {"date": "tomorrow"})
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(InputError("bad sheet"), "ERROR bad sheet\n"), (KeyError("x"), "Traceback")]
+)
+def test_an_error_ends_the_process_and_stands_in_the_log(tmp_path, error, said):
+    with pytest.raises(SystemExit) as ended, jobs.job(tmp_path / "a.log"):
+        raise error
+    assert ended.value.code == 1
+    text = (tmp_path / "a.log").read_text()
+    assert said in text
+    assert ("Traceback" in text) == (said == "Traceback")
+
+
+def test_a_package_of_the_host_is_refused_in_a_container(tmp_path, in_a_container, monkeypatch):
+    host = tmp_path / "host/tifffile/__init__.py"
+    monkeypatch.setattr(tifffile, "__file__", str(host))
+    monkeypatch.setattr(jobs, "packages_in_use", lambda: {"tifffile", "numpy", "json"})
+    with pytest.raises(SystemExit), jobs.job(tmp_path / "a.log"):
+        pytest.fail("the job ran")
+    text = (tmp_path / "a.log").read_text()
+    assert f"ERROR /images/image.sif: the image lacks the package tifffile; found was {host}" in text
+
+
+def test_no_package_of_the_host_is_found_later(tmp_path, in_a_container):
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host/leaked.py").write_text("")
+    sys.path.append(str(tmp_path / "host"))
+    with pytest.raises(SystemExit), jobs.job(tmp_path / "a.log"):
+        import leaked  # noqa: F401
+    assert "/images/image.sif: the image lacks the package leaked" in (tmp_path / "a.log").read_text()
+
+
+def test_the_packages_in_use_are_those_behind_the_names_of_our_modules():
+    import brightcell.images  # noqa: F401
+
+    found = jobs.packages_in_use()
+    assert {"numpy", "pandas"} <= found
+    assert "brightcell" not in found
+    assert logging.__name__ in found  # the standard library counts, and is always there

@@ -1,0 +1,406 @@
+import os
+import re
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
+import make_samples
+from brightcell import layouts, naming
+from brightcell.errors import InputError
+from brightcell.readers import READERS
+from brightcell.samples import read_samples
+
+ID = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,100}")
+
+
+def fill(folder, *names, pages=1):
+    """Write small TIFFs, or empty files of other kinds."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".tif":
+            shape = (pages, 8, 8) if pages > 1 else (8, 8)
+            pixels = np.zeros(shape, np.uint8)
+            pixels[..., 2:6, 2:6] = 3
+            tifffile.imwrite(
+                path, pixels, photometric="minisblack", metadata={"axes": "TYX"[3 - len(shape) :]}
+            )
+        else:
+            path.touch()
+
+
+def make(folder, layout=None, **options):
+    """Make the sheet of a folder; returns its table, by sample, and what was told."""
+    told = []
+    sheet = options.pop("sheet", folder / "samples.tsv")
+    make_samples.main(folder, sheet, layout, tell=told.append, **options)
+    return read_samples(sheet, check_files=True).set_index("sample"), "\n".join(told)
+
+
+def test_two_folders(tmp_path):
+    fill(tmp_path, *[f"images/dish{d}_{n:02d}.tif" for d in (1, 2) for n in range(3)])
+    fill(tmp_path, *[f"masks/dish{d}_{n:02d}.tif" for d in (1, 2) for n in range(3)])
+    table, told = make(tmp_path)
+    assert "The layout is folders: folders images and masks" in told
+    assert table["group"].tolist() == ["dish1"] * 3 + ["dish2"] * 3
+    assert table["frame"].tolist() == ["0", "1", "2"] * 2
+    assert table.loc["dish2_01", "mask"] == str(tmp_path / "masks/dish2_01.tif")
+    assert (tmp_path / "samples.tsv").read_text().splitlines()[1].split("\t")[1] == "images/dish1_00.tif"
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("images/a1.tif", "labels/a1.tif"),
+        ("IMG/a1.tif", "Labels/a1_mask.tif"),
+        ("x/images/a1_img.tif", "x/masks/a1_label.tif"),
+        ("images/sub/a1.tif", "gt/sub/mask_a1.png"),
+        ("images/phase_001.tif", "masks/mask001.tif"),
+        ("a1.tif", "a1_mask.tif"),
+        ("deep/a1_img.tif", "deep/a1_cp_masks.png"),
+        ("01/t007.tif", "01_GT/SEG/man_seg007.tif"),
+        ("data/02/t007.tif", "data/02_GT/SEG/man_seg0007.tif"),
+        ("spilit_x_image_train/1.tif", "spilit_y_mask_train/1.tif"),
+    ],
+)
+def test_a_pair_is_found_by_detection(image, mask):
+    names = [image, mask]
+    layout, _ = layouts.detect(names)
+    assert [(pair.image, pair.mask) for pair in layouts.find_pairs(names, layout).pairs] == [(image, mask)]
+
+
+def test_names_pair_by_number_only_where_the_number_is_the_only_one_of_its_kind():
+    found = layouts.find_pairs(["images/a_1.tif", "images/b_1.tif", "masks/m1.tif"], "folders")
+    assert not found.pairs
+    assert [pair.image for pair in found.unlabelled] == ["images/a_1.tif", "images/b_1.tif"]
+    assert found.unpaired == [("masks/m1.tif", "a mask without image")]
+
+
+def test_masks_of_each_folder_stay_with_it():
+    names = [f"{dish}/{kind}/00.tif" for dish in ("d1", "d2") for kind in ("images", "masks")]
+    found = layouts.find_pairs(names, "folders")
+    assert [(pair.image, pair.mask) for pair in found.pairs] == [
+        ("d1/images/00.tif", "d1/masks/00.tif"),
+        ("d2/images/00.tif", "d2/masks/00.tif"),
+    ]
+    rows, _, notes = naming.make_rows(found.pairs)
+    assert [(row["sample"], row["group"], row["frame"]) for row in rows] == [
+        ("d1_00", "d1", "00"),
+        ("d2_00", "d2", "00"),
+    ]
+    assert notes == ["1 samples renamed: '00' → d1_00"]
+
+
+def test_other_names_of_folders_and_endings():
+    names = ["phase/a.tif", "drawn/a.tif"]
+    assert layouts.find_pairs(names, "folders", images="phase", masks="drawn").pairs[0].mask == "drawn/a.tif"
+    names = ["a_ch0.tif", "a_ch1.tif", "a_roi.tif"]
+    found = layouts.find_pairs(names, "suffix", images="_ch0", masks="_roi")
+    assert [(pair.image, pair.mask) for pair in found.pairs] == [("a_ch0.tif", "a_roi.tif")]
+    assert found.unpaired == [("a_ch1.tif", "no image's name")]
+
+
+def test_one_coco_file_belongs_to_all_images():
+    found = layouts.find_pairs(["images/a.tif", "images/b.tif", "masks/cells.json"], "folders")
+    assert {pair.mask for pair in found.pairs} == {"masks/cells.json"}
+
+
+def test_two_masks_of_one_image_are_told_not_chosen_between():
+    found = layouts.find_pairs(["a.tif", "a_mask.tif", "a_label.tif", "b.tif", "b_mask.tif"], "suffix")
+    assert [pair.image for pair in found.pairs] == ["b.tif"]
+    assert len(found.unpaired) == 2
+    assert all("one of several masks of a.tif" in why for _, why in found.unpaired)
+
+
+def challenge(folder, annotated=(0, 2), silver=range(4)):
+    fill(folder, *[f"{s}/t{n:03d}.tif" for s in ("01", "02") for n in range(4)])
+    fill(folder, *[f"{s}_GT/SEG/man_seg{n:03d}.tif" for s in ("01", "02") for n in annotated])
+    fill(folder, *[f"{s}_ST/SEG/man_seg{n:03d}.tif" for s in ("01", "02") for n in silver])
+    fill(folder, *[f"{s}_GT/TRA/man_track{n:03d}.tif" for s in ("01", "02") for n in range(4)])
+
+
+def test_cell_tracking_challenge(tmp_path):
+    challenge(tmp_path)
+    table, told = make(tmp_path)
+    assert table.index.tolist() == ["01_t000", "01_t002", "02_t000", "02_t002"]
+    assert table["group"].tolist() == ["01", "01", "02", "02"]
+    assert table["frame"].tolist() == ["0", "2", "0", "2"]
+    assert "GT: 4 masks; ST: 8, taken with --truth ST" in told
+    assert "Fewer than three groups" in told
+    others = read_samples(tmp_path / "samples_unlabelled.tsv", masks=False, check_files=True)
+    assert others["sample"].tolist() == ["01_t001", "01_t003", "02_t001", "02_t003"]
+    assert others["mask"].tolist() == [""] * 4
+
+    table, _ = make(tmp_path, "ctc", truth="ST", sheet=tmp_path / "silver.tsv")
+    assert len(table) == 8
+    assert table.loc["01_t003", "mask"].endswith("01_ST/SEG/man_seg003.tif")
+    assert not (tmp_path / "silver_unlabelled.tsv").exists()
+
+
+def test_slices_of_3d_frames_are_told():
+    names = ["01/t000.tif", "01_GT/SEG/man_seg_000_005.tif"]
+    found = layouts.find_pairs(names, "ctc")
+    assert found.unpaired == [(names[1], "outlines of one slice of a 3-D frame, which is not read")]
+
+
+SPLITS = {"train": 4, "validate": 2, "test": 2}
+
+
+def study_names(image="{n}.png", mask="{n}.png"):
+    return [
+        f"top/spilit_{axis}_{kind}_{split}/{name.format(n=n)}"
+        for split, number in SPLITS.items()
+        for axis, kind, name in (("x", "image", image), ("y", "mask", mask))
+        for n in range(number)
+    ]
+
+
+@pytest.mark.parametrize("mask", ["{n}.png", "{n}_mask.tif", "drawn ({n}).png"])
+def test_the_study_pairs_by_name_or_number(mask):
+    found = layouts.find_pairs(study_names(mask=mask), "study")
+    assert not found.notes and not found.unpaired
+    assert {pair.split for pair in found.pairs} == set(SPLITS)
+    assert all(
+        naming.natural(pair.image)[-2] == naming.natural(pair.mask)[-2] or "drawn" in mask
+        for pair in found.pairs
+    )
+    rows, _, _ = naming.make_rows(found.pairs)
+    assert len({row["sample"] for row in rows}) == sum(SPLITS.values())
+    assert rows[0]["sample"] == "train_0"
+
+
+def test_the_study_pairs_by_order_where_names_do_not_tell_and_says_so():
+    names = [name.replace("mask_train/", "mask_train/q9_z") for name in study_names(mask="{n}-7.png")]
+    found = layouts.find_pairs(names, "study")
+    assert len(found.pairs) == sum(SPLITS.values())
+    assert len(found.notes) == 3 and "by their order alone" in found.notes[0]
+
+
+def test_the_study_does_not_guess_where_numbers_differ():
+    names = [name for name in study_names(mask="{n}-7.png") if name != "top/spilit_y_mask_test/1-7.png"]
+    found = layouts.find_pairs(names, "study")
+    assert {pair.split for pair in found.pairs} == {"train", "validate"}
+    assert [pair.image for pair in found.unlabelled] == [f"top/spilit_x_image_test/{n}.png" for n in range(2)]
+
+
+def test_a_stack_becomes_a_row_a_page(tmp_path):
+    fill(tmp_path, "a_img.tif", "a_mask.tif", pages=12)
+    fill(tmp_path, "b_img.tif", "b_mask.tif")
+    table, _ = make(tmp_path, "suffix")
+    assert table["page"].tolist() == [str(n) for n in range(12)] + ["0"]
+    assert table.index[:2].tolist() == ["a_00", "a_01"]
+    assert table.loc["a_11", ["group", "image", "mask"]].tolist() == [
+        "a",
+        str(tmp_path / "a_img.tif"),
+        str(tmp_path / "a_mask.tif"),
+    ]
+
+
+def test_a_stack_with_a_mask_of_other_length_is_told(tmp_path):
+    fill(tmp_path, "a.tif", pages=7)
+    fill(tmp_path, "a_mask.tif", pages=6)
+    with pytest.raises(InputError, match=r"7 frames, but its mask a_mask\.tif has 6"):
+        make(tmp_path, "suffix")
+
+
+def test_groups_and_frames_by_a_pattern(tmp_path):
+    fill(
+        tmp_path,
+        *[
+            f"{kind}/{d}/w{w}_t{n}.tif"
+            for kind in ("images", "masks")
+            for d in "ab"
+            for w in (1, 2)
+            for n in (8, 9)
+        ],
+    )
+    fill(tmp_path, "images/a/other.tif", "masks/a/other.tif")
+    table, told = make(tmp_path, "folders", pattern="{dish}/{well}_t{frame}.tif")
+    assert sorted(set(table["group"])) == ["a_w1", "a_w2", "b_w1", "b_w2"]
+    assert sorted(set(table["frame"])) == ["8", "9"]
+    assert "images/a/other.tif: not '{dish}/{well}_t{frame}.tif'" in told
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        ("{group}_{frame}", "dish_1_007.tif", ("dish_1", "007", "")),
+        ("{group}_{frame}.tif", "dish_1_007.tif", ("dish_1", "007", "")),
+        ("{split}/{group}-{frame}", "x/train/a-1.tif", ("a", "1", "train")),
+        ("{}_{group}_{frame}", "2020_a_1.ome.tif", ("a", "1", "")),
+        ("{group}({frame})+", "a(3)+.tif", ("a", "3", "")),
+    ],
+)
+def test_patterns(pattern, name, expected):
+    found = naming.fields(name, naming.compile_pattern(pattern), pattern)
+    assert (found["group"], found["frame"], found["split"]) == expected
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{frame}", "name", "{group", "group}", "{group}_{group}", "{9x}_{group}", ""]
+)
+def test_wrong_patterns_are_refused(pattern):
+    with pytest.raises(InputError, match="Expected for example"):
+        naming.compile_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "frame"),
+    [
+        ("dish1_00", "dish1", "00"),
+        ("dish1", "dish1", ""),
+        ("field-2 t017", "field-2", "017"),
+        ("0012", "all", "0012"),
+        ("t0012", "all", "0012"),
+        ("plating_10000K", "plating_10000K", ""),
+        ("2020-01-02", "2020-01", "02"),
+    ],
+)
+def test_without_a_pattern_the_number_at_the_end_is_the_frame(name, group, frame):
+    found = naming.numbered(naming.Pair(f"images/{name}.tif"), "images")
+    assert (found["group"], found["frame"]) == (group, frame)
+
+
+def test_a_group_is_cut_into_blocks_in_the_order_of_time():
+    pairs = [naming.Pair(f"a_{n}.tif", f"m_{n}.tif") for n in (9, 10, 1, 2, 3, 4, 5, 6, 7, 8)]
+    rows, _, notes = naming.make_rows(pairs, block=3)
+    assert {row["frame"]: row["group"][-1] for row in rows} == {
+        **dict.fromkeys("1234", "1"), **dict.fromkeys("567", "2"), **dict.fromkeys(("8", "9", "10"), "3")
+    }  # fmt: skip
+    assert "scores are higher" in notes[0]
+    with pytest.raises(InputError, match="at least 1"):
+        naming.make_rows(pairs, block=-1)
+
+
+def test_names_become_legal_ids_and_the_change_is_told(tmp_path):
+    names = ["zelle ä.tif", "zelle_a.tif", "b..c.tif", "中.tif", "文.tif", f"{'x' * 120}.tif"]
+    for kind in ("images", "masks"):
+        fill(tmp_path / kind, *names)
+    (tmp_path / "images/tab\tin.tif").touch()
+    (tmp_path / "masks/tab\tin.tif").touch()
+    table, told = make(tmp_path)
+    assert len(table) == len(names) == table["group"].nunique()
+    assert "'zelle ä' → zelle_a" in told and "samples renamed" in told
+    assert "rename it" in told
+    assert table.loc[[name for name in table.index if name.startswith("x")], "image"].tolist()  # 中 and 文
+
+
+def test_equal_names_in_three_splits_get_the_split_in_front():
+    pairs = [naming.Pair(f"{split}/1.tif", "m.tif", split=split) for split in SPLITS]
+    rows, _, _ = naming.make_rows(pairs)
+    assert [row["sample"] for row in rows] == ["train_1", "validate_1", "test_1"]
+    assert {row["group"] for row in rows} == {"all"}  # the folder of a split is no group
+
+
+@given(st.lists(st.text(min_size=1, max_size=130), min_size=1, max_size=30))
+def test_any_names_become_legal_and_unique(names):
+    rows = [{"sample": name, "group": name, "split": ""} for name in names]
+    naming.legal_names(rows)
+    assert all(ID.fullmatch(row["sample"]) and ID.fullmatch(row["group"]) for row in rows)
+    assert len({row["sample"] for row in rows}) == len(rows)
+    assert len({row["group"] for row in rows}) == len(set(names))
+
+
+def test_a_sheet_is_not_written_over_without_force(tmp_path):
+    fill(tmp_path, "a.tif", "a_mask.tif")
+    (tmp_path / "samples.tsv").write_text("mine")
+    with pytest.raises(InputError, match="--force"):
+        make(tmp_path)
+    assert (tmp_path / "samples.tsv").read_text() == "mine"
+    make_samples.main(tmp_path, tmp_path / "samples.tsv", dry_run=True, tell=str)
+    assert (tmp_path / "samples.tsv").read_text() == "mine"
+    assert len(make(tmp_path, force=True)[0]) == 1
+    fill(tmp_path, "b.tif")
+    (tmp_path / "samples_unlabelled.tsv").write_text("mine too")
+    _, told = make(tmp_path, sheet=tmp_path / "other/samples.tsv")
+    assert (tmp_path / "other/samples_unlabelled.tsv").read_text().splitlines()[1] == "b\t../b.tif\tb"
+    (tmp_path / "samples.tsv").unlink()
+    _, told = make(tmp_path)
+    assert "kept as it is" in told
+    assert (tmp_path / "samples_unlabelled.tsv").read_text() == "mine too"
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "no image found"),
+        (["notes.txt"], "no image found"),
+        (["a.tif", "b.tif"], "no layout fits the 2 files"),
+        ([".hidden/images/a.tif"], "no image found"),
+    ],
+)
+def test_folders_without_pairs_are_refused(tmp_path, names, message):
+    fill(tmp_path, *names)
+    with pytest.raises(InputError, match=message):
+        make(tmp_path)
+
+
+def test_a_wrong_layout_or_folder_is_told(tmp_path):
+    fill(tmp_path, "images/a.tif", "masks/a.tif")
+    with pytest.raises(InputError, match="nothing is laid out as ctc"):
+        make(tmp_path, "ctc")
+    with pytest.raises(InputError, match="no such folder"):
+        make(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is no folder"):
+        make(tmp_path / "images/a.tif", sheet=tmp_path / "s.tsv")
+
+
+def test_links_are_followed_once(tmp_path):
+    fill(tmp_path / "far", "a.tif")
+    fill(tmp_path / "near/masks", "a.tif")
+    (tmp_path / "near/images").symlink_to(tmp_path / "far")
+    (tmp_path / "far/loop").symlink_to(tmp_path / "near")
+    assert layouts.list_files(tmp_path / "near") == ["images/a.tif", "masks/a.tif"]
+
+
+def test_a_damaged_stack_is_left_to_the_reader(tmp_path):
+    fill(tmp_path, "a.tif", "a_mask.tif")
+    (tmp_path / "a.tif").write_bytes(b"II*\0broken")
+    assert len(make(tmp_path)[0]) == 1
+
+
+def test_every_format_that_is_read_is_listed():
+    assert set(READERS) <= set(layouts.IMAGE_SUFFIXES)
+
+
+def test_fifty_thousand_frames_are_paired_by_name_alone():
+    names = [f"{kind}/d{n // 100}_{n:05d}.tif" for kind in ("images", "masks") for n in range(50_000)]
+    rows, left, _ = naming.make_rows(layouts.find_pairs(names, layouts.detect(names)[0]).pairs)
+    assert (len(rows), left) == (50_000, [])
+
+
+def command(capsys, *words):
+    make_samples.command_line([str(word) for word in words])
+    return capsys.readouterr().out
+
+
+def test_the_command_writes_sheet_and_config(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fill(
+        tmp_path / "mine",
+        *[f"{kind}/d{d}_{n}.tif" for kind in ("images", "masks") for d in (1, 2, 3) for n in (0, 1)],
+    )
+    out = command(capsys, "folders", "mine", "--pixel-size-um", "0.5", "--config", "mine.yaml")
+    assert "6 frames with masks" in out and "Written: mine/samples.tsv" in out
+    import yaml
+
+    from brightcell import settings
+
+    config = settings.complete(yaml.safe_load((tmp_path / "mine.yaml").read_text()), settings.load_schema())
+    assert config["samples"] == "mine/samples.tsv" and config["dataset"] == "mine"
+    assert config["images"]["pixel_size_um"] == 0.5
+    with pytest.raises(InputError, match=r"mine.yaml: exists already"):
+        command(capsys, "folders", "mine", "--output", "x.tsv", "--config", "mine.yaml")
+    assert not os.path.exists("x.tsv")  # noqa: PTH110
+
+
+@pytest.mark.parametrize(
+    "words", [["."], ["folders", ".", "--detect"], ["--detect", ".", "--pixel-size-um", "-1"], ["boxes", "."]]
+)
+def test_a_wrong_command_is_refused(words, capsys):
+    with pytest.raises(SystemExit) as raised:
+        make_samples.command_line(words)
+    assert raised.value.code == 2

@@ -1,0 +1,376 @@
+import io
+import struct
+import sys
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from pictures import save
+from PIL import Image
+
+from brightcell import readers
+from brightcell.errors import InputError
+from brightcell.vendor import VENDOR_PACKAGES
+
+
+def noise(*shape, dtype=np.uint16, seed=1):
+    return np.random.default_rng(seed).integers(0, 250, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(12, 17), (12, 17, 3)])
+def test_images_come_back_unchanged(tmp_path, suffix, dtype, shape):
+    image = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
+    read = readers.read_image(save(tmp_path / f"a{suffix}", image))
+    assert read.dtype == dtype
+    np.testing.assert_array_equal(read, np.atleast_3d(image))
+
+
+def test_channels_may_stand_first_and_alpha_is_dropped(tmp_path):
+    image = np.random.default_rng(1).integers(0, 255, (12, 17, 4), dtype=np.uint8)
+    first = save(tmp_path / "a.tif", np.moveaxis(image[..., :3], -1, 0), photometric="minisblack")
+    np.testing.assert_array_equal(readers.read_image(first), image[..., :3])
+    np.testing.assert_array_equal(readers.read_image(save(tmp_path / "b.png", image)), image[..., :3])
+
+
+def test_a_missing_image(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        readers.read_image(tmp_path / "a.tif")
+
+
+def test_an_unknown_format(tmp_path):
+    (tmp_path / "a.abc").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"format \.abc is not read.*Fiji"):
+        readers.read_image(tmp_path / "a.abc")
+
+
+@pytest.mark.parametrize(("suffix", "package"), VENDOR_PACKAGES.items())
+def test_a_format_whose_reader_is_missing(tmp_path, monkeypatch, suffix, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / f"a{suffix}").write_bytes(b"x") if suffix != ".zarr" else (tmp_path / "a.zarr").mkdir()
+    with pytest.raises(
+        InputError, match=rf"{package.replace('_', '-')}, which is not installed.*make formats"
+    ):
+        readers.read_image(tmp_path / f"a{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg"])
+@pytest.mark.parametrize("share", [0, 0.02, 0.5, 0.9])
+def test_a_truncated_image(tmp_path, suffix, share):
+    image = np.random.default_rng(1).integers(0, 255, (60, 70), dtype=np.uint8)
+    path = save(tmp_path / f"a{suffix}", image)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match="damaged or truncated") as raised:
+        readers.read_image(path)
+    assert str(path) in str(raised.value)
+
+
+def test_a_stack_is_not_a_frame(tmp_path):
+    path = save(tmp_path / "a.tif", np.zeros((9, 20, 30), np.uint8), photometric="minisblack")
+    with pytest.raises(InputError, match="a stack of 9 pages"):
+        readers.read_image(path)
+
+
+def test_an_image_with_nan(tmp_path):
+    image = np.zeros((9, 8), np.float32)
+    image[3, 3] = np.nan
+    with pytest.raises(InputError, match="1 pixels are NaN"):
+        readers.read_image(save(tmp_path / "a.tif", image))
+
+
+@pytest.mark.parametrize(("extra", "channels"), [("unspecified", 4), ("unassalpha", 3)])
+def test_only_what_a_tiff_calls_alpha_is_dropped(tmp_path, extra, channels):
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 9, 4), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=[extra])
+    np.testing.assert_array_equal(readers.read_image(tmp_path / "a.tif"), pixels[..., :channels])
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bigtiff": True},
+        {"tile": (16, 32)},
+        {"rowsperstrip": 5},
+        {"compression": "lzw"},
+        {"compression": "deflate", "predictor": True},
+        {"compression": "zstd", "tile": (32, 32)},
+        {"compression": "packbits"},
+        {"photometric": "miniswhite"},
+    ],
+    ids=str,
+)
+def test_tiffs_of_every_making(tmp_path, byteorder, options):
+    image = noise(50, 70)
+    path = save(tmp_path / "a.tif", image, byteorder=byteorder, **options)
+    np.testing.assert_array_equal(readers.read_image(path)[..., 0], image)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i2", "i4", "f2", "f4", "f8"])
+def test_tiffs_of_every_depth(tmp_path, dtype):
+    image = noise(20, 30, dtype=dtype)
+    read = readers.read_image(save(tmp_path / "a.tif", image))
+    assert read.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(read[..., 0], image)
+
+
+def test_complex_numbers_are_no_image(tmp_path):
+    with pytest.raises(InputError, match="whole or real numbers"):
+        readers.read_image(save(tmp_path / "a.tif", np.ones((9, 9), np.complex64)))
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_packed_bits_are_unpacked(tmp_path, bits):
+    height, width = 16, 24
+    image = np.random.default_rng(1).integers(0, 2**bits, (height, width)).astype(np.uint16)
+    data = np.packbits(
+        [[int(bit) for value in row for bit in f"{value:0{bits}b}"] for row in image], axis=1
+    ).tobytes()
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    header = struct.pack("<2sHI", b"II", 42, 8 + len(data))
+    (tmp_path / "a.tif").write_bytes(header + data + struct.pack("<H", len(tags)) + entries + bytes(4))
+    np.testing.assert_array_equal(readers.read_image(tmp_path / "a.tif")[..., 0], image)
+
+
+def test_a_tiff_compressed_as_jpeg(tmp_path):
+    smooth = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
+    path = save(tmp_path / "a.tif", smooth, compression="jpeg", compressionargs={"level": 98})
+    assert np.abs(readers.read_image(path)[..., 0].astype(int) - smooth).max() <= 4
+
+
+def test_planes_stored_one_after_the_other(tmp_path):
+    image = noise(12, 17, 3, dtype=np.uint8)
+    path = save(tmp_path / "a.tif", np.moveaxis(image, -1, 0), photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(readers.read_image(path), image)
+
+
+def test_two_channels_at_the_end(tmp_path):
+    image = noise(12, 17, 2)
+    np.testing.assert_array_equal(readers.read_image(save(tmp_path / "a.tif", image)), image)
+
+
+def test_a_palette_becomes_its_colours_and_greys_one_channel(tmp_path):
+    indices = noise(12, 17, dtype=np.uint8)
+    colours = np.random.default_rng(2).integers(0, 256, (3, 256)).astype(np.uint16)
+    path = save(tmp_path / "a.tif", indices, photometric="palette", colormap=colours * 257)
+    np.testing.assert_array_equal(readers.read_image(path), colours.T[indices])
+    picture = Image.fromarray(indices, "P")
+    picture.putpalette(np.repeat(np.arange(256, dtype=np.uint8)[::-1], 3).tobytes())
+    picture.save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(readers.read_image(tmp_path / "grey.png")[..., 0], 255 - indices)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jpeg_stands_upright(tmp_path, orientation):
+    upright = np.zeros((32, 48), np.uint8)
+    upright[:16, :16] = 200  # top left
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: upright.T[::-1],
+        7: upright.T[::-1, ::-1],
+        8: upright.T[:, ::-1],
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(tmp_path / "a.jpg", quality=98, exif=exif)
+    with readers.open_recording(tmp_path / "a.jpg") as recording:
+        read = readers.frame_of(recording)[..., 0]
+        assert bool(recording.notes) == (orientation > 1)
+    assert read.shape == upright.shape
+    assert np.abs(read.astype(int) - upright).max() < 10
+
+
+def test_an_orientation_tag_of_a_tiff_is_told_and_not_followed(tmp_path):
+    image = noise(12, 17)
+    path = save(tmp_path / "a.tif", image, extratags=[(274, "H", 1, 3, True)])
+    with readers.open_recording(path) as recording:
+        np.testing.assert_array_equal(readers.frame_of(recording)[..., 0], image)
+        assert "orientation tag (3)" in recording.notes[0]
+
+
+@pytest.mark.parametrize(("suffix", "called"), [(".png", "a.tif"), (".tif", "a.jpg"), (".tif", "a.czi")])
+def test_what_a_file_is_counts_not_what_it_is_called(tmp_path, suffix, called):
+    image = noise(12, 17, dtype=np.uint8)
+    save(tmp_path / f"b{suffix}", image).rename(tmp_path / called)
+    np.testing.assert_array_equal(readers.read_image(tmp_path / called)[..., 0], image)
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path):
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+            for name, body in chunks
+        )
+    )
+    with pytest.raises(InputError, match="60,000 × 60,000 px in one frame"):
+        readers.read_image(tmp_path / "a.png")
+
+
+def test_a_folder_is_no_image(tmp_path):
+    with pytest.raises(InputError, match="a folder"):
+        readers.read_image(tmp_path)
+
+
+STACKS = {
+    "plain": {"photometric": "minisblack"},
+    "without description": {"photometric": "minisblack", "metadata": None},
+    "compressed": {"photometric": "minisblack", "compression": "zlib"},
+    "ImageJ": {"imagej": True, "metadata": {"axes": "TYX"}},
+    "ImageJ slices": {"imagej": True, "metadata": {"axes": "ZYX"}},
+}
+
+
+@pytest.mark.parametrize("pages", [3, 7])
+@pytest.mark.parametrize("options", STACKS.values(), ids=STACKS)
+def test_a_page_of_a_stack(tmp_path, options, pages):
+    stack = noise(pages, 20, 30)
+    path = save(tmp_path / "a.tif", stack, **options)
+    with readers.open_recording(path, stacked=True) as recording:
+        assert recording.pages == pages
+        for page in reversed(range(pages)):
+            np.testing.assert_array_equal(readers.frame_of(recording, page)[..., 0], stack[page])
+        with pytest.raises(InputError, match=f"asks for page {pages}; the file has {pages}, numbered from 0"):
+            readers.frame_of(recording, pages)
+
+
+def test_frames_that_a_program_calls_channels(tmp_path):
+    stack = noise(7, 20, 30)
+    path = save(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "CYX"})
+    np.testing.assert_array_equal(readers.read_image(path, 5)[..., 0], stack[5])
+    np.testing.assert_array_equal(readers.read_image(path, channels=[5])[..., 0], stack[5])
+    with pytest.raises(InputError, match="7 channels"):
+        readers.read_image(path)
+
+
+def test_a_stack_without_page_is_refused(tmp_path):
+    path = save(tmp_path / "a.tif", noise(9, 20, 30), photometric="minisblack")
+    with pytest.raises(InputError, match=r"a stack of 9 pages.*column `page`, from 0 to 8"):
+        readers.read_image(path)
+
+
+def test_pages_of_several_sizes(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for side in (20, 30, 40):
+            writer.write(np.full((side, 50), side, np.uint8), metadata=None)
+    for page, side in enumerate((20, 30, 40)):
+        assert readers.read_image(tmp_path / "a.tif", page).shape == (side, 50, 1)
+
+
+def test_time_and_channels_of_an_imagej_hyperstack(tmp_path):
+    stack = noise(5, 2, 20, 30)
+    path = save(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "TCYX"})
+    np.testing.assert_array_equal(readers.read_image(path, 3), np.moveaxis(stack[3], 0, -1))
+    np.testing.assert_array_equal(readers.read_image(path, 3, channels=[1])[..., 0], stack[3, 1])
+    with pytest.raises(InputError, match="asks for channel 2; the file has 2"):
+        readers.read_image(path, 3, channels=[2])
+
+
+def test_an_imagej_stack_that_describes_its_first_page_alone(tmp_path):
+    stack = noise(6, 20, 30)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "TYX"}, truncate=True)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert len(file.pages) == 1
+    np.testing.assert_array_equal(readers.read_image(tmp_path / "a.tif", 4)[..., 0], stack[4])
+
+
+@pytest.mark.parametrize("axes", ["TCYX", "CTYX", "TZYX", "ZCYX"])
+def test_axes_of_an_ome_tiff(tmp_path, axes):
+    stack = noise(4, 3, 20, 30)
+    path = save(tmp_path / "a.ome.tif", stack, photometric="minisblack", metadata={"axes": axes})
+    expected = np.moveaxis(stack, axes.index("C"), -1) if "C" in axes else stack.reshape(12, 20, 30, 1)
+    with readers.open_recording(path) as recording:
+        assert recording.pages == len(expected)
+        for page, frame in enumerate(expected):
+            np.testing.assert_array_equal(readers.frame_of(recording, page), frame)
+
+
+def test_scenes_of_an_ome_tiff(tmp_path):
+    first, second = noise(3, 20, 30), noise(3, 24, 36)
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as writer:
+        writer.write(first, photometric="minisblack", metadata={"axes": "TYX", "Name": "dish 1"})
+        writer.write(second, photometric="minisblack", metadata={"axes": "TYX", "Name": "dish 2"})
+    for scene in ("dish 2", "1"):
+        np.testing.assert_array_equal(readers.read_image(tmp_path / "a.ome.tif", 2, scene)[..., 0], second[2])
+    with pytest.raises(InputError, match=r"2 scenes \(dish 1, dish 2\).*column `scene`"):
+        readers.read_image(tmp_path / "a.ome.tif", 0)
+    with pytest.raises(InputError, match="no scene 'dish 3'"):
+        readers.read_image(tmp_path / "a.ome.tif", 0, "dish 3")
+
+
+SIZES = {
+    "ome µm": ({"ome": True, "metadata": {"PhysicalSizeX": 0.65, "PhysicalSizeXUnit": "µm"}}, 0.65),
+    "ome nm": ({"ome": True, "metadata": {"PhysicalSizeX": 650, "PhysicalSizeXUnit": "nm"}}, 0.65),
+    "imagej": ({"imagej": True, "resolution": (1 / 0.65, 1 / 0.65), "metadata": {"unit": "um"}}, 0.65),
+    "imagej micron": ({"imagej": True, "resolution": (4, 4), "metadata": {"unit": "micron"}}, 0.25),
+    "imagej pixels": ({"imagej": True, "metadata": {"unit": "pixel"}}, None),
+    "cm": ({"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER"}, 0.5),
+    "inch": ({"resolution": (50_800, 50_800), "resolutionunit": "INCH"}, 0.5),
+    "print": ({"resolution": (300, 300), "resolutionunit": "INCH"}, None),
+    "none": ({"resolution": (3, 3), "resolutionunit": "NONE"}, None),
+    "plain": ({}, None),
+}
+
+
+@pytest.mark.parametrize(("options", "size"), SIZES.values(), ids=SIZES)
+def test_the_pixel_size_that_a_tiff_tells(tmp_path, options, size):
+    tifffile.imwrite(tmp_path / "a.tif", noise(20, 30), **options)
+    with readers.open_recording(tmp_path / "a.tif") as recording:
+        assert recording.pixel_size_um == (None if size is None else pytest.approx(size, rel=1e-4))
+        assert bool(recording.size_source) == (size is not None)
+
+
+def test_pixels_that_are_not_square_are_told(tmp_path):
+    metadata = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.7}
+    tifffile.imwrite(tmp_path / "a.tif", noise(20, 30), ome=True, metadata=metadata)
+    with readers.open_recording(tmp_path / "a.tif") as recording:
+        assert "0.5 × 0.7 µm are not square" in recording.notes[0]
+
+
+def test_a_page_is_read_without_the_others(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.tif", noise(40, 20, 30), photometric="minisblack", compression="zlib")
+    with readers.open_recording(path, stacked=True) as recording:
+        read = []
+        plain = tifffile.TiffPage.asarray
+        monkeypatch.setattr(
+            tifffile.TiffPage,
+            "asarray",
+            lambda page, *a, **k: read.append(page.index) or plain(page, *a, **k),
+        )
+        recording.read(17)
+    assert read == [17]
+
+
+def test_a_transparent_grey_png(tmp_path):
+    pixels = noise(12, 17, 2, dtype=np.uint8)
+    Image.fromarray(pixels, "LA").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(readers.read_image(tmp_path / "a.png")[..., 0], pixels[..., 0])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_pngs_of_few_bits(tmp_path, bits):
+    picture = Image.fromarray((noise(12, 17, dtype=np.uint8) % 2 * 255).astype(np.uint8))
+    file = io.BytesIO()
+    picture.convert("1").save(file, "PNG") if bits == 1 else picture.quantize(2**bits).save(
+        file, "PNG", bits=bits
+    )
+    (tmp_path / "a.png").write_bytes(file.getvalue())
+    read = readers.read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(read[..., 0] > 0, np.asarray(picture) > 0)
+
+
+def test_16_bit_colour_keeps_its_depth(tmp_path):
+    image = np.random.default_rng(1).integers(0, 65536, (12, 17, 3)).astype(np.uint16)
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(image))
+    np.testing.assert_array_equal(readers.read_image(tmp_path / "a.png"), image)

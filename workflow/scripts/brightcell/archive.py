@@ -1,0 +1,163 @@
+"""Unpack an archive that came from elsewhere, without trusting it: nothing outside, no links, no flood."""
+
+import json
+import lzma
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from .errors import InputError
+from .settings import expand
+
+RECORD = ".archive.json"  # in an unpacked folder: what it was made of
+MOST_FILES = 200_000
+# Label images shrink to a hundredth and less; more than both of these together nobody means.
+LARGEST_BYTES = 2 * 1024**3
+LARGEST_RATIO = 200
+LITTER = ("__MACOSX/*", "*/.DS_Store", ".DS_Store", "*/Thumbs.db", "Thumbs.db")
+
+
+def fetched(sheet: str | Path, archive: dict | None) -> bool:
+    """Say whether there is nothing to fetch: no archive in the config, or its sheet and folder are there."""
+    return not archive or (Path(sheet).exists() and folder_of(sheet, archive).exists())
+
+
+def folder_of(sheet: str | Path, archive: dict) -> Path:
+    """Return the folder into which a config's archive is unpacked: the sheet's, unless it names another."""
+    return Path(expand(archive["folder"])) if archive["folder"] else Path(sheet).parent
+
+
+def advice(sheet: str | Path, configs: Iterable[str | Path]) -> str:
+    """Say how to get the archive that holds the images."""
+    names = "".join(f" {os.path.relpath(name)}" for name in configs)
+    return (
+        f"{sheet}: the images and their sheet are not here yet; the config's key `archive` says where they come from. "
+        f"Get them first:\n  snakemake fetch --configfile{names} --cores 1"
+    )
+
+
+def unpack(
+    archive: str | Path, folder: str | Path, sha256: str, members: Iterable[str] = ("*",), source: str = ""
+) -> int:
+    """Unpack the members of a zip file that fit the patterns into a folder, which appears whole or not at all.
+
+    The folder must not exist, be empty, or hold the same members of the same archive already. Returns the number of
+    files. Raises InputError where the file is no zip, is damaged, or holds what no archive of images should.
+    """
+    archive, folder, members = Path(archive), Path(folder), list(members)
+    if unpacked(folder, sha256, members):
+        return json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
+    refuse_full(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as file:
+            chosen = _choose(file, archive, members)
+            _refuse_flood(chosen, archive, temporary.parent)
+            for entry in chosen:
+                target = temporary / entry.filename
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with file.open(entry) as packed, target.open("wb") as written:
+                    shutil.copyfileobj(packed, written, 1024**2)
+        record = {"source": source, "sha256": sha256, "members": members, "files": len(chosen)}
+        (temporary / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(folder)  # an empty folder in its place is replaced
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        NotImplementedError,
+        UnicodeDecodeError,
+    ) as error:
+        raise InputError(
+            f"{archive}: no zip file, or a damaged one ({error}). Get it again, and its SHA-256 with it."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{archive}: could not be unpacked into {folder} ({error}).") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return len(chosen)
+
+
+def unpacked(folder: str | Path, sha256: str, members: Iterable[str] = ("*",)) -> bool:
+    """Say whether the folder holds these members of the archive with this digest."""
+    try:
+        record = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
+        return (record["sha256"], record["members"]) == (sha256, list(members))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def refuse_full(folder: str | Path) -> None:
+    """Raise InputError where a folder to unpack into holds something already."""
+    folder = Path(folder)
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise InputError(
+            f"{folder}: holds other files already. Nothing is written over: move it away, or give `archive.folder` "
+            "of the config another name."
+        )
+
+
+def _choose(file: zipfile.ZipFile, archive: Path, members: list[str]) -> list[zipfile.ZipInfo]:
+    """Return the files to unpack; InputError for a name or a kind that could do harm."""
+    chosen, seen = [], {}
+    if len(file.infolist()) > MOST_FILES:
+        raise InputError(
+            f"{archive}: {len(file.infolist()):,} files; expected at most {MOST_FILES:,}. Not unpacked."
+        )
+    for entry in file.infolist():
+        name = entry.filename
+        fault = _fault(entry)
+        if fault:
+            raise InputError(
+                f"{archive}: {name!r} in it {fault}. Nothing was unpacked: this is no archive of images."
+            )
+        if entry.is_dir() or any(fnmatchcase(name, litter) for litter in LITTER):
+            continue
+        if any(fnmatchcase(name, pattern) for pattern in members):
+            same = seen.setdefault(name.lower(), name)
+            if same is not name:
+                raise InputError(
+                    f"{archive}: {name!r} in it stands twice (as {same!r}). Nothing was unpacked."
+                )
+            chosen.append(entry)
+    if not chosen:
+        held = [entry.filename for entry in file.infolist()[:5]]
+        raise InputError(
+            f"{archive}: no file in it fits `archive.members`, {', '.join(members)}. It holds {', '.join(held) or 'nothing'}."
+        )
+    return chosen
+
+
+def _fault(entry: zipfile.ZipInfo) -> str:
+    name, kind = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
+    if not name:
+        return "has no name"
+    if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or name[1:2] == ":":
+        return "leads out of the folder"
+    if any(ord(character) < 32 for character in name):
+        return "has a line break or the like in its name"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device"
+    return "is locked with a password" if entry.flag_bits & 1 else ""
+
+
+def _refuse_flood(entries: list[zipfile.ZipInfo], archive: Path, place: Path) -> None:
+    """Raise InputError where the files would take much more room than the archive, or than there is."""
+    total, packed = sum(entry.file_size for entry in entries), archive.stat().st_size
+    if total > LARGEST_BYTES and total > LARGEST_RATIO * packed:
+        raise InputError(
+            f"{archive}: {packed:,} bytes that unpack to {total:,}. Nothing was unpacked: this is no archive of images."
+        )
+    free = shutil.disk_usage(place).free
+    if total > free:
+        raise InputError(
+            f"{archive}: unpacks to {total:,} bytes; {free:,} are free below {place}. Make room."
+        )

@@ -1,0 +1,74 @@
+"""Small pictures of frames with their cells' outlines, and where the faults are."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from . import images
+from .fit import Fit
+from .frame_checks import block_mean
+from .mask_checks import Cell
+
+SIDE = 240  # px
+OUTLINE = (255, 190, 0)
+MARKS = 30  # faulty cells of one kind that are marked
+LEAST_RADIUS = 5  # px on the picture, so that a speck's mark is seen
+
+
+def thumbnail(image: np.ndarray, labels: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Draw a frame, small, with its cells' outlines; uint8 (height, width, 3), longest side at most `side`."""
+    frame = np.atleast_3d(image)
+    frame = frame if frame.shape[-1] == 3 else frame[..., :1]
+    factor = min(1, side / max(labels.shape))
+    shape = tuple(max(1, round(length * factor)) for length in labels.shape)
+    size = max(
+        1, max(labels.shape) // (2 * side)
+    )  # most of the way by blocks: it needs no copy of a large frame
+    picture = block_mean(frame, size)
+    picture = images.rescale_image(np.clip(images.normalise(picture), 0, 1), shape[0] / picture.shape[0])
+    picture = np.repeat(picture, 3 // picture.shape[-1], axis=-1)[: shape[0], : shape[1]]
+    drawn = images.outlines(images.resize_labels(labels, picture.shape[:2]))
+    picture = np.round(255 * picture).astype(np.uint8)
+    picture[drawn] = OUTLINE
+    return picture
+
+
+def data_uri(picture: np.ndarray) -> str:
+    """Return a picture as a PNG of 64 colours within a text."""
+    file = io.BytesIO()
+    Image.fromarray(picture).quantize(64, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def cell_marks(cells: list[Cell], factor: float) -> list[dict]:
+    """Return a circle for each faulty cell, at most MARKS of a kind: x, y, radius in px of a picture, finding, text.
+
+    factor : sides of the picture divided by those of the frame.
+    """
+    marks, told = [], {}
+    for cell in cells:
+        for finding in cell.faults:
+            told[finding] = told.get(finding, 0) + 1
+            if told[finding] <= MARKS:
+                x, y, radius = (round(factor * value, 1) for value in (cell.column, cell.row, cell.radius))
+                text = f"{finding}: number {cell.number}"
+                marks.append(
+                    {"x": x, "y": y, "radius": max(radius, LEAST_RADIUS), "finding": finding, "text": text}
+                )
+    return marks
+
+
+def shift_mark(
+    fit: Fit | None, findings: dict[str, str], shape: tuple[int, ...], factor: float
+) -> dict | None:
+    """Return the arrow from where the mask is to where it fits: x, y, dx, dy in px of a picture; None without."""
+    if fit is None or not findings.keys() & {"shifted", "offset"}:
+        return None
+    return {
+        "x": round(factor * shape[1] / 2, 1),
+        "y": round(factor * shape[0] / 2, 1),
+        "dx": round(factor * fit.columns, 1),
+        "dy": round(factor * fit.rows, 1),
+    }

@@ -1,0 +1,196 @@
+"""Keep the state of a training on disk, so that a killed one goes on from where it was.
+
+A folder holds `state.npz` (network, optimiser, random state, progress), the weights of the best epoch so far, and
+`owner.json`, which says which job writes there. Nothing in it is a pickle.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from . import files
+from .errors import InputError
+
+logger = logging.getLogger("brightcell")
+
+STATE = "state.npz"
+OWNER = "owner.json"
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    step : steps done in all; history : a row an epoch; best, best_epoch : the lowest validation loss and its epoch;
+    seconds : time spent on the epoch that is not finished.
+    """
+
+    step: int = 0
+    history: list[list[float]] = field(default_factory=list)
+    best: float = float("inf")
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+
+def fingerprint(settings: dict, arrays: list[np.ndarray]) -> dict[str, str]:
+    """Say what a training is made of: each setting as JSON, and `data`, a digest of its arrays.
+
+    Two trainings with equal fingerprints may go on from each other's state.
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape}{array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array))
+    return {key: json.dumps(value, sort_keys=True) for key, value in settings.items()} | {
+        "data": digest.hexdigest()
+    }
+
+
+class Checkpoint:
+    """The state of one training in a folder of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing. Whoever opens it last owns it: an older job that still writes is stopped.
+    made_of : dict
+        From `fingerprint`.
+    """
+
+    def __init__(self, folder: Path, made_of: dict[str, str]):
+        self.folder = Path(folder)
+        self.made_of = made_of
+        self.token = uuid.uuid4().hex
+        self.folder.mkdir(parents=True, exist_ok=True)
+        owner = {
+            "token": self.token,
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "job": os.environ.get("SLURM_JOB_ID", ""),
+        }
+        files.write_json(owner, self.folder / OWNER)
+
+    def check_owner(self) -> None:
+        """Raise InputError where another job has opened the folder since."""
+        try:
+            owner = files.read_json(self.folder / OWNER)
+        except FileNotFoundError:
+            owner = {}
+        if owner.get("token") != self.token:
+            job = f"SLURM job {owner['job']}, " if owner.get("job") else ""
+            by = f"{job}process {owner['process']} on {owner['host']}" if owner else "another job"
+            raise InputError(
+                f"{self.folder}: this training was taken over by {by}. Expected one job at a time; this one stops here, "
+                "and writes nothing more."
+            )
+
+    def save(self, model: keras.Model, progress: Progress, best: list[np.ndarray] | None = None) -> None:
+        """Write the state of a compiled model; `best` are the weights of `progress.best_epoch` where they are new."""
+        self.check_owner()
+        if best is not None:
+            with files.whole(self._best(progress.best_epoch)) as temporary:
+                np.savez(temporary, *best)
+        content = {
+            f"variable_{index}": ops.convert_to_numpy(variable)
+            for index, variable in enumerate(_variables(model))
+        }
+        about = {"made_of": self.made_of, "progress": asdict(progress)}
+        with files.whole(self.folder / STATE) as temporary:
+            np.savez(temporary, about=np.array(json.dumps(about)), **content)
+        for path in self.folder.glob("best-*.npz"):
+            if path != self._best(progress.best_epoch):
+                path.unlink()
+
+    def restore(self, model: keras.Model) -> tuple[Progress, list[np.ndarray] | None]:
+        """Bring a compiled model to the saved state; returns the progress and the best weights so far.
+
+        Where there is no state, or one of another training or a damaged one (both told in the log), nothing is
+        changed and the progress is that of the start.
+        """
+        path = self.folder / STATE
+        if not path.exists():
+            return Progress(), None
+        try:
+            with np.load(path) as content:
+                about = json.loads(str(content["about"]))
+                differing = _differences(about["made_of"], self.made_of)
+                if differing:
+                    logger.warning("the state in %s is of another training: %s", self.folder, differing)
+                    return Progress(), None
+                values = [content[f"variable_{index}"] for index in range(len(content.files) - 1)]
+            progress = Progress(**about["progress"])
+            best = None
+            if progress.best_epoch:
+                with np.load(self._best(progress.best_epoch)) as content:
+                    best = [content[f"arr_{index}"] for index in range(len(content.files))]
+            variables = _variables(model)
+            if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+                raise ValueError("variables of other shapes")
+        except Exception as error:
+            logger.warning("the state in %s cannot be read (%s): training starts anew", self.folder, error)
+            return Progress(), None
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return progress, best
+
+    def remove(self) -> None:
+        """Delete the folder: the training is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _best(self, epoch: int) -> Path:
+        return self.folder / f"best-{epoch}.npz"
+
+
+def _variables(model: keras.Model) -> list:
+    """All that changes while a model trains: weights, batch statistics, random state, running loss, optimiser."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+
+
+def _differences(saved: dict[str, str], now: dict[str, str]) -> str:
+    """Say in words which settings differ; empty where none does."""
+    keys = [key for key in {**saved, **now} if saved.get(key) != now.get(key)]
+    return "; ".join(
+        "other images, masks or folds" if key == "data" else f"{key} was {saved.get(key)}, is {now.get(key)}"
+        for key in keys
+    )
+
+
+class Interrupted(InputError):
+    """A signal asked the training to stop; its state is saved."""
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[str]]:
+    """Collect the names of SIGTERM, SIGINT and SIGUSR1 in a list while the block runs, in place of dying of them.
+
+    A cluster sends SIGTERM before it kills a job that is over its time.
+    """
+    received: list[str] = []
+    watched = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    try:
+        before = {
+            number: signal.signal(number, lambda got, _: received.append(signal.Signals(got).name))
+            for number in watched
+        }
+    except ValueError:  # not the main thread: signals go elsewhere
+        before = {}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

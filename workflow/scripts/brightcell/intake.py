@@ -1,0 +1,145 @@
+"""Take in the rows of a sheet: read each frame and mask once, and preprocess both, for training and for new recordings."""
+
+import logging
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import masks, preprocess, readers
+from .annotations import ANNOTATIONS
+from .errors import InputError
+from .recording import Recording
+
+logger = logging.getLogger("brightcell")
+
+FRAMES_OF_A_RANGE = 16  # read once more where the grey values of a whole group are asked for
+SAME_SIZE = 0.02  # pixel sizes that differ by less are the same number, rounded
+
+
+class Frame(NamedTuple):
+    """A frame after preprocessing: (height, width, channels), its pixel size in µm or nan, and its shape in the file."""
+
+    image: np.ndarray
+    pixel_size_um: float
+    raw_shape: tuple[int, ...]
+
+
+class Intake:
+    """Reads the rows of one group; of images and of masks one file stays open, so that a stack is opened once.
+
+    rows : rows of the sheet, as dictionaries of text
+    images, steps : the config's `images` and `preprocess`; what is missing in `steps` is off
+    """
+
+    def __init__(self, rows: list[dict], images: dict, steps: dict | None = None):
+        self.options, steps = images, preprocess.OFF | (steps or {})
+        self._open: dict[str, tuple[tuple, Recording]] = {}
+        self._told: set[str] = set()
+        references = {name: steps[name] and readers.read_image(steps[name]) for name in ("flat", "dark")}
+        self.steps = preprocess.plan(steps | references)
+        if "bit_depth" in self.steps and steps["bit_depth"] == "group":
+            self.steps = preprocess.with_limits(self.steps, self._some_frames(rows))
+        if self.steps:
+            logger.info("preprocessing: %s", ", ".join(self.steps))
+
+    def frame(self, row: dict) -> Frame:
+        """Read and preprocess the frame of a row; raises InputError."""
+        recording, pixels = self._pixels(row)
+        size = self._pixel_size(row, recording)
+        image = preprocess.apply(pixels, self.steps)
+        return Frame(image, size * preprocess.shrinkage(self.steps), pixels.shape)
+
+    def mask(self, row: dict, mask_type: str, raw_shape: tuple[int, ...]) -> masks.Mask:
+        """Read the mask of a row whose frame has the shape `raw_shape` in its file; raises InputError."""
+        path, page = row["mask"], page_of(row)
+        if Path(path).suffix.lower() in ANNOTATIONS:
+            mask = masks.read_mask(path, mask_type, page, tuple(raw_shape[:2]), row["image"])
+        else:
+            mask = masks.mask_of(self._file("mask", path, "", stacked=True), mask_type, page)
+        for note in mask.notes:
+            logger.warning("%s: %s", path, note)
+        if mask.labels.shape != tuple(raw_shape[:2]):
+            raise InputError(
+                f"the mask {path} is {_size(mask.labels.shape)}, its image {row['image']} is {_size(raw_shape)} (height × "
+                "width). Expected the same size: is it another frame's mask, or was one of the two cropped, scaled or "
+                "turned?"
+            )
+        return mask._replace(labels=preprocess.apply_to_labels(mask.labels, self.steps))
+
+    def close(self) -> None:
+        """Close the files that are still open."""
+        for _, recording in self._open.values():
+            recording.close()
+        self._open.clear()
+
+    def _pixels(self, row: dict) -> tuple[Recording, np.ndarray]:
+        page = page_of(row)
+        recording = self._file("image", row["image"], row.get("scene") or "", page is not None)
+        return recording, readers.frame_of(recording, page, self.options.get("channels"))
+
+    def _file(self, kind: str, path: str, scene: str, stacked: bool) -> Recording:
+        wanted = (path, scene, stacked)
+        if kind in self._open:
+            key, recording = self._open[kind]
+            if key == wanted:
+                return recording
+            recording.close()
+            del self._open[kind]
+        recording = readers.open_recording(path, scene, stacked)
+        self._open[kind] = wanted, recording
+        for note in recording.notes:
+            self._tell(logging.WARNING, path, note)
+        return recording
+
+    def _some_frames(self, rows: list[dict]) -> Iterable[np.ndarray]:
+        chosen = np.unique(np.linspace(0, len(rows) - 1, FRAMES_OF_A_RANGE).round().astype(int))
+        for index in chosen:
+            try:
+                yield self._pixels(rows[index])[1]
+            except InputError:
+                continue  # told when the frames are read for good
+
+    def _pixel_size(self, row: dict, recording: Recording) -> float:
+        """Return the pixel size of the file: the sheet's, else the config's, else what the file says, else nan."""
+        declared = number(row.get("pixel_size_um"), self.options["pixel_size_um"])
+        found = recording.pixel_size_um
+        if math.isnan(declared) and found:
+            self._tell(
+                logging.INFO, recording.path, f"pixel size {found:.6g} µm, from {recording.size_source}"
+            )
+            return found
+        if found and abs(found / declared - 1) > SAME_SIZE:
+            self._tell(
+                logging.WARNING,
+                recording.path,
+                f"{recording.size_source} says {found:.6g} µm a pixel; the sheet or the config says {declared:.6g} µm, "
+                "which counts",
+            )
+        return declared
+
+    def _tell(self, level: int, path: object, message: str) -> None:
+        """Log what holds for many files once, with the first of them."""
+        if message not in self._told:
+            self._told.add(message)
+            logger.log(level, "%s: %s", path, message)
+
+
+def page_of(row: dict) -> int | None:
+    """Return the page that a row names, from 0, or None."""
+    value = number(row.get("page"), None)
+    return None if math.isnan(value) else int(value)
+
+
+def number(cell: object, default: float | None) -> float:
+    """Read a cell of a sheet; an empty one is `default`, or nan."""
+    text = "" if cell is None else str(cell)
+    if text in ("", "nan"):
+        return math.nan if default is None else default
+    return float(text)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} × {shape[1]} px"

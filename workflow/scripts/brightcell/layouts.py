@@ -1,0 +1,287 @@
+"""Find images and their masks in a folder, by the ways in which such folders are laid out.
+
+A layout is one entry of LAYOUTS: how it is recognised, and how its images and masks are paired. Only names are
+looked at, no file is opened.
+"""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from .errors import InputError
+from .naming import IMAGE_FOLDERS, OUTLINES, Pair, natural, stem
+from .pairing import IMAGE_ENDS, MASK_ENDS, Found, join, match, unique
+
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".lif", ".zarr")
+MASK_SUFFIXES = (*IMAGE_SUFFIXES, *OUTLINES)
+MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ground_truth", "groundtruth", "gt", "seg")
+MOST_FILES = 1_000_000
+# The folders in the archive of Ghaznavi et al. 2022, spelt as they are spelt there.
+STUDY = re.compile(r"(?:^|/)spilit_([xy])_(image|mask)_(train|validate|test)/[^/]+$", re.IGNORECASE)
+CTC_FRAME = re.compile(r"^(.*/)?(\d\d)/t(\d+)\.tiff?$", re.IGNORECASE)
+CTC_MASK = re.compile(r"^(.*/)?(\d\d)_(GT|ST)/SEG/man_seg(\d+)\.tiff?$", re.IGNORECASE)
+CTC_SLICE = re.compile(r"^(.*/)?\d\d_(GT|ST)/SEG/man_seg_\d+_\d+\.tiff?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to lay out a folder: an example for the user, how it is recognised, how it is paired.
+
+    sign : names → why this is the layout, or ""; find : (names, options) → Found.
+    """
+
+    example: str
+    sign: Callable[[list[str]], str]
+    find: Callable[[list[str], dict], Found]
+
+
+def list_files(folder: str | Path) -> list[str]:
+    """List the files below a folder that may be images or masks, in natural order; hidden ones are left out.
+
+    A Zarr folder counts as a file. Links to folders are followed, each folder once, so that loops end.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {what}. Give the folder that holds the images and masks.")
+    names, seen = [], set()
+    for path, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(path)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        zarrs = [name for name in folders if name.lower().endswith(".zarr")]
+        folders[:] = [name for name in folders if name not in zarrs and not name.startswith(".")]
+        below = os.path.relpath(path, folder)
+        for name in (*files, *zarrs):
+            if not name.startswith(".") and name.lower().endswith(MASK_SUFFIXES):
+                names.append(name if below == "." else f"{below}/{name}")
+        if len(names) > MOST_FILES:
+            raise InputError(f"{folder}: more than {MOST_FILES:,} files. Give a folder further down.")
+    if not names:
+        raise InputError(
+            f"{folder}: no image found. Expected files ending in {', '.join(IMAGE_SUFFIXES)}, here or in folders below."
+        )
+    return sorted(names, key=natural)
+
+
+def detect(names: list[str]) -> tuple[str, str]:
+    """Guess the layout of a folder's files: its name in LAYOUTS, and why.
+
+    >>> detect(["images/a.tif", "masks/a.tif"])
+    ('folders', 'folders images and masks')
+    """
+    for name, layout in LAYOUTS.items():
+        why = layout.sign(names)
+        if why:
+            return name, why
+    shown = ", ".join(names[:4])
+    examples = "".join(f"\n  {name}: {layout.example}" for name, layout in LAYOUTS.items())
+    raise InputError(f"no layout fits the {len(names):,} files, such as {shown}. Expected one of{examples}")
+
+
+def find_pairs(names: list[str], layout: str, **options: str | None) -> Found:
+    """Pair images and masks among the names of a folder's files.
+
+    options : `images` and `masks` (names of folders, or endings of names), `truth` (GT or ST); None is the layout's
+    own choice. Raises InputError where nothing can be paired.
+    """
+    if layout not in LAYOUTS:
+        raise InputError(f"{layout} is no layout. Expected one of {', '.join(LAYOUTS)}.")
+    found = LAYOUTS[layout].find(names, options)
+    if not found.pairs and not found.unlabelled:
+        raise InputError(
+            f"nothing is laid out as {layout} ({LAYOUTS[layout].example}). Found {len(names):,} files, such as "
+            f"{', '.join(names[:4])}. Try --detect, or name the folders or endings with --images and --masks."
+        )
+    return found
+
+
+def _place(name: str, folders: Iterable[str]) -> tuple[str, str] | None:
+    """Split a path at a folder of one of the names: (what is around it, the key below it)."""
+    parts = PurePosixPath(name).parts
+    for depth in reversed(range(len(parts) - 1)):
+        if parts[depth].lower() in folders:
+            return "/".join(parts[:depth]), "/".join((*parts[depth + 1 : -1], stem(parts[-1])))
+    return None
+
+
+def _folder_names(options: dict) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(
+        (options[kind].strip("/").lower(),) if options.get(kind) else default
+        for kind, default in (("images", IMAGE_FOLDERS), ("masks", MASK_FOLDERS))
+    )
+
+
+def _folders_sign(names: list[str]) -> str:
+    parts = {part.lower() for name in names for part in PurePosixPath(name).parts[:-1]}
+    images = [name for name in IMAGE_FOLDERS if name in parts]
+    masks = [name for name in MASK_FOLDERS if name in parts]
+    return f"folders {images[0]} and {masks[0]}" if images and masks else ""
+
+
+def _find_folders(names: list[str], options: dict) -> Found:
+    image_folders, mask_folders = _folder_names(options)
+    images, masks = defaultdict(dict), defaultdict(list)
+    unpaired = []
+    for name in names:
+        mask, image = _place(name, mask_folders), _place(name, image_folders)
+        if mask:
+            masks[mask[0]].append((mask[1], name))
+        elif image and image[1] in images[image[0]]:
+            unpaired.append(
+                (name, f"the same name as {images[image[0]][image[1]]}, but for the end: keep one")
+            )
+        elif image and name.lower().endswith(IMAGE_SUFFIXES):
+            images[image[0]][image[1]] = name
+        else:
+            unpaired.append((name, "in no folder of images or masks"))
+    found = join(match(images[place], masks[place]) for place in sorted({*images, *masks}, key=natural))
+    found.unpaired += unpaired
+    return found
+
+
+def _mask_key(name: str, ends: Iterable[str]) -> str | None:
+    """Return the path that a mask's name shares with its image, or None where it is no mask's name."""
+    path = PurePosixPath(name)
+    base = stem(path.name)
+    for end in ends:
+        if base.lower().endswith(end.lower()) and len(base) > len(end):
+            return str(path.parent / base[: -len(end)])
+    return None
+
+
+def _suffix_sign(names: list[str]) -> str:
+    found = _find_suffix(names, {}).pairs
+    return f"{len(found)} pairs of names such as {found[0].image} and {found[0].mask}" if found else ""
+
+
+def _find_suffix(names: list[str], options: dict) -> Found:
+    mask_ends = (options["masks"],) if options.get("masks") else MASK_ENDS
+    image_ends = (options["images"],) if options.get("images") else ("", *IMAGE_ENDS)
+    masks = {name: key for name in names if (key := _mask_key(name, mask_ends))}
+    images: dict[str, str] = {}
+    unpaired = []
+    for name in names:
+        if name in masks:
+            continue
+        path = PurePosixPath(name)
+        base = stem(path.name)
+        end = next(
+            (end for end in sorted(image_ends, key=len, reverse=True) if base.lower().endswith(end)), None
+        )
+        key = str(path.parent / base[: len(base) - len(end)]) if end is not None else ""
+        if not name.lower().endswith(IMAGE_SUFFIXES) or not key or key in images:
+            unpaired.append((name, f"the same name as {images[key]}" if key in images else "no image's name"))
+        else:
+            images[key] = name
+    found = Found(unpaired=unpaired)
+    partner = unique((key, name) for name, key in masks.items())
+    for key, image in images.items():
+        pair = Pair(image, partner.get(key, ""), name=PurePosixPath(key).name)
+        (found.pairs if pair.mask else found.unlabelled).append(pair)
+    for name, key in masks.items():
+        if key not in images:
+            found.unpaired.append((name, "a mask without image"))
+        elif key not in partner:
+            found.unpaired.append((name, f"one of several masks of {images[key]}: keep one"))
+    return found
+
+
+def _ctc_sign(names: list[str]) -> str:
+    frames = {match.group(1, 2) for name in names if (match := CTC_FRAME.match(name))}
+    masks = {match.group(1, 2) for name in names if (match := CTC_MASK.match(name))}
+    both = sorted(sequence for _, sequence in frames & masks)
+    return f"sequences {', '.join(both)} with t*.tif and SEG/man_seg*.tif" if both else ""
+
+
+def _find_ctc(names: list[str], options: dict) -> Found:
+    found, count = Found(), Counter()
+    masks: dict[tuple, str] = {}
+    truth = (options.get("truth") or "GT").upper()
+    for name in names:
+        if mask := CTC_MASK.match(name):
+            count[mask[3].upper()] += 1
+            if mask[3].upper() == truth:
+                masks[mask[1] or "", mask[2], int(mask[4])] = name
+        elif CTC_SLICE.match(name):
+            found.unpaired.append((name, "outlines of one slice of a 3-D frame, which is not read"))
+    several = len({match[1] for name in names if (match := CTC_FRAME.match(name))}) > 1
+    for name in names:
+        if frame := CTC_FRAME.match(name):
+            place, number = frame[1] or "", int(frame[3])
+            group = f"{place.strip('/').replace('/', '_')}_{frame[2]}" if several and place else frame[2]
+            pair = Pair(name, "", name=f"{group}_t{frame[3]}", group=group, frame=str(number))
+            pair.mask = masks.pop((place, frame[2], number), "")
+            (found.pairs if pair.mask else found.unlabelled).append(pair)
+    found.unpaired += [(name, "a mask without image") for name in masks.values()]
+    other = "ST" if truth == "GT" else "GT"
+    if count[other]:
+        found.notes.append(
+            f"{truth}: {count[truth]} masks; {other}: {count[other]}, taken with --truth {other}."
+        )
+    if truth == "GT" and found.pairs:
+        found.notes.append(
+            "Gold truth (GT) of some data sets outlines only some cells of a frame: look at the check's pictures."
+        )
+    return found
+
+
+def _study_sign(names: list[str]) -> str:
+    return next((f"the folder {PurePosixPath(name).parent}" for name in names if STUDY.search(name)), "")
+
+
+def _find_study(names: list[str], options: dict) -> Found:
+    images: dict[str, dict[str, str]] = {split: {} for split in ("train", "validate", "test")}
+    masks: dict[str, list] = defaultdict(list)
+    unpaired = []
+    for name in names:
+        place = STUDY.search(name)
+        if not place:
+            unpaired.append((name, "in none of the study's six folders"))
+            continue
+        split, key = place[3].lower(), stem(PurePosixPath(name).name)
+        if place[2].lower() == "mask":
+            masks[split].append((key, name))
+        else:
+            images[split][key] = name
+    found = join(match(images[split], masks[split], split, by_order=True) for split in images)
+    found.unpaired += unpaired
+    missing = [split for split in images if not images[split]]
+    if missing:
+        found.notes.append(f"No images of the split {', '.join(missing)}.")
+    return found
+
+
+# A layout is one entry; --detect takes the first whose sign is found, so the particular ones stand first.
+LAYOUTS = {
+    "study": Layout(
+        "spilit_x_image_train/…, spilit_y_mask_train/… and four more folders (Ghaznavi et al. 2022)",
+        _study_sign,
+        _find_study,
+    ),
+    "ctc": Layout(
+        "01/t000.tif, 01_GT/SEG/man_seg000.tif or 01_ST/SEG/… (Cell Tracking Challenge)", _ctc_sign, _find_ctc
+    ),
+    "folders": Layout("images/a.tif, masks/a.tif (or labels/a.tif)", _folders_sign, _find_folders),
+    "suffix": Layout("a.tif, a_mask.tif (or a_label.tif, …)", _suffix_sign, _find_suffix),
+}
+
+
+def problems(found: Found) -> Iterator[str]:
+    """Say in words what could not be paired, and what else a user should know."""
+    shown = 10
+    for files, what in (
+        ([pair.image for pair in found.unlabelled], "images without mask"),
+        ([f"{name}: {why}" for name, why in found.unpaired], "files not used"),
+    ):
+        if files:
+            yield f"{len(files):,} {what}:"
+            yield from (f"  {file}" for file in files[:shown])
+            if len(files) > shown:
+                yield f"  … and {len(files) - shown:,} more"
+    yield from found.notes

@@ -1,0 +1,139 @@
+"""Look for faults in one mask: empty, full, cells in pieces or grown together, specks and holes."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+SPECK_PX = 10
+WAIST = 0.5  # half the width of a waist at which a cell may be two, as a share of its largest radius
+LOBE = 0.6  # least radius of the smaller lobe, as a share of the largest
+LARGEST_INDEX = 1_000_000
+SCATTERED_SHARE, FEW = 0.5, 3  # more numbers in pieces than this are no cells
+EFFORT = 30  # frames' worth of pixels looked at for single cells; reached where numbers are scattered
+EVERYWHERE = np.ones((3, 3), bool)
+
+
+class Cell(NamedTuple):
+    """A cell's number, place (row, column), radius of the circle around it, area, all in px, faults and box."""
+
+    number: int
+    row: float
+    column: float
+    radius: float
+    area: int
+    faults: tuple[str, ...]
+    box: tuple[slice, slice]
+
+
+def mask_findings(labels: np.ndarray, mask_type: str, cells: list[Cell]) -> dict[str, str]:
+    """Look at int labels (height, width) and the `cells` of `measure_cells`; return findings in words by name."""
+    if not cells:
+        return {"empty_mask": "no cell in the mask"}
+    foreground = labels > 0
+    findings = {"full_mask": "every pixel of the mask is cell"} if foreground.all() else {}
+    if mask_type == "instances":
+        largest = max(cells, key=lambda cell: cell.area)
+        foreground = labels == largest.number  # background as one big cell among others
+    border = np.concatenate([foreground[0], foreground[-1], foreground[1:-1, 0], foreground[1:-1, -1]])
+    if foreground.mean() > 0.5 and border.mean() > 0.5 and not foreground.all():
+        what = f"the cell {largest.number} fills" if mask_type == "instances" else "cells fill"
+        findings["mostly_cell"] = (
+            f"{what} {foreground.mean():.0%} of the frame and {border.mean():.0%} of its border"
+        )
+    words = {
+        "pieces": "are in several pieces",
+        "merged": "have a narrow waist",
+        "holes": "have holes",
+        "specks": f"have fewer than {SPECK_PX} pixels",
+    }
+    for name, what in words.items():
+        numbers = [cell.number for cell in cells if name in cell.faults]
+        if numbers:
+            findings[name] = f"{len(numbers)} of {len(cells)} cells {what}: {_few(numbers)}"
+    torn = sum("pieces" in cell.faults for cell in cells)
+    if mask_type == "instances" and torn >= FEW and torn > SCATTERED_SHARE * len(cells):
+        findings["scattered"] = f"{torn} of {len(cells)} numbers are in several pieces"
+        findings.pop("pieces")
+    return findings
+
+
+def measure_cells(labels: np.ndarray) -> list[Cell]:
+    """Measure each cell of int labels (height, width) within its own box.
+
+    Where numbers are scattered over the frame, only as many cells are looked at as take reasonable time.
+    """
+    cells, effort = [], 0
+    for number, box in _boxes(labels):
+        own = labels[box] == number
+        (top, left), (height, width) = (part.start for part in box), own.shape
+        middle = top + (height - 1) / 2, left + (width - 1) / 2
+        area, faults = int(np.count_nonzero(own)), tuple(_faults(own))
+        cells.append(Cell(number, *middle, float(np.hypot(height, width) / 2), area, faults, box))
+        effort += own.size
+        if effort > EFFORT * labels.size:
+            break
+    typical = np.median([cell.area for cell in cells]) if cells else 0
+    return [
+        cell._replace(faults=("merged",))
+        if not cell.faults
+        and cell.area > max(1.2 * typical, 100)
+        and _has_waist(labels[cell.box] == cell.number)
+        else cell
+        for cell in cells
+    ]
+
+
+def touching_share(labels: np.ndarray, cells: int) -> float:
+    """Return which share of the `cells` in int labels (height, width) touches another; nan without cells."""
+    touching = [
+        np.unique(np.stack([one[border], other[border]]))
+        for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1]))
+        for border in [(one != other) & (one > 0) & (other > 0)]
+    ]
+    return len(np.unique(np.concatenate(touching))) / cells if cells else np.nan
+
+
+def _boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice]]]:
+    """Yield number and box of each cell."""
+    numbers, places = None, labels
+    if labels.max(initial=0) > LARGEST_INDEX:
+        numbers = np.unique(labels[labels > 0])
+        places = np.where(labels > 0, np.searchsorted(numbers, labels) + 1, 0).astype(np.int32)
+    for index, box in enumerate(ndimage.find_objects(places)):
+        if box is not None:
+            yield index + 1 if numbers is None else int(numbers[index]), box
+
+
+def _faults(own: np.ndarray) -> Iterator[str]:
+    """Look at one cell, bool in its box."""
+    area = np.count_nonzero(own)
+    if area < SPECK_PX:
+        yield "specks"
+    if area == own.size:
+        return
+    own = np.pad(own, 1)
+    # Thin parts of a cell lose touch where masks are scaled down: what is 2 px apart or less still belongs together.
+    if (
+        ndimage.label(own, EVERYWHERE)[1] > 1
+        and ndimage.label(ndimage.binary_dilation(own, EVERYWHERE))[1] > 1
+    ):
+        yield "pieces"
+    if ndimage.label(~own)[1] > 1:
+        yield "holes"
+
+
+def _has_waist(own: np.ndarray) -> bool:
+    """Say whether a cell, bool in its box, falls into two lobes of like size at a narrow waist."""
+    depth = ndimage.distance_transform_edt(np.pad(own, 1))
+    largest = depth.max()
+    lobes, count = ndimage.label(depth > WAIST * largest, EVERYWHERE)
+    if count < 2:
+        return False
+    tops = np.sort(ndimage.maximum(depth, lobes, range(1, count + 1)))
+    return bool(tops[-2] >= LOBE * largest)
+
+
+def _few(numbers: list[int]) -> str:
+    return "numbers " + ", ".join(map(str, numbers[:5])) + (" and more" if len(numbers) > 5 else "")

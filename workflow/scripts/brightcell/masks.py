@@ -1,0 +1,194 @@
+"""Read masks of any kind as labels: one number a cell, 0 for background."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from .annotations import ANNOTATIONS
+from .errors import InputError
+from .polygons import paint
+from .readers import open_recording
+from .recording import Recording, damaged
+
+LARGEST_NUMBER = np.iinfo(np.int32).max
+SPECK_PX = 4  # colours on fewer pixels are blends, which a drawing program put along edges
+TRANSPARENT_CHANNELS = (2, 4)
+
+
+class Mask(NamedTuple):
+    """What a mask file says.
+
+    labels : int32 (height, width)
+    mask_type : `instances` (numbers as in the file) or `binary` (the connected components, from 1)
+    source : kind of file in words, for the log
+    numbers : of a binary mask that was not declared so, what stood for background and for cell; `as_instances` needs it
+    notes : what a user should know
+    """
+
+    labels: np.ndarray
+    mask_type: str
+    source: str
+    numbers: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_mask(
+    path: str | Path,
+    mask_type: str = "auto",
+    page: int | None = None,
+    shape: tuple[int, int] | None = None,
+    image: str | Path = "",
+) -> Mask:
+    """Read the mask of one frame.
+
+    mask_type : `auto` calls a mask with more than two values or colours, and outlines, instances
+    page : number of the page, from 0, where the file is a stack
+    shape : (height, width) of the image, which outlines need; image : its path, by which COCO tells images apart
+
+    Of instances the numbers are kept; of a binary mask the connected components (8-neighbours) become the labels.
+    A mask of two values counts 0, or else its smaller value, as background; of colours black, or else the commonest.
+    Raises InputError for what is no mask: fractions, NaN, negative numbers, edges that were smoothed.
+    """
+    path = Path(path)
+    if path.suffix.lower() in ANNOTATIONS:
+        return _outlines(path, mask_type, page, shape, image)
+    with open_recording(path, stacked=True) as recording:
+        return mask_of(recording, mask_type, page)
+
+
+def mask_of(recording: Recording, mask_type: str = "auto", page: int | None = None) -> Mask:
+    """Read a mask of pixels from an open file; the only page of a file belongs to any page of the image."""
+    path, pixels = recording.path, recording.read(page if recording.pages > 1 else None)
+    if recording.format == "JPEG":
+        return _from_jpeg(path, pixels, mask_type)
+    numbers, source = _numbers(recording, pixels)
+    values = distinct(numbers)
+    if mask_type == "instances" or (mask_type == "auto" and len(values) > 2):
+        return Mask(numbers, "instances", source)
+    labels = components(numbers > (values[0] if len(values) == 2 else 0))
+    found = (int(values[0]) if len(values) == 2 else 0, int(values[-1]))
+    return Mask(labels, "binary", source, None if mask_type == "binary" else found)
+
+
+def as_instances(labels: np.ndarray, numbers: tuple[int, int]) -> np.ndarray:
+    """Turn the components of a binary mask back into what the file says, because other masks of its group number cells."""
+    return np.where(labels > 0, np.int32(numbers[1]), np.int32(numbers[0]))
+
+
+def components(foreground: np.ndarray) -> np.ndarray:
+    """Number the connected components (8-neighbours) of a bool image from 1; int32."""
+    labels = np.empty(foreground.shape, np.int32)
+    ndimage.label(foreground, np.ones((3, 3)), labels)
+    return labels
+
+
+def distinct(numbers: np.ndarray) -> np.ndarray:
+    """List the values of an array of whole numbers from 0, sorted; without sorting all pixels where they are small."""
+    top = int(numbers.max(initial=0))
+    if top >= 1 << 24:
+        return np.unique(numbers)
+    seen = np.zeros(top + 1, bool)
+    for row in numbers:
+        seen[row] = True
+    return np.flatnonzero(seen)
+
+
+def _outlines(
+    path: Path, mask_type: str, page: int | None, shape: tuple[int, int] | None, image: str | Path
+) -> Mask:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file. Correct the path in the sample sheet.")
+    if shape is None:
+        raise ValueError("outlines need the size of their image")
+    try:
+        patches, notes = ANNOTATIONS[path.suffix.lower()](path, tuple(shape), str(image), page)
+    except Exception as error:  # broken JSON, zip and ROIs each have errors of their own
+        raise damaged(path, error) from error
+    drawn = [patch for patch in patches if patch.pixels.any()]
+    if patches and not drawn:
+        raise InputError(
+            f"{path}: none of its {len(patches)} outlines holds a pixel of the image {image} ({shape[0]} × {shape[1]} "
+            "px). Expected coordinates in px of this image, not in µm: is it another image's file?"
+        )
+    if len(drawn) < len(patches):
+        notes = [*notes, f"{len(patches) - len(drawn)} outlines hold no pixel of the image and are left out"]
+    labels, overlap = paint(drawn, shape)
+    if overlap:
+        notes = [*notes, f"outlines overlap on {overlap} pixels, which go to the smaller cell"]
+    if mask_type == "binary":
+        return Mask(components(labels > 0), "binary", "outlines", notes=tuple(notes))
+    return Mask(labels, "instances", "outlines", notes=tuple(notes))
+
+
+def _from_jpeg(path: Path, pixels: np.ndarray, mask_type: str) -> Mask:
+    """Cut a JPEG, which changes values and so can only be binary, at half of its largest value."""
+    pixels = pixels.max(axis=-1) if pixels.ndim == 3 else pixels
+    top = pixels.max()
+    between = np.mean((pixels > 0.2 * top) & (pixels < 0.8 * top))
+    if mask_type == "instances" or between > 0.05:
+        raise InputError(
+            f"{path}: a JPEG as mask; JPEG changes values, so cells' numbers are lost. Expected TIFF or PNG: "
+            "export the mask anew from the program in which it was drawn."
+        )
+    return Mask(components(pixels > top / 2), "binary", "JPEG")
+
+
+def _numbers(recording: Recording, pixels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Read the pixels of a mask as int32 (height, width), and tell how cells are told apart."""
+    path = recording.path
+    if recording.palette is not None and pixels.ndim == 2:
+        grey = (recording.palette == recording.palette[:, :1]).all()
+        if grey or recording.palette[:1].any():
+            pixels = recording.palette[pixels]
+        else:
+            return pixels.astype(np.int32), "indexed colours"
+    if pixels.ndim == 3 and pixels.shape[-1] in TRANSPARENT_CHANNELS and recording.alpha:
+        opaque, pixels = pixels[..., -1], pixels[..., :-1]
+        if (pixels == pixels[0, 0]).all():  # drawn on a transparent sheet in one colour
+            pixels = opaque
+    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., 0]
+    if pixels.ndim == 3 and pixels.shape[-1] == 3 and pixels.dtype == np.uint8:
+        return _colours(path, pixels), "colours"
+    if pixels.ndim != 2:
+        raise InputError(
+            f"{path}: a mask of shape {pixels.shape}. Expected height × width: one channel of numbers, or 8-bit colours."
+        )
+    return _whole_numbers(path, pixels), "numbers"
+
+
+def _colours(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Make a number of each colour: red × 65,536 + green × 256 + blue; background is 0."""
+    numbers = np.zeros(pixels.shape[:2], np.int32)
+    for channel in range(3):
+        numbers = numbers << 8 | pixels[..., channel]
+    values, counts = np.unique(numbers, return_counts=True)
+    specks = int((counts < SPECK_PX).sum())
+    if specks > 0.2 * len(values):
+        raise InputError(
+            f"{path}: a coloured mask of {len(values)} colours, {specks} of them on fewer than {SPECK_PX} pixels. "
+            "Expected one colour a cell, without smoothed edges: export it anew without anti-aliasing, as a label image."
+        )
+    if values[0] != 0:
+        background = values[counts.argmax()]
+        numbers[numbers == background] = 0
+    return numbers
+
+
+def _whole_numbers(path: Path, pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype.kind not in "buif":
+        raise InputError(f"{path}: a mask of type {pixels.dtype}. Expected whole numbers from 0.")
+    if pixels.dtype.kind == "f":
+        fractions = (np.round(pixels) != pixels).any()
+        if not np.isfinite(pixels).all() or (fractions and len(np.unique(pixels)) > 2):
+            raise InputError(f"{path}: a mask with fractions or NaN. Expected whole numbers from 0.")
+        if fractions:
+            pixels = pixels > pixels.min()
+    if pixels.min() < 0 or pixels.max() > LARGEST_NUMBER:
+        raise InputError(
+            f"{path}: mask values from {pixels.min()} to {pixels.max()}. Expected 0 for background and "
+            f"numbers from 1 to {LARGEST_NUMBER:,} for cells."
+        )
+    return pixels.astype(np.int32)

@@ -1,0 +1,263 @@
+"""Make the rows of a sample sheet from pairs of files: names, groups and frames, by a pattern or by their numbers."""
+
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from .errors import InputError
+
+FIELD = re.compile(r"\{(\w*)\}")
+# dish1_00 → dish1, 00; 007 → "", 007; t007 → "", 007
+NUMBERED = re.compile(
+    r"(?:(?P<group>.*?)[ _.-]+)?(?:t|f|frame|img|image|time)?(?P<frame>\d{1,9})", re.IGNORECASE
+)
+OUTLINES = (".zip", ".roi", ".json", ".geojson")  # masks drawn as outlines
+LONGEST = 100  # characters of an id
+IMAGE_FOLDERS = ("images", "image", "img", "imgs", "frames", "raw", "inputs")  # these tell nothing of a group
+UNSAFE = re.compile(r"[\x00-\x1f{}]|^\s|\s$|^\".*\"$")
+
+
+@dataclass
+class Pair:
+    """An image and its mask ("" without), seen from their folder, and what the layout knows of them."""
+
+    image: str
+    mask: str = ""
+    name: str = ""
+    group: str = ""
+    frame: str = ""
+    split: str = ""
+    page: str = ""
+
+
+def natural(name: str) -> list:
+    """Return a key that sorts names by their numbers: a2 before a10."""
+    return [
+        (1, int(part), "") if part.isdecimal() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)
+    ]
+
+
+def stem(name: str) -> str:
+    """Return a file's name without its suffix.
+
+    >>> stem("a.tif"), stem("a.ome.tif"), stem("a.b.png")
+    ('a', 'a', 'a.b')
+    """
+    name = PurePosixPath(name).stem
+    return name[:-4] if name.lower().endswith(".ome") and len(name) > 4 else name
+
+
+def legal(text: str) -> str:
+    """Turn a text into an id of letters, digits, `.`, `_` and `-`; accents are taken off.
+
+    >>> legal("HeLa 20×, Größe/a..b"), legal("../x"), legal("中")
+    ('HeLa_20_Grosse_a.b', 'x', 'x')
+    """
+    text = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    text = re.sub(r"[^A-Za-z0-9.-]+", "_", text)
+    text = re.sub(r"\.\.+", ".", re.sub(r"__+", "_", text)).strip("_").lstrip("._")
+    return text[:LONGEST] or "x"
+
+
+def compile_pattern(pattern: str) -> re.Pattern:
+    """Turn a pattern such as `{group}_{frame}.tif` into a regular expression for a whole name.
+
+    `{frame}` stands for digits, `{split}` for train, validate or test, any other field for some characters without a
+    slash, `{}` for what is not wanted. Without `{group}` the other fields together are the group.
+
+    >>> compile_pattern("{group}_{frame}").fullmatch("dish_1_007").groupdict()
+    {'group': 'dish_1', 'frame': '007'}
+    """
+    names = [name for name in FIELD.findall(pattern) if name]
+    wrong = [name for name in names if names.count(name) > 1 or not name.isidentifier()]
+    rest = FIELD.sub("", pattern)
+    if wrong or "{" in rest or "}" in rest or not set(names) - {"frame", "split"}:
+        fault = (
+            f"the field {wrong[0]!r} is no name, or stands twice"
+            if wrong
+            else "no field such as {group} in it"
+        )
+        fault = "a brace { or } without its partner" if "{" in rest or "}" in rest else fault
+        raise InputError(
+            f"pattern {pattern!r}: {fault}. Expected for example '{{group}}_{{frame}}', or '{{dish}}/{{well}}_{{frame}}'."
+        )
+    kinds = {"frame": r"\d{1,9}", "split": "train|validate|test"}
+    parts = FIELD.split(pattern)
+    expression = re.escape(parts[0])
+    for name, text in zip(parts[1::2], parts[2::2], strict=True):
+        expression += f"(?P<{name}>{kinds.get(name, '[^/]+?')})" if name else "[^/]*?"
+        expression += re.escape(text)
+    return re.compile(expression)
+
+
+def fields(image: str, pattern: re.Pattern, text: str) -> dict[str, str] | None:
+    """Read group, frame and split from an image's path by a compiled pattern; None where it does not fit.
+
+    As many folders of the path are looked at as `text`, the pattern as written, has slashes; its suffix counts where
+    the text has one.
+    """
+    path = "/".join(PurePosixPath(image).parts[-1 - text.count("/") :])
+    found = pattern.fullmatch(path) or pattern.fullmatch(str(PurePosixPath(path).with_name(stem(path))))
+    if not found:
+        return None
+    values = found.groupdict()
+    others = [value for name, value in values.items() if name not in ("frame", "split", "group")]
+    return {
+        "group": values.get("group") or "_".join(others),
+        "frame": values.get("frame", ""),
+        "split": values.get("split", ""),
+    }
+
+
+def numbered(pair: Pair, common: str = "") -> dict[str, str]:
+    """Read group and frame from an image's path: the number at its name's end is the frame, the rest the group.
+
+    `common` is the folder in which all images are; the folders below it tell groups apart, unless they are splits.
+    """
+    name = pair.name or stem(pair.image)
+    found = NUMBERED.fullmatch(name)
+    group, frame = (found["group"] or "", found["frame"]) if found else (name, "")
+    below = PurePosixPath(os.path.relpath(PurePosixPath(pair.image).parent, common or ".")).parts
+    folders = [] if pair.split else [part for part in below if part.lower() not in (*IMAGE_FOLDERS, "..")]
+    return {"group": "_".join(filter(None, (*folders, group))) or "all", "frame": frame, "split": pair.split}
+
+
+def make_rows(
+    pairs: Iterable[Pair],
+    pattern: str | None = None,
+    block: int | None = None,
+    pages: Callable[[str], int] = lambda name: 1,
+) -> tuple[list[dict[str, str]], list[tuple[str, str]], list[str]]:
+    """Turn pairs into rows of a sheet: sample, image, mask, group, frame, split, page; all text.
+
+    pattern : see `compile_pattern`; without it the number at a name's end is the frame, what stands before it the
+    group. block : frames in a row that become a group of their own. pages : how many frames a file holds.
+    Returns rows, (file, why) of what was left out, and notes.
+    """
+    expression = compile_pattern(pattern) if pattern else None
+    pairs = list(pairs)
+    common = os.path.commonpath([PurePosixPath(pair.image).parent for pair in pairs]) if pairs else ""
+    rows, left, notes = [], [], []
+    for pair in pairs:
+        unsafe = next((name for name in (pair.image, pair.mask) if UNSAFE.search(name)), None)
+        known = fields(pair.image, expression, pattern) if expression else numbered(pair, common)
+        if unsafe is not None or known is None:
+            why = (
+                "a tab, a line break, a brace or a blank at an end of its name: rename it"
+                if unsafe
+                else f"not {pattern!r}"
+            )
+            left.append((pair.image, why))
+            continue
+        if not expression and pair.group:
+            known = {"group": pair.group, "frame": pair.frame, "split": pair.split}
+        count = pages(pair.image)
+        if pair.mask and not pair.mask.lower().endswith(OUTLINES) and (found := pages(pair.mask)) != count:
+            left.append((pair.image, f"{count} frames, but its mask {pair.mask} has {found}"))
+            continue
+        name = pair.name or stem(pair.image)
+        row = {"sample": name, "image": pair.image, "mask": pair.mask} | known
+        row["split"] = row["split"] or pair.split
+        if count == 1:
+            rows.append(row | {"page": ""})
+            continue
+        digits = len(str(count - 1))
+        group = known["group"] if expression or pair.group else name
+        rows += [
+            row | {"sample": f"{name}_{n:0{digits}d}", "group": group, "frame": str(n), "page": str(n)}
+            for n in range(count)
+        ]
+    if block and rows:
+        rows = cut_blocks(rows, block)
+        notes.append(
+            f"Groups are blocks of {block} frames in a row: neighbouring blocks show the same cells, so scores are "
+            "higher than on another recording."
+        )
+    return rows, left, notes + legal_names(rows)
+
+
+def cut_blocks(rows: list[dict[str, str]], block: int) -> list[dict[str, str]]:
+    """Part each group into groups of about `block` frames in a row, in the order of time."""
+    if block < 1:
+        raise InputError(f"block: found {block}; expected the number of frames in a group, at least 1")
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["group"]].append(row)
+    cut = []
+    for name, members in groups.items():
+        members.sort(key=lambda row: int(row["frame"] or 0))  # stable: without frames the order of the files
+        blocks = max(1, round(len(members) / block))
+        digits = len(str(blocks))
+        for position, row in enumerate(members):
+            number = position * blocks // len(members) + 1
+            cut.append(row | {"group": f"{name}_part{number:0{digits}d}"})
+    return cut
+
+
+def legal_names(rows: list[dict[str, str]]) -> list[str]:
+    """Make samples and groups of rows legal and unique, in place; returns what was changed, in words."""
+    free = _unused()
+    groups = {name: free(legal(name)) for name in dict.fromkeys(row["group"] for row in rows)}
+    count = Counter(row["sample"] for row in rows)
+    free = _unused()
+    changed = {}
+    for row in rows:
+        old = row["sample"]
+        new = free(legal(f"{row['split'] or row['group']}_{old}" if count[old] > 1 else old))
+        if new != old:
+            changed.setdefault(old, new)
+        row["sample"], row["group"] = new, groups[row["group"]]
+    notes = []
+    for what, names in (
+        ("groups", {old: new for old, new in groups.items() if old != new}),
+        ("samples", changed),
+    ):
+        if names:
+            shown = ", ".join(f"{old!r} → {new}" for old, new in list(names.items())[:5])
+            notes.append(f"{len(names):,} {what} renamed: {shown}{', …' * (len(names) > 5)}")
+    return notes
+
+
+def _unused() -> Callable[[str], str]:
+    """Give a function that puts a number behind a name it has given before; capitals do not tell names apart."""
+    taken: dict[str, int] = {}
+
+    def free(name: str) -> str:
+        new = name
+        while new.lower() in taken:
+            taken[name.lower()] = taken.get(name.lower(), 1) + 1
+            new = f"{name[: LONGEST - 8]}_{taken[name.lower()]}"
+        taken[new.lower()] = 1
+        return new
+
+    return free
+
+
+def sheet_text(rows: list[dict[str, str]], folder: str | Path, sheet: str | Path) -> str:
+    """Return the text of a sheet; paths are seen from the sheet's folder. Columns empty in some rows are left out.
+
+    `page` is kept where any row has one, and is 0 in the others.
+    """
+    if any(row["page"] for row in rows):
+        rows = [row | {"page": row["page"] or "0"} for row in rows]
+    columns = [
+        name
+        for name in ("sample", "image", "mask", "group", "frame", "split", "page")
+        if all(row[name] for row in rows)
+    ]
+    start = os.path.relpath(os.path.abspath(folder), os.path.abspath(Path(sheet).parent))  # noqa: PTH100
+    start = "" if start == "." else f"{start}/"
+    if UNSAFE.search(start):
+        raise InputError(
+            f"{folder}: a tab, a line break, a brace or a blank at an end of its name. Rename the folder."
+        )
+    lines = [columns]
+    for row in rows:
+        seen = row | {name: f"{start}{row[name]}" for name in ("image", "mask") if row[name]}
+        seen["frame"] = str(int(row["frame"])) if row["frame"] else ""
+        lines.append([seen[name] for name in columns])
+    return "".join("\t".join(line) + "\n" for line in lines)

@@ -1,0 +1,60 @@
+"""Look whether the files that a sheet names are there, and are files that a workflow can take."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+IMPOSSIBLE = r"[{}\x00-\x1f]"  # Snakemake takes braces for a wildcard
+SHOWN = 10  # problems of one kind that are written out; the others are counted
+
+
+def few(problems: Iterable[str], what: str = "problems of this kind") -> Iterator[str]:
+    """Pass on the first problems of one kind and count the others."""
+    problems = list(problems)
+    yield from problems[:SHOWN]
+    if len(problems) > SHOWN:
+        yield f"… and {len(problems) - SHOWN:,} more: {len(problems):,} {what}"
+
+
+def path_problems(files: pd.Series) -> Iterator[str]:
+    """Tell the paths, indexed by line, that no file has or that Snakemake would take for something else."""
+    for line, file in files[files.str.contains(IMPOSSIBLE)].items():
+        fault = "braces { }" if "{" in file or "}" in file else "characters that no name should have"
+        yield f"line {line}: {files.name} is {file!r}; expected a path without {fault}: rename the file or folder"
+
+
+def missing_files(files: pd.Series, exempt: str | Path | Iterable[str | Path] = ()) -> Iterator[str]:
+    """Tell the paths, indexed by line, at which there is no file; those below the folders `exempt` are not looked for.
+
+    One listing a folder: a network drive answers one question slowly.
+    """
+    exempt = [exempt] if isinstance(exempt, str | Path) else exempt
+    made = tuple(os.path.abspath(folder) + os.sep for folder in exempt)  # noqa: PTH100
+    listings: dict[str, dict[str, str]] = {}
+    for line, file in files[(files != "") & ~files.str.contains(IMPOSSIBLE)].items():
+        folder, name = os.path.split(os.path.abspath(file))  # noqa: PTH100
+        if made and (folder + os.sep).startswith(made):
+            continue
+        if folder not in listings:
+            listings[folder] = _listing(folder)
+        fault = listings[folder].get(
+            name, "no such file" if listings[folder] else "no such folder, or an empty one"
+        )
+        if fault:
+            yield f"line {line}: {files.name} {file}: {fault}; correct the path, or remove the row"
+
+
+def _listing(folder: str) -> dict[str, str]:
+    """Return what is in a folder, each with what is wrong with it, or ""."""
+    if not os.path.isdir(folder):  # noqa: PTH112
+        return {}
+    with os.scandir(folder) as entries:
+        return {entry.name: _fault(entry) for entry in entries}
+
+
+def _fault(entry: os.DirEntry) -> str:
+    if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
+        return f"a link that leads nowhere (to {os.readlink(entry.path)})"  # noqa: PTH115
+    return "" if entry.is_dir() or entry.is_file() else "no ordinary file but a pipe or a device"

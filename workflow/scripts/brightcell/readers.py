@@ -1,0 +1,169 @@
+"""Read the frames of image files: which format is read by what, and what counts as a frame."""
+
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+from PIL import Image, ImageOps
+
+from .errors import InputError
+from .recording import LARGEST_PX, Recording, check_size, damaged
+from .tiff import open_tiff
+from .vendor import VENDOR_PACKAGES, open_vendor
+
+Image.MAX_IMAGE_PIXELS = LARGEST_PX  # `check_size` refuses in words what Pillow would warn of
+PNG_HEADER, PNG_PALETTE = 26, 3
+
+
+def open_png(path: Path, scene: str = "", stacked: bool = False) -> Recording:
+    """Open a PNG of 1 to 16 bits, grey, colour or of a palette."""
+    with path.open("rb") as file:
+        header = file.read(PNG_HEADER)
+    width, height, _, colour = struct.unpack(">IIBB", header[16:PNG_HEADER])
+    check_size(path, height, width)
+    if colour == PNG_PALETTE:
+        return _open_pillow(path, "PNG")
+    # Pillow cuts 16-bit colour down to 8 bits.
+    return Recording(path, "PNG", lambda _: imagecodecs.png_decode(path.read_bytes()), alpha=True)
+
+
+def open_jpeg(path: Path, scene: str = "", stacked: bool = False) -> Recording:
+    """Open a JPEG and turn it as its EXIF orientation says."""
+    return _open_pillow(path, "JPEG")
+
+
+def _open_pillow(path: Path, name: str) -> Recording:
+    with Image.open(path) as image:
+        check_size(path, image.height, image.width)
+        turned = image.getexif().get(0x0112, 1) != 1
+        colours = image.getpalette("RGB") if image.mode == "P" else None
+        kind = image.mode
+
+    def get(_: int) -> np.ndarray:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            return np.asarray(upright.convert("RGB") if kind in ("CMYK", "YCbCr") else upright)
+
+    return Recording(
+        path,
+        name,
+        get,
+        palette=None if colours is None else np.array(colours, np.uint8).reshape(-1, 3),
+        notes=["turned as its EXIF orientation says"] if turned else [],
+    )
+
+
+Opener = Callable[[Path, str, bool], Recording]
+# A format is one entry: the suffix, and what opens a file of it.
+READERS: dict[str, Opener] = {
+    ".tif": open_tiff,
+    ".tiff": open_tiff,
+    ".png": open_png,
+    ".jpg": open_jpeg,
+    ".jpeg": open_jpeg,
+    **dict.fromkeys(VENDOR_PACKAGES, open_vendor),
+}
+# How files begin, whatever they are called.
+SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+    b"II+\0": ".tif",
+    b"MM\0+": ".tif",
+}
+
+
+def open_recording(path: str | Path, scene: str = "", stacked: bool = False) -> Recording:
+    """Open an image file of any format in READERS.
+
+    scene : name or number, from 0, of a scene in a file that holds several
+    stacked : pictures of which a TIFF does not say what they are count as pages, not as channels
+    Raises InputError where the file is missing, empty, of an unknown format or damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file. Correct the path in the sample sheet.")
+    suffix = path.suffix.lower()
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(8)
+        suffix = next((each for signature, each in SIGNATURES.items() if start.startswith(signature)), suffix)
+    elif not path.is_dir() or suffix != ".zarr":
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        raise InputError(f"{path}: {kind}. Expected an image file: correct the path in the sample sheet.")
+    if suffix not in READERS:
+        raise InputError(
+            f"{path}: the format {path.suffix or '(no suffix)'} is not read. "
+            f"Expected one of {', '.join(READERS)}: convert the file, for example with Fiji."
+        )
+    try:
+        return READERS[suffix](path, scene, stacked)
+    except Exception as error:  # each reader has errors of its own; all mean a damaged file
+        raise damaged(path, error) from error
+
+
+def read_pixels(path: str | Path, page: int | None = None, scene: str = "") -> np.ndarray:
+    """Read one page of an image file as it is stored, channels last."""
+    with open_recording(path, scene, page is not None) as recording:
+        return recording.read(page)
+
+
+def read_image(
+    path: str | Path, page: int | None = None, scene: str = "", channels: Sequence[int] | None = None
+) -> np.ndarray:
+    """Read a frame of an image file; see `frame_of`."""
+    with open_recording(path, scene, page is not None) as recording:
+        return frame_of(recording, page, channels)
+
+
+def frame_of(
+    recording: Recording, page: int | None = None, channels: Sequence[int] | None = None
+) -> np.ndarray:
+    """Read a frame of an open file as (height, width, channels), with the dtype of the file.
+
+    page : number of the page, from 0, in a stack; channels : the channels to keep, from 0; None keeps all
+    Channels may stand first or last in the file; transparency is dropped, a palette becomes its colours.
+    """
+    path, pixels = recording.path, recording.read(page)
+    if recording.palette is not None:
+        pixels = _coloured(pixels, recording)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.ndim != 3 or pixels.dtype.kind not in "buif":
+        raise InputError(
+            f"{path}: an array of shape {pixels.shape} and type {pixels.dtype} is no single frame. Expected height × "
+            "width × channels of whole or real numbers."
+        )
+    if pixels.shape[-1] in (2, 4) and recording.alpha:
+        pixels = pixels[..., :-1]
+    if channels:
+        if max(channels) >= pixels.shape[-1]:
+            raise InputError(
+                f"{path}: images.channels asks for channel {max(channels)}; the file has {pixels.shape[-1]}, numbered "
+                "from 0. Correct the config."
+            )
+        pixels = pixels[..., list(channels)]
+    if not 1 <= pixels.shape[-1] <= 4:
+        raise InputError(
+            f"{path}: {pixels.shape[-1]} channels. Expected one to four: choose them with the config's "
+            "`images.channels`."
+        )
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise InputError(
+            f"{path}: {int((~np.isfinite(pixels)).sum())} pixels are NaN or infinite. "
+            "Replace them by numbers, or remove the row from the sample sheet."
+        )
+    return pixels
+
+
+def _coloured(indices: np.ndarray, recording: Recording) -> np.ndarray:
+    """Look up the colours of a palette; greys are one channel."""
+    if indices.max(initial=0) >= len(recording.palette):
+        raise InputError(
+            f"{recording.path}: a colour beyond its palette. The file is damaged: export it anew."
+        )
+    colours = recording.palette[indices]
+    return colours[..., :1] if (colours == colours[..., :1]).all() else colours

@@ -1,0 +1,96 @@
+"""An open image file of any format: how many pages it has, how large a pixel is, and one page at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+
+LARGEST_PX = 500_000_000  # of one channel; beyond it a file is a bomb, or a slide that belongs cut into tiles
+UNITS_UM = {
+    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "\\u00b5m"), 1.0),
+    **{"nm": 1e-3, "å": 1e-4, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25_400.0},
+}
+
+
+@dataclass
+class Recording:
+    """An open file, which a `with` block closes.
+
+    pages : number of frames, counted through all axes that are neither space nor colour
+    get : gives a page as (height, width) or (height, width, channels), with the dtype of the file
+    axes : the pages in words, such as "30 × T", for messages
+    pixel_size_um, size_source : side of a pixel as the file tells it, and which of its fields did
+    alpha : the last of two or four channels is transparency
+    palette : (colours, 3) uint8, where the pixels are indices of a table of colours
+    notes : what a user should know, without the name of the file
+    """
+
+    path: Path
+    format: str
+    get: Callable[[int], np.ndarray]
+    pages: int = 1
+    axes: str = ""
+    pixel_size_um: float | None = None
+    size_source: str = ""
+    alpha: bool = False
+    palette: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
+    close: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> "Recording":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def read(self, page: int | None = None) -> np.ndarray:
+        """Read a page, from 0; None means the only one. Raises InputError where there is no such page."""
+        if page is None and self.pages != 1:
+            raise InputError(
+                f"{self.path}: a stack of {self.pages} pages ({self.axes}). Expected one frame a row: name the page in "
+                f"the sheet's column `page`, from 0 to {self.pages - 1}, one row a page."
+            )
+        if page is not None and page >= self.pages:
+            raise InputError(
+                f"{self.path}: the sheet asks for page {page}; the file has {self.pages}, numbered from 0. "
+                "Correct the column `page`."
+            )
+        try:
+            return np.asarray(self.get(page or 0))
+        except Exception as error:
+            raise damaged(self.path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> InputError:
+    """Tell what a reader said of a file that it could not read; an InputError stays what it is."""
+    if isinstance(error, InputError):
+        return error
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    size = f"{path.stat().st_size} bytes; " if path.is_file() else ""
+    return InputError(
+        f"{path}: damaged or truncated ({size}the reader said: {reason}). "
+        "Copy the file anew from its source, or remove its row from the sample sheet."
+    )
+
+
+def check_size(path: Path, height: int, width: int) -> None:
+    """Refuse a frame that no camera takes before it fills the memory."""
+    if height < 1 or width < 1:
+        raise InputError(f"{path}: a picture of {height} × {width} px holds nothing. Export it anew.")
+    if height * width > LARGEST_PX:
+        raise InputError(
+            f"{path}: {height:,} × {width:,} px in one frame. Expected at most {LARGEST_PX:,} px: cut it into tiles, "
+            "each with a row of its own."
+        )
+
+
+def micrometres(value: object, unit: str) -> float | None:
+    """Turn a length into µm; None where the number or the unit is none."""
+    try:
+        size = float(value) * UNITS_UM[str(unit).strip().lower()]
+    except (TypeError, ValueError, KeyError):
+        return None
+    return size if 0 < size < float("inf") else None

@@ -1,0 +1,158 @@
+"""Make the tables of scores: a row a frame, a cell, a threshold, a bin of probabilities."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from . import metrics, probabilities
+from .detection import count_cells
+from .errors import InputError
+from .matching import Cells, check_shapes, match_cells
+from .probabilities import Probabilities, count_probabilities
+
+MATCH_COLUMNS = ("truth", "predicted", "iou", "truth_area_px", "predicted_area_px")
+CURVE_COLUMNS = ("threshold", "pixels_tp", "pixels_fp", "pixels_fn", "pixels_tn")
+BIN_COLUMNS = ("bin_low", "bin_high", "pixels", "probability", "cell_share")
+
+
+class Frame(NamedTuple):
+    """A frame laid on its truth; cells or probabilities are None where the frame has none to score."""
+
+    sample: str
+    group: str
+    mask_type: str
+    scores: dict[str, float]
+    cells: Cells | None
+    probabilities: Probabilities | None
+
+
+class Scores(NamedTuple):
+    """The tables of `score_frames`."""
+
+    frames: pd.DataFrame
+    cells: pd.DataFrame
+    curves: pd.DataFrame
+    reliability: pd.DataFrame
+
+
+def score_frames(
+    truth: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
+    samples: pd.DataFrame,
+    foreground: Mapping[str, np.ndarray] | None = None,
+) -> Scores:
+    """Score every predicted frame.
+
+    `truth` and `predicted` are label images (height, width) by sample; `foreground` their probabilities
+    (height, width; uint16 as stored), None where the labels came about without. `samples` has the columns
+    sample and group, and where known mask_type and pixel_size_um.
+
+    Gives four tables. frames: sample, group, mask_type and all scores, a row a frame; where mask_type is not
+    `instances` the scores of cells are NaN, because such a mask does not tell touching cells apart. cells:
+    sample, group and the columns of `list_cells`. curves: sample, group and the columns of
+    `probabilities.threshold_curve`. reliability: group and the columns of `probabilities.reliability`, over
+    all frames of the group. Without `foreground` brier is NaN and the last two tables have no rows.
+
+    Raises InputError where a predicted frame has no truth, no row, no probabilities or another size.
+    """
+    known = samples.set_index("sample")
+    frames = []
+    for sample, labels in predicted.items():
+        if sample not in truth or sample not in known.index:
+            raise InputError(
+                f"sample {sample}: predicted, but without a prepared mask. Expected a sample of the sheet: "
+                "remove the results of this data set and run again."
+            )
+        if foreground is not None and sample not in foreground:
+            raise InputError(
+                f"sample {sample}: labelled, but without probabilities. Expected a page of this name in the "
+                "prediction's stack: remove the predictions of this network and run again."
+            )
+        maps = None if foreground is None else foreground[sample]
+        try:
+            frames.append(_score_frame(sample, known.loc[sample], truth[sample], labels, maps))
+        except InputError as error:
+            raise InputError(f"sample {sample}: {error}") from None
+    return _tables(frames)
+
+
+def _score_frame(
+    sample: str, row: pd.Series, truth: np.ndarray, labels: np.ndarray, foreground: np.ndarray | None
+) -> Frame:
+    check_shapes(truth, labels)
+    size = row.get("pixel_size_um")
+    cells = match_cells(truth, labels)
+    of_cells, probable = metrics.cell_scores(cells), None
+    mask_type = row.get("mask_type", "instances")
+    if mask_type != "instances":
+        of_cells, cells = dict.fromkeys(of_cells, float("nan")), None
+    scores = (
+        metrics.pixel_scores(truth, labels)
+        | metrics.boundary_scores(truth, labels, None if size is None or pd.isna(size) else float(size))
+        | of_cells
+        | {"brier": float("nan")}
+    )
+    if foreground is not None:
+        probable = count_probabilities(truth, foreground)
+        scores["brier"] = probabilities.brier(probable)
+    return Frame(sample, row["group"], mask_type, scores, cells, probable)
+
+
+def _tables(frames: list[Frame]) -> Scores:
+    """Join the frames' scores, and pool those of a group's frames."""
+    rows, cells, curves, bins = [], [], [], []
+    for group in dict.fromkeys(frame.group for frame in frames):
+        members = [frame for frame in frames if frame.group == group]
+        counts = [count_cells(frame.cells) for frame in members if frame.cells is not None]
+        pooled, unknown = metrics.pooled_scores(counts), metrics.pooled_scores([])
+        probable = [frame.probabilities for frame in members if frame.probabilities is not None]
+        if probable:
+            bins.append(_named(probabilities.reliability(probabilities.add(probable)), group=group))
+        for frame in members:
+            names = {"sample": frame.sample, "group": group}
+            of_group = unknown if frame.cells is None else pooled
+            rows.append(names | {"mask_type": frame.mask_type} | frame.scores | of_group)
+            if frame.cells is not None:
+                cells.append(_named(list_cells(frame.cells), **names))
+            if frame.probabilities is not None:
+                curves.append(_named(probabilities.threshold_curve(frame.probabilities), **names))
+    return Scores(
+        pd.DataFrame(rows),
+        _join(cells, "sample", "group", *MATCH_COLUMNS),
+        _join(curves, "sample", "group", *CURVE_COLUMNS),
+        _join(bins, "group", *BIN_COLUMNS),
+    )
+
+
+def _named(table: pd.DataFrame, **names: str) -> pd.DataFrame:
+    """Put columns of one value in front."""
+    return table.assign(**names)[[*names, *table.columns]]
+
+
+def _join(tables: list[pd.DataFrame], *columns: str) -> pd.DataFrame:
+    tables = [table for table in tables if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns))
+
+
+def cell_matches(truth: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
+    """List the cells of two label images (height, width): see `list_cells`."""
+    return list_cells(match_cells(truth, predicted))
+
+
+def list_cells(cells: Cells) -> pd.DataFrame:
+    """List one row a truth cell with its partner, then one row a predicted cell without partner.
+
+    Columns truth and predicted (ids), iou, truth_area_px, predicted_area_px; 0 where there is no
+    partner. Partners may overlap by less than half; see `match_cells`.
+    """
+    row, column = cells.row[cells.partners], cells.column[cells.partners]
+    lone = np.setdiff1d(np.arange(len(cells.predicted_ids)), column)
+    size = len(cells.truth_ids)
+    table = {name: np.zeros(size + len(lone), float if name == "iou" else int) for name in MATCH_COLUMNS}
+    table["truth"][:size], table["truth_area_px"][:size] = cells.truth_ids, cells.truth_areas
+    table["iou"][row] = cells.iou[cells.partners]
+    for name, values in (("predicted", cells.predicted_ids), ("predicted_area_px", cells.predicted_areas)):
+        table[name][row], table[name][size:] = values[column], values[lone]
+    return pd.DataFrame(table)

@@ -1,0 +1,80 @@
+"""Suggest settings from the data: how coarse to work, how large the patches, how deep the networks."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import yaml
+
+# Cells about 28 px across were learned faster than cells of 56 px, and from 20 px on their shape is still seen.
+TARGET_PX = 28
+RANGE_PX = (20, 35)  # cells of this size stay as they are
+LARGEST_FACTOR = 2  # beyond, rescaling adds pixels and no detail
+PATCHES = (64, 128, 256, 512)
+CELLS_ACROSS = 8
+
+
+def cell_diameters(labels: np.ndarray) -> np.ndarray:
+    """Return the diameter in pixels of a circle as large as each cell of a label image (height, width)."""
+    areas = np.bincount(labels.ravel())[1:]
+    return np.sqrt(4 / math.pi * areas[areas > 0])
+
+
+def receptive_field(levels: int) -> int:
+    """Return how many pixels across a U-Net with two 3 × 3 convolutions a block sees around a pixel.
+
+    A convolution adds twice the spacing of its level, 2^level pixels; pooling adds once the spacing.
+
+    >>> receptive_field(1), receptive_field(4)
+    (5, 96)
+    """
+    down = sum(4 * 2**level for level in range(levels)) + sum(2**level for level in range(levels - 1))
+    up = sum(4 * 2**level for level in range(levels - 1))
+    return 1 + down + up
+
+
+def settings(
+    diameters_px: Iterable[float], shape: tuple[int, int], groups: int, pixel_size_um: float | None = None
+) -> dict:
+    """Suggest a config's values, as nested dictionaries, from the cells' diameters and the frames' (height, width).
+
+    Cells are brought to about 28 px, which needs the pixel size; a patch holds about eight cells side by side; the
+    network sees three cells across. Values that fit by default are left out.
+    """
+    diameters = np.asarray(list(diameters_px), float)
+    diameter = float(np.median(diameters)) if len(diameters) else float(TARGET_PX)
+    factor = 1.0
+    suggested: dict = {}
+    if pixel_size_um:
+        suggested["images"] = {"pixel_size_um": pixel_size_um}
+        if not RANGE_PX[0] <= diameter <= RANGE_PX[1]:
+            working = _round(pixel_size_um / min(TARGET_PX / diameter, LARGEST_FACTOR))
+            suggested["images"]["working_pixel_size_um"] = working
+            factor = pixel_size_um / working
+    across, side = diameter * factor, min(shape) * factor
+    levels = next((levels for levels in (3, 4, 5, 6) if receptive_field(levels) >= 3 * across), 6)
+    wanted = [patch for patch in PATCHES if patch <= max(side, PATCHES[0])]
+    patch = min(wanted, key=lambda patch: abs(math.log(patch / (CELLS_ACROSS * across))))
+    suggested["network"] = {"filters": 16, "levels": levels}
+    suggested["training"] = {"epochs": 50, "patch": patch, "batch_size": 4}
+    suggested["prediction"] = {"tile": max(patch, 256)}
+    if groups < 3:
+        suggested["folds"] = {"schemes": ["random"], "number": 3}
+    else:
+        suggested["folds"] = {"number": 3 if groups < 5 else min(5, groups)}
+    suggested["seeds"] = [1, 2, 3]
+    return suggested
+
+
+def config_text(dataset: str, samples: str, suggested: dict, remarks: Iterable[str] = ()) -> str:
+    """Write suggested settings as a config; remarks become comments in front."""
+    lines = [f"# {line}" for remark in remarks for line in remark.splitlines()]
+    for key, value in ({"dataset": dataset, "samples": samples} | suggested).items():
+        flow = yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False, allow_unicode=True)
+        lines.append(f"{key}: {flow.removesuffix('...' + chr(10)).strip()}")
+    return "\n".join(lines) + "\n"
+
+
+def _round(value: float) -> float:
+    """Round to two significant digits."""
+    return float(f"{value:.2g}")

@@ -1,0 +1,184 @@
+"""Read TIFF files: plain, tiled, compressed, BigTIFF, ImageJ hyperstacks and OME-TIFF, one page at a time."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from .errors import InputError
+from .recording import Recording, check_size, micrometres
+
+LARGEST_PIXEL_UM = 20  # above it a resolution tag means print: 1200 dpi are 21 µm
+MOST_CHANNELS = 4
+ORIENTATION_AS_STORED = 1
+
+
+def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> Recording:
+    """Open a TIFF.
+
+    scene : name or number, from 0, of an image in an OME-TIFF that holds several
+    stacked : 2 to 4 pictures of which the file does not say what they are count as pages, not as channels
+    """
+    file = tifffile.TiffFile(path)
+    try:
+        number, series = _choose(path, file, scene)
+        pages, axes, get = _single_pages(file) if series is None else _pages(path, series, stacked)
+        first = file.pages.first if series is None else series.keyframe
+        check_size(path, first.imagelength, first.imagewidth)
+        size, source, notes = _pixel_size(file, number)
+        orientation = first.tags.valueof("Orientation", ORIENTATION_AS_STORED)
+        if orientation != ORIENTATION_AS_STORED:
+            notes.append(
+                f"its orientation tag ({int(orientation)}) is not followed: rows are taken as stored, as Fiji does"
+            )
+        return Recording(
+            path=path,
+            format="TIFF",
+            get=get,
+            pages=pages,
+            axes=axes,
+            pixel_size_um=size,
+            size_source=source,
+            alpha=any(int(sample) in (1, 2) for sample in first.extrasamples),
+            palette=_palette(first),
+            notes=notes,
+            close=file.close,
+        )
+    except Exception:
+        file.close()
+        raise
+
+
+def _choose(path: Path, file: tifffile.TiffFile, scene: str) -> tuple[int, tifffile.TiffPageSeries | None]:
+    """Choose the series that a scene names, and its number; None where a plain TIFF holds pages of several sizes."""
+    several = len(file.series) > 1
+    if several and not file.is_ome:
+        return 0, None
+    if not scene:
+        if several:
+            raise InputError(
+                f"{path}: holds {len(file.series)} scenes ({_names(file)}). Expected one a row: name it in the sheet's "
+                "column `scene`."
+            )
+        return 0, file.series[0]
+    for number, series in enumerate(file.series):
+        if scene in (series.name, str(number)):
+            return number, series
+    raise InputError(
+        f"{path}: no scene {scene!r}; the file has {_names(file)} (or 0 to {len(file.series) - 1}). "
+        "Correct the sheet's column `scene`."
+    )
+
+
+def _names(file: tifffile.TiffFile) -> str:
+    return ", ".join(series.name or str(number) for number, series in enumerate(file.series[:20]))
+
+
+def _single_pages(file: tifffile.TiffFile):
+    """Count the pages of a TIFF whose pages differ; reduced copies of a page are none."""
+    pages = [page for page in file.pages if not page.is_reduced]
+    return len(pages), f"{len(pages)} pages of several sizes", lambda page: _spatial(pages[page])
+
+
+def _spatial(page: tifffile.TiffPage) -> np.ndarray:
+    """Read a page as (height, width[, samples])."""
+    pixels = page.asarray()
+    return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
+
+
+def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool):
+    """Tell how many frames a series has, which axes they run along, and how one is read."""
+    inner = series.keyframe.axes
+    outer, shape = series.axes[: -len(inner)], series.shape[: -len(inner)]
+    if series.axes[len(outer) :] != inner or inner not in ("YX", "YXS", "SYX"):
+        raise InputError(
+            f"{path}: axes {series.axes} of {series.shape}. Expected pages of height × width, with channels at most: "
+            "save it as an OME-TIFF or an ImageJ hyperstack, for example with Fiji."
+        )
+    if inner == "YX" and outer in ("Q", "I") and series.shape[-1] <= MOST_CHANNELS < min(series.shape[:2]):
+        # Height × width × channels, written by a program that took the rows for pages.
+        return 1, "", lambda _: series.asarray()
+    channel = outer.find("C") if "S" not in inner else -1
+    if outer == "C" and shape[0] > MOST_CHANNELS and stacked:
+        channel = -1  # some programs call the frames of a stack channels
+    if channel < 0 and outer in ("Q", "I") and inner == "YX" and shape[0] <= MOST_CHANNELS and not stacked:
+        channel = 0
+    counted = tuple(length for axis, length in enumerate(shape) if axis != channel)
+    names = [
+        f"{length} × {name}"
+        for axis, (name, length) in enumerate(zip(outer, shape, strict=True))
+        if axis != channel
+    ]
+
+    def picture(index: tuple[int, ...]) -> np.ndarray:
+        number = int(np.ravel_multi_index(index, shape)) if shape else 0
+        try:
+            page = series[number]
+        except IndexError:  # an ImageJ stack above 4 GB describes its first page alone
+            page = None
+            if series.dataoffset is None:
+                raise
+            dtype = series.dtype.newbyteorder(series.parent.byteorder)
+            stack = np.memmap(path, dtype, "r", series.dataoffset, (math.prod(shape), *series.keyframe.shape))
+            return np.array(stack[number], dtype=series.dtype)
+        if page is None:
+            raise InputError(
+                f"{path}: page {number} is stored in another file of the same OME-TIFF, which is missing. "
+                "Put the files that belong together into one folder."
+            )
+        pixels = page.asarray()
+        return np.moveaxis(pixels, 0, -1) if inner == "SYX" else pixels
+
+    def get(page: int) -> np.ndarray:
+        index = [int(i) for i in np.unravel_index(page, counted)] if counted else []
+        if channel < 0:
+            return picture(tuple(index))
+        return np.stack(
+            [picture((*index[:channel], number, *index[channel:])) for number in range(shape[channel])],
+            axis=-1,
+        )
+
+    return math.prod(counted), " of ".join(names), get
+
+
+def _palette(page: tifffile.TiffPage) -> np.ndarray | None:
+    if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.colormap is None:
+        return None
+    return (page.colormap.T >> 8).astype(np.uint8)
+
+
+def _pixel_size(file: tifffile.TiffFile, number: int):
+    """Find the pixel size in µm, the field that tells it and what is odd about it."""
+    sides, source = (None, None), ""
+    page = file.pages.first
+    if file.is_ome:
+        source = "the OME metadata"
+        images = tifffile.xml2dict(file.ome_metadata).get("OME", {}).get("Image", {})
+        image = images[min(number, len(images) - 1)] if isinstance(images, list) else images
+        pixels = image.get("Pixels", {})
+        sides = [
+            micrometres(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+            for axis in "XY"
+        ]
+    elif file.is_imagej and (file.imagej_metadata or {}).get("unit"):
+        source = "ImageJ's scale"
+        unit = str(file.imagej_metadata["unit"])
+        sides = [micrometres(_side(page, axis), unit) for axis in "XY"]
+    elif page.tags.valueof("ResolutionUnit") in (2, 3):
+        source = "the resolution tags"
+        unit = {2: "inch", 3: "cm"}[int(page.tags.valueof("ResolutionUnit"))]
+        sides = [micrometres(_side(page, axis), unit) for axis in "XY"]
+    if not sides[0]:
+        return None, "", []
+    if source != "the OME metadata" and sides[0] > LARGEST_PIXEL_UM:
+        return None, "", []
+    odd = sides[1] and abs(sides[1] / sides[0] - 1) > 0.01
+    notes = [f"pixels of {sides[0]:g} × {sides[1]:g} µm are not square; the first counts"] if odd else []
+    return sides[0], source, notes
+
+
+def _side(page: tifffile.TiffPage, axis: str) -> float | None:
+    """Turn a resolution tag, pixels a unit as a fraction, into units a pixel."""
+    tag = page.tags.valueof(f"{axis}Resolution")
+    return tag[1] / tag[0] if tag and tag[0] and tag[1] else None

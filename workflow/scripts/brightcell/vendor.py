@@ -1,0 +1,75 @@
+"""Read the formats of microscope makers and OME-Zarr through the readers of bioio, an optional extra."""
+
+import importlib
+import math
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+from .recording import Recording, check_size
+
+# A format is one entry: the suffix, and the package whose class `Reader` reads it.
+VENDOR_PACKAGES = {
+    ".czi": "bioio_czi",
+    ".nd2": "bioio_nd2",
+    ".lif": "bioio_lif",
+    ".zarr": "bioio_ome_zarr",
+}
+
+
+def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> Recording:
+    """Open a scene of a CZI, ND2, LIF or OME-Zarr; its pages are counted through time, then depth.
+
+    Raises InputError that tells what to install where the reader is missing.
+    """
+    name = VENDOR_PACKAGES[path.suffix.lower()]
+    try:
+        bioio, reader = importlib.import_module("bioio"), importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"{path}: {path.suffix} is read by the package {name.replace('_', '-')}, which is not installed. "
+            "Run `make formats` once, without containers; or convert the file to OME-TIFF, for example with Fiji."
+        ) from error
+    image = bioio.BioImage(str(path), reader=reader.Reader)
+    image.set_scene(_scene(path, image.scenes, scene))
+    sizes = dict(zip(image.dims.order, image.dims.shape, strict=True))
+    check_size(path, sizes["Y"], sizes["X"])
+    counted = [(axis, sizes[axis]) for axis in "TZ" if sizes.get(axis, 1) > 1]
+    colours = "S" in sizes
+
+    def get(page: int) -> np.ndarray:
+        index = np.unravel_index(page, [length for _, length in counted]) if counted else ()
+        chosen = {axis: int(number) for (axis, _), number in zip(counted, index, strict=True)}
+        lazy = image.get_image_dask_data("YXCS" if colours else "YXC", **chosen)
+        pixels = np.asarray(lazy.compute(scheduler="synchronous"))
+        return pixels.reshape(*pixels.shape[:2], -1)
+
+    size = image.physical_pixel_sizes.X
+    return Recording(
+        path=path,
+        format=path.suffix[1:].upper(),
+        get=get,
+        pages=math.prod(length for _, length in counted),
+        axes=" of ".join(f"{length} × {axis}" for axis, length in counted),
+        pixel_size_um=float(size) if size and size > 0 else None,
+        size_source="its metadata" if size else "",
+    )
+
+
+def _scene(path: Path, scenes: tuple[str, ...], wanted: str) -> str:
+    if not wanted and len(scenes) == 1:
+        return scenes[0]
+    listed = ", ".join(scenes[:20])
+    if not wanted:
+        raise InputError(
+            f"{path}: holds {len(scenes)} scenes ({listed}). Expected one a row: name it in the sheet's column `scene`."
+        )
+    if wanted in scenes:
+        return wanted
+    if wanted.isdigit() and int(wanted) < len(scenes):
+        return scenes[int(wanted)]
+    raise InputError(
+        f"{path}: no scene {wanted!r}; the file has {listed} (or 0 to {len(scenes) - 1}). "
+        "Correct the sheet's column `scene`."
+    )

@@ -1,0 +1,159 @@
+"""Bring the report's tables into the rows and cells that its templates show."""
+
+import numpy as np
+import pandas as pd
+
+from .metrics import HEADLINE, METRICS
+
+# The score by which networks are set apart in the first table, and groups in the table of groups.
+LEADING = "cell_iou"
+
+
+def show(value: float | None, score: str = "") -> str:
+    """Write a value as a reader wants it: three decimals, one for pixels and counts, – for none.
+
+    >>> show(0.81234), show(float("nan")), show(-0.02), show(-0.0001)
+    ('0.812', '–', '−0.020', '0.000')
+    """
+    if value is None or not np.isfinite(value):
+        return "–"
+    digits = 1 if score in METRICS and METRICS[score].unit else 3
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")  # + 0.0: no "−0.000"
+
+
+def signed(value: float | None, score: str = "") -> str:
+    """Write a difference with its sign.
+
+    >>> signed(0.0213), signed(-0.0213)
+    ('+0.021', '−0.021')
+    """
+    shown = show(value, score)
+    return f"+{shown}" if value is not None and value > 0 and float(shown) else shown
+
+
+def records(table: pd.DataFrame) -> list[dict]:
+    """List the rows of a table as dictionaries, None where a value is missing."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def best_of(values: pd.Series, better: str) -> float:
+    """Choose the best of some values: the highest, the lowest or the nearest to zero."""
+    values = values.dropna()
+    if better == "higher":
+        return values.max()
+    return values.min() if better == "lower" else values.loc[values.abs().idxmin()]
+
+
+def summary_rows(summary: pd.DataFrame, scores: list[str]) -> list[dict]:
+    """One row a network: a cell for each of the scores, with the best mean of each marked.
+
+    A cell has value, text, interval, best, and the reason of a missing value: `instances` or `none`.
+    """
+    rows = []
+    for network in dict.fromkeys(summary["network"]):
+        own = summary[summary["network"] == network].set_index("score")
+        cells = {}
+        for score in scores:
+            value = own.loc[score] if score in own.index else {"mean": np.nan, "low": np.nan, "high": np.nan}
+            ends = [value["low"], value["high"]]
+            reason = "instances" if METRICS[score].needs_instances else "none"
+            cells[score] = {
+                "value": value["mean"],
+                "text": show(value["mean"], score),
+                "interval": " to ".join(show(end, score) for end in ends) if np.isfinite(ends).all() else "",
+                "reason": "" if np.isfinite(value["mean"]) else reason,
+                "best": False,
+            }
+        rows.append({"network": network, "cells": cells})
+    for score in scores:
+        values = pd.Series([row["cells"][score]["value"] for row in rows], dtype=float)
+        if len(rows) > 1 and values.notna().any():
+            best = best_of(values, METRICS[score].better)
+            for row in rows:
+                row["cells"][score]["best"] = bool(row["cells"][score]["value"] == best)
+    return rows
+
+
+def differences_to_best(pairs: pd.DataFrame, rows: list[dict]) -> dict[str, dict[str, str]]:
+    """Write the difference in LEADING of each network to the one with the best mean: text and interval."""
+    best = next((row["network"] for row in rows if row["cells"][LEADING]["best"]), None)
+    if best is None or pairs.empty:
+        return {}
+    found = {best: {"text": "best", "interval": ""}}
+    for pair in pairs[pairs["score"] == LEADING].to_dict("records"):
+        values = [pair["difference"], pair["low"], pair["high"]]
+        if pair["network_a"] == best:
+            values = [-values[0], -values[2], -values[1]]
+        elif pair["network_b"] != best:
+            continue
+        other = pair["network_b"] if pair["network_a"] == best else pair["network_a"]
+        interval = " to ".join(show(end, LEADING) for end in values[1:]) if np.isfinite(values).all() else ""
+        found[other] = {"text": signed(values[0], LEADING), "interval": interval}
+    return found
+
+
+def fold_rows(folds: pd.DataFrame) -> tuple[list, list[dict]]:
+    """Groups × folds of one scheme; a cell lists (role, samples) in the order train, validate, test."""
+    if folds.empty:
+        return [], []
+    numbers = sorted(folds["fold"].unique())
+    counts = folds.groupby(["group", "fold", "role"])["sample"].nunique().to_dict()
+    rows = []
+    for group, samples in folds.groupby("group", sort=False)["sample"].nunique().items():
+        cells = [
+            [
+                (role, counts[group, fold, role])
+                for role in ("train", "validate", "test")
+                if (group, fold, role) in counts
+            ]
+            for fold in numbers
+        ]
+        rows.append({"group": group, "samples": samples, "cells": cells})
+    return numbers, rows
+
+
+def group_rows(groups: pd.DataFrame) -> list[dict]:
+    """LEADING of each group by network, the hardest group first."""
+    if LEADING not in groups or groups.empty:
+        return []
+    wide = groups.pivot(index="group", columns="network", values=LEADING)
+    wide = wide.loc[wide.mean(axis=1).sort_values(kind="stable").index]
+    return [{"group": group, "values": values.to_dict()} for group, values in wide.iterrows()]
+
+
+def run_rows(recipes: list[dict]) -> list[dict]:
+    """What the table of runs shows of each recipe; None where an older recipe does not tell."""
+    return [
+        {name: recipe.get(name) for name in ("scheme", "network", "fold", "seed", "device", "precision")}
+        | {"minutes": recipe["train_seconds"] / 60, "epochs": recipe.get("epochs_run")}
+        | {"host": (recipe.get("machine") or {}).get("host")}
+        for recipe in recipes
+    ]
+
+
+def scheme_view(own: dict[str, pd.DataFrame], folds: pd.DataFrame, scheme: str, number: int) -> dict:
+    """Collect what the page shows of one scheme; `own` are the report's tables of that scheme alone."""
+    summary, pairs = own["summary"], own["differences"]
+    scored = [score for score in METRICS if score in set(summary["score"])]
+    rows = summary_rows(summary, list(dict.fromkeys([LEADING, *HEADLINE, *scored])))
+    numbers, roles = fold_rows(folds)
+    return {
+        "scheme": scheme,
+        "number": number,
+        "rows": rows,
+        "scored": scored,
+        "networks": [row["network"] for row in rows],
+        "to_best": differences_to_best(pairs, rows),
+        "missing": {cell["reason"] for row in rows for score in HEADLINE for cell in [row["cells"][score]]},
+        "group_count": int(summary["groups"].max()) if len(summary) else 0,
+        "pairs": [
+            (score, records(pairs[pairs["score"] == score]))
+            for score in HEADLINE
+            if len(pairs) and pairs.loc[pairs["score"] == score, "difference"].notna().any()
+        ],
+        "groups": group_rows(own["groups"]),
+        "errors": records(own["errors"]),
+        "training": {row["network"]: row for row in records(own["training"])},
+        "folds": numbers,
+        "fold_rows": roles,
+    }
