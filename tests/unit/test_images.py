@@ -98,3 +98,15 @@ def test_outlines_separate_touching_cells():
     assert lines[4, [2, 5, 6, 9]].all()
     assert not lines[4, [3, 4, 7, 8]].any()
     assert not lines[labels == 0].any()
+
+
+def test_pages_are_read_one_by_one_and_by_name(tmp_path):
+    pages = {"b": np.full((4, 5), 7, np.uint16), "a": np.arange(12, dtype=np.uint16).reshape(3, 4)}
+    images.write_stack(tmp_path / "stack.tif", pages.items())
+    stack = images.Pages(tmp_path / "stack.tif")
+    assert list(stack) == ["b", "a"]
+    assert "c" not in stack
+    np.testing.assert_array_equal(stack["a"], pages["a"])
+    np.testing.assert_array_equal(images.Pages(tmp_path / "stack.tif", lambda page: page[0])["b"], [7] * 5)
+    with pytest.raises(KeyError):
+        stack["c"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from brightcell import augment, instances, metrics
 
@@ -91,3 +92,19 @@ def test_local_contrast_finds_a_textured_square():
     truth[20:60, 20:60] = True
     assert metrics.pixel_scores(truth, found)["cell_dice"] > 0.9
     assert not instances.local_contrast_foreground(np.zeros((20, 20)), 5).any()
+
+
+def test_a_large_frame_is_parted_without_a_trace(monkeypatch):
+    """Blocks of pieces give the cells that the whole frame gives."""
+    rng = np.random.default_rng(0)
+    foreground = ndimage.gaussian_filter(rng.normal(size=(300, 400)), 5)
+    foreground = (foreground - foreground.min()) / np.ptp(foreground)
+    whole = instances.label_cells(foreground)
+    blocks = instances.blocks_of_pieces
+    monkeypatch.setattr(instances, "blocks_of_pieces", lambda mask: blocks(mask, side=64))
+    parted = instances.label_cells(foreground)
+    assert whole.max() > 50
+    np.testing.assert_array_equal(np.unique(parted), np.arange(whole.max() + 1))
+    pairs = np.unique(np.stack([whole.ravel(), parted.ravel()]), axis=1)
+    assert pairs.shape[1] == whole.max() + 1
+    assert len(list(blocks(foreground > 0.5, side=64))) > 10

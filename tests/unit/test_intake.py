@@ -175,7 +175,8 @@ def test_a_flat_field_of_another_size_names_the_sample(tmp_path):
     flat = save(tmp_path / "flat.tif", texture(shape=(9, 9)))
     rows = rows_of(tmp_path, [(texture(), cells(1, 2))])
     with pytest.raises(
-        InputError, match=r"sample s0: .*0\.tif: preprocess\.flat: a picture of 9 × 9 × 1; the frame is 40 × 50"
+        InputError,
+        match=r"sample s0: .*0\.tif: preprocess\.flat: a picture of 9 × 9 × 1; the frame is 40 × 50",
     ):
         prepared(tmp_path, rows, {"flat": str(flat)})
 

@@ -14,18 +14,17 @@ def main(frames, truth, samples, table_file, log):
     The window is chosen on the frames that are scored: the threshold is given every advantage.
     """
     rows = files.read_table(samples)
-    truths = images.read_named(truth, rows)
     group_of = rows.set_index("sample")["group"]
     scores = [
         {
             "sample": name,
             "group": group_of[name],
             "window_px": window,
-            **metrics.pixel_scores(
-                truths[name][..., 0] > 0, instances.local_contrast_foreground(frame, window)
-            ),
+            **metrics.pixel_scores(label[..., 0] > 0, instances.local_contrast_foreground(frame, window)),
         }
-        for name, frame in images.iterate_named(frames, rows)
+        for (name, frame), (_, label) in zip(
+            images.iterate_named(frames, rows), images.iterate_named(truth, rows), strict=True
+        )
         for window in WINDOWS_PX
     ]
     table = pd.DataFrame(scores)

@@ -1,8 +1,11 @@
 """Score the labels and probabilities of one network, fold and seed on its test frames."""
 
+from collections import ChainMap
+from pathlib import Path
+
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_table
-from brightcell.images import iterate_named, iterate_stack, read_stack, split_maps
+from brightcell.images import Pages, split_maps
 from brightcell.jobs import job
 from brightcell.scoring import score_frames
 
@@ -13,14 +16,12 @@ def main(labels, probabilities, truth, samples, outputs, log, **training) -> Non
     `probabilities` is the stack of the network's maps, or None where the labels came about without;
     `training` names scheme, network, fold and seed.
     """
-    predicted = read_stack(labels)
+    predicted = Pages(labels)
     table = read_table(samples)
     table = table[table["sample"].isin(list(predicted))]
-    labelled = {name: page[..., 0] for name, page in iterate_named(truth, table)}
-    foreground = None
-    if probabilities is not None:
-        # a copy, so that the other maps of the page are not kept
-        foreground = {name: split_maps(page)[0].copy() for name, page in iterate_stack(probabilities)}
+    groups = set(table["group"])
+    labelled = ChainMap(*(Pages(path) for path in truth if Path(path).parent.name in groups))
+    foreground = None if probabilities is None else Pages(probabilities, lambda maps: split_maps(maps)[0])
     try:
         scores = score_frames(labelled, predicted, table, foreground)
     except InputError as error:

@@ -5,7 +5,7 @@ description. Pages may differ in size. Fiji opens it as a stack, `read_stack` as
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,30 @@ def iterate_stack(path: str | Path, names: Iterable[str] | None = None) -> Itera
 def read_stack(path: str | Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Read what `iterate_stack` yields into a dictionary from name to array."""
     return dict(iterate_stack(path, names))
+
+
+class Pages(Mapping):
+    """The pages of a stack file by name; each is read when it is asked for, and not kept.
+
+    path : stack file; part : what to take of a page, all by default.
+    """
+
+    def __init__(self, path: str | Path, part: Callable[[np.ndarray], np.ndarray] = np.asarray):
+        self._file = tifffile.TiffFile(path)
+        self._pages = {page.description: page for page in self._file.pages}
+        self._part = part
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._part(self._pages[name].asarray())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._pages
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pages)
+
+    def __len__(self) -> int:
+        return len(self._pages)
 
 
 def iterate_named(paths: Iterable[str | Path], rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:

@@ -1,5 +1,8 @@
 """From foreground probabilities to single cells: the watershed, calibrated and as published."""
 
+from collections import defaultdict
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import ndimage
 from skimage import filters, morphology, segmentation
@@ -46,10 +49,47 @@ def label_cells(
         return np.zeros(mask.shape, np.int32)
     height = relative_distance(mask) if distance is None else np.asarray(distance, np.float32)
     height = ndimage.gaussian_filter(height, smoothing_px) if smoothing_px else height
+    labels, last = np.zeros(mask.shape, np.int32), 0
+    for window, inside in blocks_of_pieces(mask):
+        found = _flood(height[window], inside, depth)
+        found = segmentation.relabel_sequential(remove_small_labels(found, minimum_area_px))[0]
+        labels[window][inside] = np.where(found[inside] > 0, found[inside] + last, 0)
+        last += int(found.max())
+    return labels
+
+
+def _flood(height: np.ndarray, mask: np.ndarray, depth: float) -> np.ndarray:
+    """Flood a height map within a mask from its h-maxima; labels from 1."""
     height = np.where(mask, height, -1 - depth)  # deep enough for every piece to rise out of it
     markers, _ = ndimage.label(h_maxima(height, depth) & mask, structure=np.ones((3, 3)))
-    labels = segmentation.watershed(-height, markers, mask=mask, connectivity=2)
-    return segmentation.relabel_sequential(remove_small_labels(labels, minimum_area_px))[0].astype(np.int32)
+    return segmentation.watershed(-height, markers, mask=mask, connectivity=2)
+
+
+def blocks_of_pieces(mask: np.ndarray, side: int = 2048) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """Part a large mask into windows that hold whole connected pieces, so that memory stays small.
+
+    Yields (window, inside): each piece is `inside` one window, the one of the block of `side` px that its middle
+    lies in. No flood crosses from piece to piece, so that they can be treated apart.
+    """
+    if max(mask.shape) <= side:
+        yield (slice(None), slice(None)), mask
+        return
+    pieces, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+    boxes = ndimage.find_objects(pieces)
+    members = defaultdict(list)
+    for piece, box in enumerate(boxes, start=1):
+        members[tuple((axis.start + axis.stop) // 2 // side for axis in box)].append(piece)
+    for chosen in members.values():
+        window = tuple(
+            slice(
+                min(boxes[piece - 1][axis].start for piece in chosen),
+                max(boxes[piece - 1][axis].stop for piece in chosen),
+            )
+            for axis in (0, 1)
+        )
+        own = np.zeros(len(boxes) + 1, bool)
+        own[chosen] = True
+        yield window, own[pieces[window]]
 
 
 def h_maxima(height: np.ndarray, depth: float) -> np.ndarray:
