@@ -89,6 +89,13 @@ def test_segment_plans_every_recording(project):
     assert jobs["train"] == 2  # the named network's folds alone
 
 
+def test_segment_without_recordings_says_what_is_missing(project):
+    project.write_config()
+    done = project.snakemake("segment", "-n")
+    assert done.returncode != 0
+    assert "segment: the config names no recordings" in done.stdout
+
+
 def test_memory_and_time_grow_with_attempts(project):
     code = (ROOT / "workflow/rules/common.smk").read_text()
     assert "base * attempt" in code

@@ -185,6 +185,21 @@ def recording_rows(wildcards):
     return sorted(rows, key=lambda row: int(row["frame"] or 0))
 
 
+def segmented(wildcards):
+    """What `segment` makes of every recording."""
+    if not RECORDINGS:
+        raise WorkflowError(
+            "segment: the config names no recordings. Expected their sheet, the columns sample, image and group without "
+            "mask: segment: {samples: new/samples.tsv}. docs/segment.md tells more."
+        )
+    return expand(
+        "results/{dataset}/segmented/{recording}/{name}",
+        dataset=DATASET,
+        recording=RECORDINGS,
+        name=["labels.tif", "cells.tsv"],
+    )
+
+
 def jobs_of_the_results(wildcards):
     """Rule, wildcards, log and benchmark of every job behind the comparison, for the table of jobs."""
     networks = [

@@ -3,12 +3,7 @@
 
 rule segment:
     input:
-        expand(
-            "results/{dataset}/segmented/{recording}/{name}",
-            dataset=DATASET,
-            recording=RECORDINGS,
-            name=["labels.tif", "cells.tsv"],
-        ),
+        segmented,
 
 
 rule segment_group:
