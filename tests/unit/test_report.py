@@ -488,7 +488,7 @@ def test_the_script_reads_results_and_writes_the_page_and_its_tables(tmp_path):
         "found": 6, "missed": 2, "false": 0, "split": 0, "merged": 0,
     }  # fmt: skip
     assert "snakemake --cores all --configfile config.yaml" in page.text
-    assert "reaches cell Dice 0.700" in page.text
+    assert "reach cell Dice 0.700" in page.text
     # folds are 0, 1, 2 here: of the config's two folds and three seeds the runs of fold 1 are there
     assert "simple, scheme grouped: fold 1, seed 3; fold 2, seed 3." in page.text
     written = {path.stem: read_table(path) for path in (tmp_path / "figures").iterdir()}
