@@ -46,14 +46,20 @@ def make_project(tmp_path_factory, own_images):
 
 
 @pytest.fixture(scope="session")
-def unpacked(own_images):
+def readable_image(own_images):
+    """The image of the jobs on images and tables where an ordinary user may read it, wherever the project lies."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(shutil.copy(own_images["image"], folder))
+
+
+@pytest.fixture(scope="session")
+def unpacked(readable_image):
     """The image of the jobs on images and tables as a folder; unpacked by an ordinary user, as root may not do it."""
     with tempfile.TemporaryDirectory(dir="/tmp") as home:
         Path(home).chmod(0o777)
         folder = Path(home, "image")
-        done = run_as_user(
-            "apptainer", "build", "--sandbox", str(folder), str(own_images["image"]), home=home
-        )
+        done = run_as_user("apptainer", "build", "--sandbox", str(folder), str(readable_image), home=home)
         assert done.returncode == 0, done.stdout
         if os.getuid() == 0:
             subprocess.run(["chown", "--recursive", "root:root", folder], check=True)

@@ -24,10 +24,10 @@ def test_an_image_is_small_and_says_what_it_was_made_from(own_images, kind):
     assert len(containers.fingerprint(path)) == 16
 
 
-def test_an_ordinary_user_without_fuse_home_or_network_runs_an_image(own_images):
+def test_an_ordinary_user_without_fuse_home_or_network_runs_an_image(readable_image):
     program = "import os, numpy; print('ran as', os.getuid(), 'with', numpy.__file__)"
     done = run_as_user(
-        *("apptainer", "exec", "--unsquash", "--no-home", str(own_images["image"]), "python", "-c", program)
+        *("apptainer", "exec", "--unsquash", "--no-home", str(readable_image), "python", "-c", program)
     )
     assert done.returncode == 0, done.stdout
     user, file = re.search("ran as (.*) with (.*)", done.stdout).groups()
