@@ -74,6 +74,7 @@ def run_stage(stage: str, folder: Path) -> None:
 
         read_samples(folder / "samples.tsv", check_files=True)
     elif stage == "prepare":
+        import gather
         import prepare
         from brightcell import samples, settings
 
@@ -83,11 +84,10 @@ def run_stage(stage: str, folder: Path) -> None:
             files = [out / group / name for name in ("frames.tif", "labels.tif", "samples.tsv")]
             chosen = rows[rows["group"] == group].to_dict("records")
             prepare.main(chosen, options["images"], *files, options["preprocess"])
+        gather.main([out / group / "samples.tsv" for group in GROUPS], out / "samples.tsv")
     elif stage == "check":
         import check
-        import gather
 
-        gather.main([out / group / "samples.tsv" for group in GROUPS], out / "samples.tsv")
         stacks = [[out / group / f"{kind}.tif" for group in GROUPS] for kind in ("frames", "labels")]
         tables = [out / f"check_{name}.tsv" for name in ("findings", "frames", "groups")]
         template = ROOT / "workflow/report/check.html.j2"

@@ -18,14 +18,14 @@ BIN_COLUMNS = ("bin_low", "bin_high", "pixels", "probability", "cell_share")
 
 
 class Frame(NamedTuple):
-    """A frame laid on its truth; cells or probabilities are None where the frame has none to score."""
+    """A frame laid on its truth; cells or the threshold curve are None where the frame has none to score."""
 
     sample: str
     group: str
     mask_type: str
     scores: dict[str, float]
     cells: Cells | None
-    probabilities: Probabilities | None
+    curve: pd.DataFrame | None
 
 
 class Scores(NamedTuple):
@@ -58,7 +58,7 @@ def score_frames(
     Raises InputError where a predicted frame has no truth, no row, no probabilities or another size.
     """
     known = samples.set_index("sample")
-    frames = []
+    frames, counts = [], {}
     for sample, labels in predicted.items():
         if sample not in truth or sample not in known.index:
             raise InputError(
@@ -72,19 +72,24 @@ def score_frames(
             )
         maps = None if foreground is None else foreground[sample]
         try:
-            frames.append(_score_frame(sample, known.loc[sample], truth[sample], labels, maps))
+            frame, probable = _score_frame(sample, known.loc[sample], truth[sample], labels, maps)
         except InputError as error:
             raise InputError(f"sample {sample}: {error}") from None
-    return _tables(frames)
+        frames.append(frame)
+        if probable:  # the sum alone is kept: a frame's counts take a megabyte
+            group = frame.group
+            counts[group] = probabilities.add([counts[group], probable]) if group in counts else probable
+    return _tables(frames, counts)
 
 
 def _score_frame(
     sample: str, row: pd.Series, truth: np.ndarray, labels: np.ndarray, foreground: np.ndarray | None
-) -> Frame:
+) -> tuple[Frame, Probabilities | None]:
+    """Score a frame; gives its scores, and how often each probability occurs."""
     check_shapes(truth, labels)
     size = row.get("pixel_size_um")
     cells = match_cells(truth, labels)
-    of_cells, probable = metrics.cell_scores(cells), None
+    of_cells, probable, curve = metrics.cell_scores(cells), None, None
     mask_type = row.get("mask_type", "instances")
     if mask_type != "instances":
         of_cells, cells = dict.fromkeys(of_cells, float("nan")), None
@@ -97,27 +102,27 @@ def _score_frame(
     if foreground is not None:
         probable = count_probabilities(truth, foreground)
         scores["brier"] = probabilities.brier(probable)
-    return Frame(sample, row["group"], mask_type, scores, cells, probable)
+        curve = probabilities.threshold_curve(probable)
+    return Frame(sample, row["group"], mask_type, scores, cells, curve), probable
 
 
-def _tables(frames: list[Frame]) -> Scores:
-    """Join the frames' scores, and pool those of a group's frames."""
+def _tables(frames: list[Frame], counts: dict[str, Probabilities]) -> Scores:
+    """Join the frames' scores, and pool those of a group's frames; `counts` are the groups' probabilities."""
     rows, cells, curves, bins = [], [], [], []
     for group in dict.fromkeys(frame.group for frame in frames):
         members = [frame for frame in frames if frame.group == group]
-        counts = [count_cells(frame.cells) for frame in members if frame.cells is not None]
-        pooled, unknown = metrics.pooled_scores(counts), metrics.pooled_scores([])
-        probable = [frame.probabilities for frame in members if frame.probabilities is not None]
-        if probable:
-            bins.append(_named(probabilities.reliability(probabilities.add(probable)), group=group))
+        found = [count_cells(frame.cells) for frame in members if frame.cells is not None]
+        pooled, unknown = metrics.pooled_scores(found), metrics.pooled_scores([])
+        if group in counts:
+            bins.append(_named(probabilities.reliability(counts[group]), group=group))
         for frame in members:
             names = {"sample": frame.sample, "group": group}
             of_group = unknown if frame.cells is None else pooled
             rows.append(names | {"mask_type": frame.mask_type} | frame.scores | of_group)
             if frame.cells is not None:
                 cells.append(_named(list_cells(frame.cells), **names))
-            if frame.probabilities is not None:
-                curves.append(_named(probabilities.threshold_curve(frame.probabilities), **names))
+            if frame.curve is not None:
+                curves.append(_named(frame.curve, **names))
     return Scores(
         pd.DataFrame(rows),
         _join(cells, "sample", "group", *MATCH_COLUMNS),
