@@ -137,20 +137,20 @@ def every_group(name):
     return expand(f"results/{DATASET}/prepared/{{group}}/{name}", group=GROUPS)
 
 
+def trainings():
+    """Scheme, network, fold and seed of every model that the config asks for."""
+    return [
+        dict(scheme=scheme, network=network, fold=fold, seed=seed)
+        for scheme in config["folds"]["schemes"]
+        for network in config["networks"]
+        for fold in folds_of(scheme)
+        for seed in config["seeds"]
+    ]
+
+
 def every_model(name):
     """A file of every model that the config asks for, or of those that are scored already."""
-    models = [
-        path
-        for scheme in config["folds"]["schemes"]
-        for path in expand(
-            MODEL,
-            dataset=DATASET,
-            scheme=scheme,
-            network=config["networks"],
-            fold=folds_of(scheme),
-            seed=config["seeds"],
-        )
-    ]
+    models = [MODEL.format(dataset=DATASET, **training) for training in trainings()]
     if config["comparison"]["unfinished"] == "skip":
         models = [
             path for path in models if Path(path, "frames.tsv").is_file()
@@ -202,14 +202,7 @@ def segmented(wildcards):
 
 def jobs_of_the_results(wildcards):
     """Rule, wildcards, log and benchmark of every job behind the comparison, for the table of jobs."""
-    networks = [
-        dict(scheme=scheme, network=network, fold=fold, seed=seed)
-        for scheme in config["folds"]["schemes"]
-        for network in config["networks"]
-        for fold in folds_of(scheme)
-        for seed in config["seeds"]
-    ]
-    units = [[{}], [{"group": group} for group in GROUPS], networks]
+    units = [[{}], [{"group": group} for group in GROUPS], trainings()]
     return [
         {
             "rule": rule.name,
