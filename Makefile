@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup formats demo leakage test test-containers lint manual lock containers clean
+.PHONY: help setup formats engines bench demo leakage test test-containers test-slurm lint manual lock containers leftovers clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,8 +40,15 @@ $(VENV)/installed-formats: requirements/formats.txt $(VENV)/installed-$(DEVICE)
 	@$(PIP) -r requirements/formats.txt
 	@touch $@
 
+engines: $(VENV)/installed-engines  ## install OpenVINO, which predicts fast on CPUs, and the export to ONNX
+
+$(VENV)/installed-engines: requirements/engines.txt $(VENV)/installed-$(DEVICE)
+	@echo "Installing OpenVINO and the export to ONNX into $(VENV) ..."
+	@$(PIP) -r requirements/engines.txt
+	@touch $@
+
 lock:  ## pin the versions anew (needs uv)
-	cd requirements && for name in cpu gpu dev image report train-cpu train-gpu formats; do uv pip compile --universal --python-version 3.11 \
+	cd requirements && for name in cpu gpu dev image report train-cpu train-gpu formats engines; do uv pip compile --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade $$name.in -o $$name.txt; done
 
 # The demo's networks are so small that two of them train faster side by side than one after the other.
@@ -56,10 +63,13 @@ leakage: setup  ## run the demo on grouped and on random folds: by how much leak
 	@echo "The report: $(CURDIR)/results/demo_leakage/report.html; the figures: comparison/leakage.tsv beside it"
 
 test: $(VENV)/installed-dev  ## run all tests; at most fifteen minutes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/containers
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/containers --ignore tests/slurm
 
 test-containers: $(VENV)/installed-dev  ## run the workflow in the images of `make containers`; some minutes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/containers
+
+test-slurm: $(VENV)/installed-dev  ## run a small study on the SLURM that answers here, and break it; ten minutes
+	@$(BIN)/python -m pytest tests/slurm
 
 lint: $(VENV)/installed-dev  ## check format, style, the workflow and the examples in docstrings
 	@$(BIN)/ruff check .
@@ -74,8 +84,14 @@ containers: setup  ## build the Apptainer images for --sdm apptainer
 	@CONTAINER_BOOTSTRAP="$(CONTAINER_BOOTSTRAP)" CONTAINER_BASE="$(CONTAINER_BASE)" \
 	  $(BIN)/python containers/build.py build --device $(DEVICE)
 
+bench: $(VENV)/installed-dev  ## run the short benchmarks, ten minutes or so; docs/performance.md tells what they show
+	@$(BIN)/python benchmarks/run.py
+
 manual: setup  ## write config/README.md anew from the schemas
 	@$(BIN)/python workflow/scripts/manual.py
+
+leftovers: setup  ## list the SLURM jobs that an ended run left behind; CANCEL=yes cancels them
+	@$(BIN)/python workflow/scripts/leftovers.py $(if $(filter yes,$(CANCEL)),--cancel)
 
 clean:  ## remove results and simulated images; .venv stays
 	rm -rf results resources .snakemake

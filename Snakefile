@@ -23,8 +23,14 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/comparison.smk"
+include: "workflow/rules/accounting.smk"
 include: "workflow/rules/segment.smk"
+include: "workflow/rules/tracks.smk"
 include: "workflow/rules/containers.smk"
+
+
+wildcard_constraints:
+    **CONSTRAINTS,
 
 
 rule all:

@@ -110,12 +110,14 @@ def run_stage(stage: str, folder: Path) -> None:
     elif stage == "score":
         import score
 
-        outputs = {name: out / f"score_{name}.tsv" for name in ("frames", "cells", "curves", "reliability")}
+        outputs = {
+            name: out / f"score_{name}.tsv"
+            for name in ("frames", "cells", "curves", "reliability", "watersheds")
+        }
         truth, log = [out / "large" / "labels.tif"], logging.getLogger("bench")
         names = {"scheme": "grouped", "network": "simple", "fold": 1, "seed": 1}
-        score.main(
-            out / "predicted.tif", out / "foreground.tif", truth, out / "samples.tsv", outputs, log, **names
-        )
+        inputs = (out / name for name in ("predicted.tif", "foreground.tif", "calibration.json"))
+        score.main(*inputs, truth, out / "samples.tsv", outputs, log, **names)
 
 
 def make_probabilities(folder: Path) -> None:
@@ -131,7 +133,8 @@ def make_probabilities(folder: Path) -> None:
 
     images.write_stack(folder / "results/foreground.tif", pages())
     parameters = {"threshold": 0.5, "smoothing_px": 1, "depth": 0.1, "minimum_area_px": 30}
-    files.write_json({"parameters": parameters}, folder / "results/calibration.json")
+    calibration = {"parameters": parameters, "markers": "foreground"}
+    files.write_json(calibration, folder / "results/calibration.json")
 
 
 def peak_mb() -> float:

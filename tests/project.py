@@ -1,8 +1,10 @@
 """A copy of the project with a small data set of its own, for tests that run the workflow."""
 
+import io
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,13 @@ CONFIG = {
     "network": {"filters": 2, "levels": 2},
     "training": {"epochs": 2, "steps_per_epoch": 4, "batch_size": 2, "patch": 32, "learning_rate": 0.01},
     "prediction": {"tile": 32, "overlap": 8},
-    "watershed": {"thresholds": [0.4, 0.5], "smoothing_px": [1], "depth": [0.1], "minimum_area_px": [10]},
+    "watershed": {
+        "thresholds": [0.4, 0.5],
+        "smoothing": [0.3],
+        "depth": [0.1],
+        "minimum_area": [0.1],
+        "refinements": 1,
+    },
     "comparison": {"draws": 200},
     "report": {"frames": 3},
 }
@@ -36,6 +44,18 @@ def disc_frame(seed: int, size: int = 48) -> tuple[np.ndarray, np.ndarray]:
         labels[(y - row) ** 2 + (x - column) ** 2 < 30] = cell
     image = 90 + 60 * (labels > 0) + rng.normal(0, 8, labels.shape)
     return image.round().astype(np.uint8), labels
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a .keras file."""
+    import h5py
+
+    found = {}
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        file.visititems(
+            lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+        )
+    return found
 
 
 class Project:
@@ -59,6 +79,13 @@ class Project:
                 self.rows.append([name, f"images/{name}.tif", f"masks/{name}.tif", f"field{group}"])
         self.write_sheet()
         self.write_config()
+
+    @classmethod
+    def at(cls, folder: Path) -> "Project":
+        """A copy of such a clone that is there already."""
+        made = cls.__new__(cls)
+        made.folder = folder
+        return made
 
     def write_sheet(self, header=("sample", "image", "mask", "group"), rows=None) -> None:
         """Write data/samples.tsv."""

@@ -14,7 +14,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pandas as pd
 from scenes import errors_of, predict, score_scene, simulate_scenes, turned
-from trainings import calibration, history, recipe
+from trainings import calibration, history, recipe, watersheds
 
 from brightcell import folds as folding
 from brightcell import images, metrics, settings
@@ -32,6 +32,7 @@ FILES = {
     "cells": "cells.tsv",
     "model_curves": "curves.tsv",
     "model_reliability": "reliability.tsv",
+    "model_watersheds": "watersheds.tsv",
     "speeds": "predictions/speed.json",
 }
 SCORED = {
@@ -238,6 +239,7 @@ def write_models(study: Study, roles, scenes, predictions, epochs: int) -> None:
             }
             tables["model_reliability"] = pooled(tables["model_reliability"].drop(columns="sample"))
             tables |= {"histories": history(run, epochs), "calibrations": calibration(network)}
+            tables["model_watersheds"] = watersheds(run, tables["model_frames"], rows)
             for kind, table in tables.items():
                 write_table(table, place / FILES[kind])
             study.runs.append(run)
@@ -269,7 +271,7 @@ def write_comparison(study: Study, roles: pd.DataFrame) -> None:
     ]
     write_table(pd.DataFrame(jobs).assign(image="containers/train.sif", fingerprint="0123abcd"), inputs.jobs)
     outputs = {"scores": folder / "scores.tsv"}
-    for name in ("summary", "differences", "leakage", "published", "curves", "reliability"):
+    for name in ("summary", "differences", "leakage", "published", "curves", "reliability", "watersheds"):
         outputs[name] = folder / f"comparison/{name}.tsv"
     options = study.config["comparison"]
     script("compare").main(
@@ -277,6 +279,7 @@ def write_comparison(study: Study, roles: pd.DataFrame) -> None:
             frames=inputs.model_frames,
             curves=inputs.model_curves,
             reliability=inputs.model_reliability,
+            watersheds=inputs.model_watersheds,
             folds=inputs.folds,
         ),
         SimpleNamespace(**outputs),

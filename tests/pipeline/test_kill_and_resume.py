@@ -1,19 +1,15 @@
 """A training that is killed goes on, and ends with the same bits as one that never was."""
 
-import io
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import zipfile
-from pathlib import Path
 
-import h5py
 import numpy as np
 import psutil
 import pytest
-from project import CONFIG, Project
+from project import CONFIG, Project, read_weights
 
 pytestmark = pytest.mark.pipeline
 MODEL = "models/grouped/simple/fold1-seed1"
@@ -60,16 +56,6 @@ def train(project, stop: signal.Signals | None = None) -> str:
     return log.read_text()
 
 
-def weights(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a .keras file."""
-    found = {}
-    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-        file.visititems(
-            lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-        )
-    return found
-
-
 def test_killed_twice_and_still_the_same(project):
     model, history = project.path(f"{MODEL}/model.keras"), project.path(f"{MODEL}/history.csv")
     for stop in (signal.SIGKILL, signal.SIGTERM):
@@ -81,18 +67,34 @@ def test_killed_twice_and_still_the_same(project):
     assert "Stopped by SIGTERM after step" in log.read_text()
     train(project)
     assert "going on from step" in log.read_text()
-    assert not project.path(f"{MODEL}/training_state").exists()
-    ours, losses = weights(model), [line.rsplit(",", 1)[0] for line in history.read_text().splitlines()]
+    ours, losses = read_weights(model), [line.rsplit(",", 1)[0] for line in history.read_text().splitlines()]
     shutil.rmtree(project.path(MODEL))
 
     train(project)
     assert "going on" not in log.read_text()
-    theirs = weights(model)
+    theirs = read_weights(model)
     assert ours.keys() == theirs.keys()
     assert len(ours) > 20
     for name, values in ours.items():
         np.testing.assert_array_equal(values, theirs[name], err_msg=name)
     assert losses == [line.rsplit(",", 1)[0] for line in history.read_text().splitlines()]
+
+
+def test_a_model_that_is_lost_is_written_again_without_training(project):
+    """As when a later job of the same SLURM job fails: Snakemake deletes the outputs of all of them."""
+    model, history = project.path(f"{MODEL}/model.keras"), project.path(f"{MODEL}/history.csv")
+    if not model.exists():
+        train(project)
+    before, losses = read_weights(model), history.read_text()
+    for path in (model, history, project.path(f"{MODEL}/recipe.json")):
+        path.unlink()
+    train(project)
+    log = project.path(f"{MODEL}/train.log").read_text()
+    assert "trained before" in log
+    assert "epoch 1/" not in log
+    assert history.read_text() == losses
+    for name, values in read_weights(model).items():
+        np.testing.assert_array_equal(values, before[name], err_msg=name)
 
 
 def test_weights_to_start_from(project):
@@ -101,7 +103,8 @@ def test_weights_to_start_from(project):
     if not source.exists():
         train(project)
     shutil.copy(source, project.folder / "trained.keras")
-    reached = float(project.path(f"{MODEL}/history.csv").read_text().splitlines()[-1].split(",")[2])
+    losses = project.path(f"{MODEL}/history.csv").read_text().splitlines()[1:]
+    reached = min(float(line.split(",")[2]) for line in losses)  # the model is that of the best epoch
     tuning = TRAINING | {"epochs": 1, "learning_rate": 1e-5, "init_weights": "trained.keras"}
     project.write_config(
         networks=["simple"], training=tuning, network={"filters": 2, "levels": 2, "dropout": 0.2}

@@ -18,7 +18,9 @@ def test_binary_masks_and_one_network_pass_through(tmp_path):
     assert run.returncode == 0, run.stdout[-5000:]
 
     folder = project.path("models/grouped/residual_attention/fold1-seed1")
-    assert files.read_json(folder / "recipe.json")["target"] == "foreground"
+    recipe = files.read_json(folder / "recipe.json")
+    assert recipe["target"] == "foreground"
+    assert set(recipe["training_data"]) == {"intensity_mean", "intensity_sd", "contrast", "sharpness"}
     assert "do not tell touching cells apart" in (folder / "train.log").read_text()
     assert files.read_json(folder / "calibration.json")["score"] == "cell_iou"
     assert all(page.ndim == 2 for page in images.read_stack(folder / "predictions/test.tif").values())

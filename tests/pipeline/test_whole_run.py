@@ -1,9 +1,11 @@
 """The workflow, end to end, on a data set that takes a minute; then what an edit reruns."""
 
 import zipfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import tifffile
 from project import Project
 
 from brightcell import files, images
@@ -66,6 +68,8 @@ def test_recipe_history_and_logs_tell_of_the_training(done):
     recipe = files.read_json(folder / "recipe.json")
     assert recipe["target"] == "foreground+distance"
     assert recipe["epochs_run"] == 2
+    assert 80 < recipe["training_data"]["intensity_mean"][1] < 120
+    assert 10 < recipe["training_data"]["cell_area_px"][1] <= 100
     history = pd.read_csv(folder / "history.csv")
     assert list(history["epoch"]) == [1, 2]
     log = (folder / "train.log").read_text()
@@ -93,7 +97,7 @@ def test_an_edited_module_reruns_what_it_changed(done, module, rerun):
     source = path.read_text()
     try:
         path.write_text(source + "\nEDITED = True\n")
-        assert set(done.planned()) - {"all", "gather_jobs"} == rerun
+        assert set(done.planned()) - {"all", "gather_jobs", "account"} == rerun
         path.write_text(source + "\n# a comment\n")
         assert "Nothing to be done" in done.snakemake("-n").stdout
     finally:
@@ -103,7 +107,7 @@ def test_an_edited_module_reruns_what_it_changed(done, module, rerun):
 def test_a_changed_setting_reruns_what_it_changed(done):
     try:
         done.write_config(comparison={"draws": 300})
-        assert set(done.planned()) - {"all", "gather_jobs"} == {"compare", "report"}
+        assert set(done.planned()) - {"all", "gather_jobs", "account"} == {"compare", "report"}
         done.write_config(seeds=[1, 2])
         assert done.planned()["train"] == 4  # the new seed alone
     finally:
@@ -143,15 +147,19 @@ def test_the_trained_networks_segment_a_recording(done):
     try:
         run = done.snakemake("segment")
         assert run.returncode == 0, run.stdout[-3000:]
-        labels = images.read_stack(done.path("segmented/dish/labels.tif"))
+        labels = tifffile.imread(done.path("segmented/dish/labels.ome.tif"))
+        frames = files.read_table(done.path("segmented/dish/frames.tsv"), ("sample", "image"))
         cells = files.read_table(done.path("segmented/dish/cells.tsv"))
-        assert list(labels) == ["new_0", "new_1", "new_2"]
-        for name, page in labels.items():
-            assert page.shape == (48, 48)
+        assert labels.shape == (3, 48, 48)
+        assert list(frames["sample"]) == ["new_0", "new_1", "new_2"]
+        for name, page in zip(frames["sample"], labels, strict=True):
             rows = cells[cells["sample"] == name]
             assert len(rows) == page.max()
             assert rows["area_px"].sum() == (page > 0).sum()
         assert cells["area_um2"].sum() == pytest.approx(cells["area_px"].sum() * 0.25)
+        assert cells["disagreement"].notna().all()  # two folds
+        made_of = files.read_json(done.path("segmented/dish/made_of.json"))
+        assert [Path(path).parent.name for path in made_of["models"]] == ["fold1-seed1", "fold2-seed1"]
         assert "Nothing to be done" in done.snakemake("segment", "-n").stdout
     finally:
         done.write_config()

@@ -85,8 +85,36 @@ def test_check_asks_for_no_network(project):
 def test_segment_plans_every_recording(project):
     project.write_config(segment={"samples": "data/recording.tsv", "network": "simple"})
     jobs = project.planned("segment")
-    assert jobs["segment_group"] == 1
+    assert jobs["segment_chunk"] == jobs["join_chunks"] == 1
     assert jobs["train"] == 2  # the named network's folds alone
+
+
+def test_cells_are_followed_where_frames_have_an_order(project):
+    sheet = project.folder / "data/recording.tsv"
+    ordered = sheet.read_text()
+    named = {"samples": "data/recording.tsv", "network": "simple"}
+
+    def planned(text=ordered, **tracks):
+        sheet.write_text(text)
+        project.write_config(segment=named | {"tracks": tracks})
+        return project.planned("segment")
+
+    try:
+        assert planned()["track_cells"] == 1
+        off = planned(link=False)
+        assert "track_cells" not in off
+        assert off["judge_frames"] == off["preview_recording"] == 1
+        without = ["\t".join(line.split("\t")[:3]) for line in ordered.splitlines()]
+        assert "track_cells" not in planned("\n".join(without) + "\n")
+    finally:
+        sheet.write_text(ordered)
+
+
+def test_models_of_another_data_set_are_never_made(project):
+    project.write_config()
+    done = project.snakemake("results/other/models/grouped/simple/fold1-seed1/model.keras", "-n")
+    assert done.returncode != 0
+    assert "MissingRuleException" in done.stdout
 
 
 def test_segment_without_recordings_says_what_is_missing(project):

@@ -1,4 +1,4 @@
-"""TensorFlow, JAX and PyTorch: the same code trains on each, and the same weights predict the same.
+"""TensorFlow, JAX and PyTorch: the same code trains on each; same weights predict, same seeds draw the same.
 
 JAX and PyTorch are no dependencies: BRIGHTCELL_BACKENDS names a Python that has them beside the project's packages.
 """
@@ -46,6 +46,11 @@ def test_backends_agree_and_train(reference, backend):
     folder, expected = reference
     found = run(backend, folder)
     assert found.pop("iou") > 0.8
+    patches, targets = found.pop("patches"), found.pop("targets")
+    np.testing.assert_allclose(patches, expected["patches"], atol=1e-3)
+    assert (
+        np.abs(targets - expected["targets"]).max(axis=-1) < 1e-3
+    ).mean() > 0.999  # a label may tip at a tie
     assert len(found) == 3
     for name, maps in found.items():
         assert np.ptp(expected[name]) > 0.01, "a constant map shows nothing"
@@ -58,9 +63,10 @@ def main(folder: Path) -> None:
 
     backend.start(1, "cpu", "float32")
     import keras
+    from test_augment import ALL
     from test_training import SETTINGS, discs
 
-    from brightcell import models, nets, training
+    from brightcell import augment, models, nets, training, warping
 
     name = keras.backend.backend()
     assert name == os.environ["KERAS_BACKEND"]
@@ -77,6 +83,10 @@ def main(folder: Path) -> None:
     model = nets.build_unet("attention", (32, 32, 1), filters=4, levels=3, outputs=2)
     history = training.train(model, [discs(1), discs(2)], [discs(3)], SETTINGS, seed=1)
     content["iou"] = history["val_cell_iou"].max()
+    drawn = augment.draw_batch([discs(1), discs(2)], 4, 32, 2, ALL, np.random.default_rng(7))
+    make = backend.compiled(lambda tensors: warping.make_patches(tensors, 32, 2))
+    made = make({key: keras.ops.convert_to_tensor(values) for key, values in drawn.items()})
+    content["patches"], content["targets"] = (keras.ops.convert_to_numpy(part) for part in made)
     np.savez(folder / f"{name}.npz", **content)
 
 

@@ -1,17 +1,26 @@
 """Calibration finds the setting under which known cells come out."""
 
-import numpy as np
-import pytest
+import logging
 
-from brightcell import augment, calibration
+import numpy as np
+import pandas as pd
+import pytest
+from plain_watershed import draw_maps
+from shapes import draw
+from spoilt import draw_cells
+
+import calibrate
+from brightcell import augment, calibration, files, images, instances
 
 OPTIONS = {
     "score": "mean_ap",
     "thresholds": [0.2, 0.5, 0.9],
-    "smoothing_px": [1],
+    "smoothing": [0.1],
     "depth": [0.1],
-    "minimum_area_px": [5],
+    "minimum_area": [0.02],
+    "refinements": 0,
 }
+SIZE = calibration.Size(radius_px=9.0, area_px=324.0, cells=4)
 
 
 def squares():
@@ -24,23 +33,152 @@ def squares():
 def test_the_threshold_that_separates_cells_is_chosen():
     truth = squares()
     foreground = np.where(truth > 0, 0.7, 0.3)  # 0.2 takes everything, 0.9 nothing
-    table = calibration.calibrate([(truth, foreground, None)], OPTIONS)
-    assert table["threshold"].iloc[0] == 0.5
-    assert table["value"].iloc[0] > 0.9
-    assert list(table["value"]) == sorted(table["value"], reverse=True)
-    assert len(table) == 3
+    chosen = calibration.calibrate(lambda: [(truth, foreground, None)], OPTIONS, SIZE)
+    assert chosen.parameters == {"threshold": 0.5, "smoothing_px": 0.9, "depth": 0.1, "minimum_area_px": 6}
+    assert chosen.value > 0.9
+    assert chosen.value == chosen.table["value"].iloc[0]
+    assert list(chosen.table["value"]) == sorted(chosen.table["value"], reverse=True)
+    assert len(chosen.table) == 3
 
 
-def test_every_combination_is_tried():
-    options = OPTIONS | {"depth": [0.1, 0.2], "minimum_area_px": [5, 10]}
-    tried = list(calibration.settings_to_try(options))
+def test_refinement_finds_what_lies_between_the_values():
+    """Cells come out at thresholds between 0.58 and 0.61 alone."""
+    truth = squares()
+    foreground = np.select([truth > 0, np.roll(truth, 3, axis=0) > 0], [0.61, 0.58], 0.4)
+    found = [
+        calibration.calibrate(lambda: [(truth, foreground, None)], OPTIONS | {"refinements": number}, SIZE)
+        for number in (0, 1, 2, 3)
+    ]
+    values = [each.value for each in found]
+    assert values[0] < 0.9
+    assert values == sorted(values)
+    assert values[3] == 1
+    assert 0.58 < found[3].parameters["threshold"] <= 0.61
+    assert set(found[3].table["round"]) == {0, 1, 2, 3}
+
+
+def test_every_combination_is_tried_and_then_the_steps_are_halved():
+    options = OPTIONS | {"depth": [0.2, 0.1], "minimum_area": [0.02, 0.1]}
+    tried = calibration.coarse(options)
     assert len(tried) == 12
-    assert tried[0] == {"threshold": 0.2, "smoothing_px": 1, "depth": 0.1, "minimum_area_px": 5}
+    assert tried[0] == {"threshold": 0.2, "smoothing": 0.1, "depth": 0.1, "minimum_area": 0.02}
+    finer = calibration.finer(tried[0], tried)
+    for name, values in (("threshold", [0.2, 0.35]), ("depth", [0.1, 0.15]), ("smoothing", [0.1])):
+        assert sorted({setting[name] for setting in finer}) == pytest.approx(values)
+    assert not any(setting in tried for setting in finer)
 
 
 @pytest.mark.parametrize("score", ["cell_iou", "cell_dice", "ap50", "seg", "pq"])
 def test_any_score_may_choose(score):
     truth = squares()
-    distance = augment.normalised_distance(truth)
-    table = calibration.calibrate([(truth, (truth > 0) * 0.6, distance)], OPTIONS | {"score": score})
-    assert table["value"].iloc[0] == pytest.approx(1)
+    maps = truth, (truth > 0) * 0.6, augment.normalised_distance(truth)
+    assert calibration.calibrate(lambda: [maps], OPTIONS | {"score": score}, SIZE).value == pytest.approx(1)
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_shared_floods_change_no_score(learned):
+    truth = draw_cells(3, 160, 16)
+    foreground, distance = draw_maps(truth, 3)
+    options = OPTIONS | {"thresholds": [0.3, 0.5], "smoothing": [0.05, 0.2], "depth": [0.02, 0.1, 0.3]}
+    options["minimum_area"] = [0.001, 0.05, 0.5]
+    size = calibration.typical_size([truth])
+    parameters = [calibration.in_pixels(each, size, learned) for each in calibration.coarse(options)]
+    distance = distance if learned else None
+    scores = calibration.score_settings(truth, foreground, distance, parameters, "mean_ap")
+    plainly = [
+        calibration.frame_score(truth, instances.label_cells(foreground, distance, **each), "mean_ap")
+        for each in parameters
+    ]
+    assert scores == plainly
+    assert len(set(scores)) > 10
+
+
+def test_the_typical_cell_is_measured_without_those_cut_by_the_border():
+    discs = draw((100, 200), (50, 40, 20), (50, 100, 20), (50, 160, 20), (0, 20, 25), (99, 70, 25))
+    size = calibration.typical_size([discs, np.zeros((9, 9), np.int32)])
+    assert size.cells == 3
+    assert size.radius_px == pytest.approx(20, abs=1.5)
+    assert size.area_px == (discs == 1).sum()
+    touching = np.kron([[1, 2], [3, 4]], np.ones((20, 20), np.int32))
+    assert calibration.typical_size([np.pad(touching, 5)]).radius_px == pytest.approx(10, abs=1)
+    assert calibration.typical_size([touching]).cells == 4  # all are cut: better than none
+    assert calibration.typical_size([np.zeros((9, 9), np.int32)]).cells == 0
+
+
+def test_lengths_follow_the_cells():
+    """The same scene at twice the size: the same choice, in pixels twice as long."""
+    truth = draw((100, 100), (40, 30, 20), (40, 66, 20))
+    chosen = []
+    for factor in (1, 2):
+        labels = np.kron(truth, np.ones((factor, factor), np.int32))
+        maps = labels, (labels > 0) * 0.8, None
+        size = calibration.typical_size([labels])
+        chosen.append(calibration.calibrate(lambda maps=maps: [maps], OPTIONS, size, learned=False))
+    assert chosen[0].value > 0.7
+    assert chosen[1].value == pytest.approx(chosen[0].value, abs=0.1)
+    for name, power in (("smoothing_px", 1), ("radius_px", 1), ("minimum_area_px", 2)):
+        ratio = chosen[1].parameters[name] / chosen[0].parameters[name]
+        assert ratio == pytest.approx(2**power, rel=0.1)
+    assert chosen[0].parameters["depth"] == chosen[1].parameters["depth"]
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Stacks of a group to validate on and one to test on, their predictions, and the sheet."""
+    maps = {}
+    for group, seed in (("known", 1), ("unseen", 2)):
+        truth = draw_cells(seed, 96, 9)
+        foreground, distance = draw_maps(truth, seed)
+        (tmp_path / group).mkdir()
+        images.write_stack(tmp_path / group / "labels.tif", [(group, truth)])
+        maps[group] = images.to_uint16(np.dstack([foreground, distance]))
+    images.write_stack(tmp_path / "validate.tif", [("known", maps["known"])])
+    images.write_stack(tmp_path / "test.tif", [("unseen", maps["unseen"])])
+    rows = {"sample": ["known", "unseen"], "group": ["known", "unseen"], "mask_type": "instances"}
+    files.write_table(pd.DataFrame(rows), tmp_path / "samples.tsv")
+    return tmp_path
+
+
+def run(folder):
+    calibrate.main(
+        folder / "validate.tif",
+        [folder / "known" / "labels.tif", folder / "unseen" / "labels.tif"],
+        folder / "samples.tsv",
+        folder / "calibration.json",
+        folder / "calibration.tsv",
+        OPTIONS | {"refinements": 1},
+        logging.getLogger("test"),
+    )
+    return (folder / "calibration.json").read_bytes(), (folder / "calibration.tsv").read_bytes()
+
+
+def test_test_frames_cannot_be_seen(prepared):
+    """Whatever stands in the test frames' predictions and truth, be it nothing that can be read."""
+    first = run(prepared)
+    (prepared / "test.tif").write_bytes(b"poison")
+    (prepared / "unseen" / "labels.tif").write_bytes(b"poison")
+    assert run(prepared) == first
+    images.write_stack(prepared / "known" / "labels.tif", [("known", draw((96, 96), (50, 50, 30)))])
+    assert run(prepared) != first  # the truth that it may see does matter
+
+
+def test_both_kinds_of_markers_are_calibrated(prepared):
+    run(prepared)
+    found = files.read_json(prepared / "calibration.json")
+    assert found["markers"] == "learned"
+    assert "radius_px" not in found["parameters"]
+    assert found["foreground"]["parameters"]["radius_px"] == pytest.approx(
+        found["typical_cell"]["radius_px"], abs=0.01
+    )
+    assert found["frames"] == 1
+    labels = instances.label_cells(np.zeros((20, 20)), **found["parameters"])
+    assert not labels.any()
+
+
+def test_without_a_learned_distance_the_foreground_chooses(prepared):
+    page = images.read_stack(prepared / "validate.tif")["known"]
+    images.write_stack(prepared / "validate.tif", [("known", page[..., 0])])
+    run(prepared)
+    found = files.read_json(prepared / "calibration.json")
+    assert found["markers"] == "foreground"
+    assert found["parameters"] == found["foreground"]["parameters"]

@@ -68,11 +68,30 @@ def test_a_stopped_training_ends_with_the_same_bits(tmp_path, undisturbed, step,
 
 
 def test_a_finished_state_trains_no_more_and_holds_one_best_epoch(tmp_path, undisturbed):
-    run(checkpoints.Checkpoint(tmp_path, MADE_OF))
+    checkpoint = checkpoints.Checkpoint(tmp_path, MADE_OF)
+    run(checkpoint)
     assert len(list(tmp_path.glob("best-*.npz"))) == 1
+    whole = (tmp_path / checkpoints.STATE).stat().st_size
+    checkpoint.finish()
+    assert (tmp_path / checkpoints.STATE).stat().st_size < 0.1 * whole
     weights, history = run(checkpoints.Checkpoint(tmp_path, MADE_OF))
-    assert len(history) == 4
-    np.testing.assert_array_equal(weights[0], undisturbed[0][0])
+    for ours, theirs in zip(weights, undisturbed[0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    columns = ["epoch", "loss", "val_loss", "val_cell_iou", "learning_rate"]
+    assert history[columns].equals(undisturbed[1][columns])
+    checkpoints.Checkpoint(tmp_path, MADE_OF).finish()  # of a training that was finished before
+
+
+def test_the_finished_state_of_another_training_is_refused(tmp_path, caplog):
+    checkpoint = checkpoints.Checkpoint(tmp_path, MADE_OF)
+    run(checkpoint)
+    checkpoint.finish()
+    other = checkpoints.fingerprint({"seed": 2}, [np.zeros(3)])
+    model = dropping_network()
+    model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+    progress, best = checkpoints.Checkpoint(tmp_path, other).restore(model)
+    assert (progress.step, progress.finished, best) == (0, False, None)
+    assert "seed was 1, is 2" in caplog.text
 
 
 def saved(folder):
@@ -137,8 +156,8 @@ def test_a_diverged_model_has_its_last_good_weights(monkeypatch):
     calls = iter(range(10**6))
 
     def spoil(*arguments):
-        images, targets = drawn(*arguments)
-        return (images * np.nan if next(calls) == 20 else images), targets
+        batch = drawn(*arguments)
+        return batch | ({"planes": batch["planes"] * np.nan} if next(calls) == 20 else {})
 
     monkeypatch.setattr(training.augment, "draw_batch", spoil)
     with pytest.raises(training.Diverged, match="at epoch 3, step 21"):

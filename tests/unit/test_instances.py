@@ -3,16 +3,9 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+from shapes import draw
 
 from brightcell import augment, instances, metrics
-
-
-def draw(size, *discs):
-    y, x = np.mgrid[: size[0], : size[1]]
-    labels = np.zeros(size, np.int32)
-    for number, (row, column, radius) in enumerate(discs, start=1):
-        labels[(y - row) ** 2 + (x - column) ** 2 <= radius**2] = number
-    return labels
 
 
 def test_a_big_and_a_small_disc_both_survive():
@@ -21,15 +14,6 @@ def test_a_big_and_a_small_disc_both_survive():
     assert labels.dtype == np.int32
     assert labels.max() == 2
     assert metrics.instance_scores(truth, labels)["ap90"] == 1
-
-
-@pytest.mark.parametrize(("radius", "found"), [(12, False), (14, False), (16, True)])
-def test_the_published_watershed_loses_small_discs(radius, found):
-    truth = draw((120, 160), (60, 50, 30), (60, 130, radius))
-    labels = instances.label_cells_published((truth > 0).astype(float))
-    assert labels[60, 50] > 0
-    assert bool(labels[60, 130] > 0) is found
-    assert not instances.label_cells_published(np.zeros((9, 9))).any()
 
 
 def test_two_touching_discs_are_separated():
@@ -49,28 +33,73 @@ def test_learned_distance_separates_what_the_shape_does_not():
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_empty_and_full(value):
-    labels = instances.label_cells(np.full((50, 60), value))
-    assert labels.shape == (50, 60)
-    assert labels.max() == value
+    for distance in (None, np.full((50, 60), value)):
+        labels = instances.label_cells(np.full((50, 60), value), distance)
+        np.testing.assert_array_equal(labels, np.full((50, 60), value))
 
 
 def test_a_cell_cut_by_the_border_is_one_cell():
-    assert instances.label_cells(draw((60, 60), (0, 30, 20)) > 0).max() == 1
+    truth = draw((60, 60), (0, 30, 20))
+    labels = instances.label_cells(truth > 0)
+    np.testing.assert_array_equal(labels, truth)
+    assert not instances.label_cells(truth > 0, border="clear").any()
 
 
-def test_a_ring_keeps_its_hole_and_specks_go():
-    ring = draw((80, 80), (40, 40, 30)) - draw((80, 80), (40, 40, 15))
+def test_cells_at_the_border_are_cleared_and_the_others_numbered_anew():
+    truth = draw((80, 120), (40, 0, 15), (40, 60, 15), (10, 110, 15))
+    labels = instances.label_cells(truth > 0, border="clear")
+    np.testing.assert_array_equal(labels, truth == 2)
+    with pytest.raises(ValueError, match=r"drop.*keep, clear"):
+        instances.label_cells(truth > 0, border="drop")
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_elongated_cells_side_by_side(learned):
+    """Five rods of 12 × 60 px, one pixel of background between them; with a learned distance, none."""
+    gap = 0 if learned else 1
+    truth = np.zeros((80, 80), np.int32)
+    for number in range(5):
+        left = 8 + number * (12 + gap)
+        truth[10:70, left : left + 12] = number + 1
+    distance = augment.normalised_distance(truth) if learned else None
+    labels = instances.label_cells(truth > 0, distance)
+    assert metrics.instance_scores(truth, labels)["ap90"] == 1
+
+
+def test_a_ring_is_one_cell_with_its_hole_filled_and_specks_go():
+    disc = draw((80, 80), (40, 40, 30))
+    ring = disc - draw((80, 80), (40, 40, 15))
     ring[2:4, 2:4] = 1
-    labels = instances.label_cells(ring > 0, minimum_area_px=20, depth=2.0)
-    assert labels[40, 40] == 0
-    assert labels[3, 3] == 0
-    assert labels.max() == 1
+    labels = instances.label_cells(ring > 0, minimum_area_px=20)
+    np.testing.assert_array_equal(labels, disc)
+
+
+def test_a_gap_that_several_cells_enclose_stays():
+    truth = draw((100, 100), (30, 30, 21), (30, 70, 21), (70, 30, 21), (70, 70, 21))
+    labels = instances.label_cells(truth > 0, augment.normalised_distance(truth))
+    assert labels.max() == 4
+    assert labels[50, 50] == 0
+    np.testing.assert_array_equal(labels > 0, truth > 0)
+
+
+def test_seventy_thousand_cells_in_one_frame():
+    """Touching squares of 5 px, more than 16 bits can number."""
+    side, pitch = 265, 5
+    truth = np.kron(np.arange(1, side**2 + 1).reshape(side, side), np.ones((pitch, pitch), int))
+    one = augment.normalised_distance(truth[: 3 * pitch, : 3 * pitch])[pitch : 2 * pitch, pitch : 2 * pitch]
+    distance = np.tile(one, (side, side))
+    labels = instances.label_cells(np.ones(truth.shape), distance, smoothing_px=0, minimum_area_px=5)
+    assert labels.max() == 70_225
+    corner = slice(0, 8 * pitch)
+    assert metrics.instance_scores(truth[corner, corner], labels[corner, corner])["ap90"] == 1
 
 
 def test_small_holes_are_filled():
     disc = draw((60, 60), (30, 30, 20)) > 0
-    disc[30, 30] = False
-    assert instances.label_cells(disc)[30, 30] == 1
+    holey = disc.copy()
+    holey[30, 30] = False
+    np.testing.assert_array_equal(instances.label_cells(holey), disc)
+    np.testing.assert_array_equal(instances.label_cells(np.asfortranarray(holey)), disc)
 
 
 def test_deeper_asks_for_fewer_cells():

@@ -1,13 +1,16 @@
 """What every job does: its log, its errors, and the packages that it may use."""
 
+import errno
 import json
 import logging
+import os
+import subprocess
 import sys
 
 import pytest
 import tifffile
 
-from brightcell import jobs, provenance
+from brightcell import files, jobs, provenance
 from brightcell.errors import InputError
 
 
@@ -94,3 +97,78 @@ def test_the_packages_in_use_are_those_behind_the_names_of_our_modules():
     assert {"numpy", "pandas"} <= found
     assert "brightcell" not in found
     assert logging.__name__ in found  # the standard library counts, and is always there
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "a/model.keras"),
+            "a/model.keras: the disk is full.",
+        ),
+        (
+            RuntimeError("Can't write (errno = 28, error message = 'No space left on device')"),
+            "the disk is full.",
+        ),
+        (OSError(errno.EROFS, "Read-only file system", "a"), "a: the file system is read-only."),
+    ],
+)
+def test_a_fault_of_the_disk_is_told_in_words(tmp_path, error, said):
+    with pytest.raises(SystemExit), jobs.job(tmp_path / "a.log"):
+        raise error
+    text = (tmp_path / "a.log").read_text()
+    assert said in text
+    assert "Traceback" not in text
+
+
+def test_a_leftover_job_writes_to_its_own_log(tmp_path):
+    path = tmp_path / "a.log"
+    with path.open("w") as leftover:
+        leftover.write("old\n")
+        leftover.flush()
+        with jobs.job(path):
+            leftover.write("late\n")
+            leftover.flush()
+    assert "late" not in path.read_text()
+
+
+def asleep(*words: str, number: str) -> subprocess.Popen:
+    """A process in a SLURM job."""
+    command = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)", *words]
+    process = subprocess.Popen(
+        command, env=os.environ | {"SLURM_JOB_ID": number}, stdout=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    return process
+
+
+@pytest.mark.parametrize("word", ["slurm-jobstep", "--profile"])
+def test_only_a_job_that_snakemake_submitted_is_ended(word):
+    number, other = f"{os.getpid()}1", f"{os.getpid()}2"
+    batch, elsewhere = asleep(word, number=number), asleep("slurm-jobstep", number=other)
+    program = f"import sys; sys.path[:0] = {sys.path!r}; from brightcell import jobs; jobs.end_cluster_job()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"SLURM_JOB_ID": number}, timeout=60, check=False
+    )
+    try:
+        if word == "slurm-jobstep":
+            assert done.returncode == -9
+            assert batch.wait(timeout=10) == -9
+        else:
+            assert done.returncode == 0
+            assert batch.poll() is None
+        assert elsewhere.poll() is None
+    finally:
+        for process in (batch, elsewhere):
+            process.kill()
+            process.communicate()
+
+
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
+    files.check_writable(tmp_path / "results/new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named():
+    with pytest.raises(InputError, match=r"/proc/results: no results can be written there \(/proc: "):
+        files.check_writable("/proc/results")

@@ -7,10 +7,11 @@ from spoilt import boxes, doubt, draw_cells, spoil
 
 import score
 from brightcell.errors import InputError
-from brightcell.files import read_table, write_table
+from brightcell.files import read_table, write_json, write_table
 from brightcell.images import write_stack
 from brightcell.metrics import METRICS, instance_scores
 from brightcell.scoring import cell_matches, score_frames
+from brightcell.watersheds import FRAME_COLUMNS
 
 OF_CELLS = [name for name, metric in METRICS.items() if metric.needs_instances]
 
@@ -153,10 +154,21 @@ def run(folder, predicted, maps):
     """Run the script on these predictions; give its tables."""
     write_stack(folder / "labels.tif", predicted.items())
     write_stack(folder / "test.tif", maps.items())
-    outputs = {name: folder / f"{name}.tsv" for name in ("frames", "cells", "curves", "reliability")}
+    names = ("frames", "cells", "curves", "reliability", "watersheds")
+    outputs = {name: folder / f"{name}.tsv" for name in names}
+    parameters = {"threshold": 0.5, "smoothing_px": 1.0, "minimum_area_px": 5}
+    write_json(
+        {
+            "parameters": parameters,
+            "markers": "learned" if next(iter(maps.values())).ndim == 3 else "foreground",
+            "foreground": {"parameters": parameters | {"radius_px": 5.0}, "value": 0.5},
+        },
+        folder / "calibration.json",
+    )
     score.main(
         folder / "labels.tif",
         folder / "test.tif",
+        folder / "calibration.json",
         [folder / "prepared" / group / "labels.tif" for group in "ab"],
         folder / "samples.tsv",
         outputs,
@@ -217,6 +229,19 @@ def test_script_scores_the_predicted_frames_only(prepared, outputs):
         ]
     )
     assert tables["reliability"].loc[6, "pixels":].tolist() == pytest.approx([1600, 40000 / 65535, 1 / 16])
+
+
+def test_script_scores_the_watersheds_on_the_same_maps(prepared):
+    """The labels count as those with learned markers; the foreground of all background holds no cell."""
+    maps = np.zeros((40, 40, 2), np.uint16)
+    table = run(prepared, {"a1": boxes((5, 15, 5, 15))}, {"a1": maps})["watersheds"]
+    assert table.columns.tolist() == ["scheme", "network", "fold", "seed", *FRAME_COLUMNS]
+    assert table["variant"].tolist() == ["published", "foreground", "learned"]
+    assert table["predicted_cells"].tolist() == [0, 0, 1]
+    alone = run(prepared, {"a1": boxes((5, 15, 5, 15))}, {"a1": maps[..., 0]})["watersheds"]
+    assert alone["variant"].tolist() == ["published", "foreground"]
+    assert alone["predicted_cells"].tolist() == [0, 1]
+    assert run(prepared, {"b1": boxes()}, {"b1": maps})["watersheds"].empty  # a binary mask
 
 
 def test_script_says_why_cells_are_not_scored(prepared, caplog):

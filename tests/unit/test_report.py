@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from brightcell import images, looks, report, stats, tables
+from brightcell import accounting, images, looks, report, stats, tables
 from brightcell.files import read_table, write_json, write_table
 from brightcell.gallery import GalleryFrame
 from brightcell.metrics import METRICS
@@ -48,7 +48,7 @@ def more_parts(networks, schemes, groups, instances):
     )
     runs = runs.assign(fold=0, seed=1)
     thresholds = runs.merge(
-        pd.DataFrame({"threshold": [0.3, 0.5, 0.7], "value": [0.4, 0.6, 0.5]}), how="cross"
+        pd.DataFrame({"threshold": [0.3, 0.5, 0.7], "value": [0.4, 0.6, 0.5], "round": 0}), how="cross"
     )
     bins = pd.DataFrame({"probability": [0.1, np.nan, 0.9], "cell_share": [0.0, np.nan, 0.8]})
     parts = {
@@ -398,6 +398,40 @@ def test_trainings_without_scores_are_named():
     assert "Not everything" not in Page(build(make_data())).text
 
 
+def test_what_a_cluster_gave_and_what_was_used_has_a_table():
+    asked = accounting.parse(
+        "7|COMPLETED|2026-01-01T10:00:00|2026-01-01T10:01:30|2026-01-01T12:01:30|7200|03:00:00|cpu=4,gres/gpu=1,mem=8000M||\n"
+        "8|TIMEOUT|2026-01-01T10:00:00|2026-01-01T10:00:00|2026-01-01T11:00:00|3600|00:30:00|cpu=4,gres/gpu=1,mem=8000M||\n"
+    )
+    jobs = pd.DataFrame(
+        [
+            {
+                "rule": "train",
+                "network": "simple",
+                "fold": "1",
+                "seed": "1",
+                "seconds": 5400.0,
+                "cpu_percent": 90.0,
+            }
+        ]
+    ).assign(memory_mb=3000.0, slurm_job="7")
+    table = accounting.account(jobs, asked, {"7": "train", "8": "train"})
+    html = build(make_data(accounting=accounting.summarise(table)))
+    shown = html[html.index("What the cluster gave") :]
+    shown = shown[: shown.index("</table>")]
+    for words in (
+        *('<th scope="row">train</th>', '<th scope="row">attempts that failed</th>', "GPU hours requested"),
+        *(
+            "memory MB used",
+            '<td class="number">90</td>',
+            '<td class="number">1.50</td>',
+            '<td class="number">8,000</td>',
+        ),
+    ):
+        assert words in shown
+    assert "What the cluster gave" not in build(make_data())
+
+
 def test_schemes_protocols_and_jobs_have_their_tables():
     row = dict.fromkeys(["cell_iou", "cell_dice", "cell_recall", "cell_precision", "accuracy"], 0.61)
     row |= {f"published_{name}": 0.97 for name in ("iou", "dice", "recall", "precision", "accuracy")}
@@ -445,7 +479,8 @@ def write_results(root, data, network_images):
         tested = data.scores.set_index(list(tables.RUN)).loc[[tuple(run)], "sample"]
         images.write_stack(folder / "labels.tif", [(name, network_images[2]) for name in tested])
         write_json({"test": {"frames": 8, "seconds": 2.0}}, folder / "predictions/speed.json")
-        write_table(pd.DataFrame({"threshold": [0.5, 0.4], "value": [0.7, 0.6]}), folder / "calibration.tsv")
+        tried = pd.DataFrame({"threshold": [0.5, 0.4], "value": [0.7, 0.6], "round": 0})
+        write_table(tried, folder / "calibration.tsv")
         cells = {"truth": 1, "predicted": 2, "truth_area_px": 100, "predicted_area_px": 90}
         write_table(pd.DataFrame({"sample": tested, "group": "g", **cells}), folder / "cells.tsv")
         for name, file in (

@@ -12,8 +12,8 @@ from brightcell.provenance import PACKAGE, imported_modules
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
 SCRIPTS = ROOT / "workflow" / "scripts"
-# Keras runs on these as well; the images hold TensorFlow.
-OTHER_BACKENDS = {"torch", "jax"}
+# Keras runs on these as well; the images hold TensorFlow. OpenVINO is an extra (`make engines`).
+OTHER_BACKENDS = {"torch", "jax", "openvino", "onnxruntime"}
 
 
 def standard(name: str) -> str:

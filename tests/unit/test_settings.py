@@ -8,9 +8,9 @@ from jsonschema import Draft202012Validator
 
 import manual
 from brightcell import nets
-from brightcell.errors import InputError
+from brightcell.errors import InputError, nearest
 from brightcell.findings import FINDINGS, UNACCEPTABLE
-from brightcell.settings import SAMPLES_SCHEMA, complete, expand, load_schema, nearest
+from brightcell.settings import SAMPLES_SCHEMA, complete, expand, load_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = load_schema()
@@ -37,7 +37,7 @@ def test_the_schemas_are_schemas():
 @pytest.mark.parametrize(("path", "entry"), list(entries(SCHEMA)))
 def test_every_key_has_a_description_and_a_default_and_is_strict(path, entry):
     assert len(entry["description"]) > 20
-    assert ("default" in entry) != (path in LEAST)
+    assert ("default" in entry) != (path == "dataset")
     assert "properties" not in entry or entry["additionalProperties"] is False
 
 
@@ -110,7 +110,7 @@ def test_numbers_that_yaml_reads_as_text_or_as_floats():
         ({"training": 5}, "training: found 5 (number); expected keys"),
         ({"prediction": {"tile": 520}}, "prediction.tile: found 520; expected a multiple of 16"),
         (
-            {"prediction": {"tile": 64}},
+            {"prediction": {"tile": 64, "overlap": 64}},
             "prediction.overlap: found 64; expected less than prediction.tile, 64",
         ),
         (
@@ -146,6 +146,38 @@ def test_all_errors_are_told_at_once():
     assert "5 settings are wrong" in text
     for place in ("dataset:", "samples: missing", "training.patch:", "training.epochs:", "seed: unknown key"):
         assert f"config/mine.yaml: {place}" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"samples": None},
+            "samples: missing; expected the path of the sample sheet. Only a config with segment.models",
+        ),
+        ({"samples": None, "archive": {"file": "a.zip"}}, "samples: missing beside archive"),
+        ({"segment": {"models": "lab"}}, "segment.models: found without recordings"),
+        ({"segment": {"samples": "new.tsv", "images": "new/*.tif"}}, "segment: found samples and images"),
+        (
+            {"segment": {"samples": "new.tsv", "pattern": "{group}"}},
+            "segment.pattern: found without segment.images",
+        ),
+        ({"segment": {"network": "simpel"}}, "segment.network: found 'simpel'"),
+    ],
+)
+def test_recordings_and_their_networks_are_named_as_they_must_be(changes, message):
+    assert message in refuse(LEAST | changes)
+
+
+def test_models_from_elsewhere_need_no_sheet():
+    config = complete({"dataset": "new", "segment": {"models": "lab", "images": "new/*.tif"}}, SCHEMA)
+    assert config["samples"] is None
+    other = {
+        "models": "lab",
+        "images": "new/*.tif",
+        "network": "of_a_colleague",
+    }  # told where the models are read
+    assert complete({"dataset": "new", "segment": other}, SCHEMA)["segment"]["network"] == "of_a_colleague"
 
 
 def test_a_config_that_is_a_list_is_refused():

@@ -60,10 +60,11 @@ def test_gpu_hours_count_gpu_runs_alone_and_speed_is_frames_over_seconds():
 
 def test_each_run_counts_with_its_best_setting():
     rows = [
-        ("grouped", "a", 1, 1, 0.5, 0.4), ("grouped", "a", 1, 1, 0.5, 0.6),
-        ("grouped", "a", 2, 1, 0.5, 0.8), ("grouped", "a", 1, 1, 0.3, 0.1),
+        ("grouped", "a", 1, 1, 0.5, 0.4, 0), ("grouped", "a", 1, 1, 0.5, 0.6, 0),
+        ("grouped", "a", 2, 1, 0.5, 0.8, 0), ("grouped", "a", 1, 1, 0.3, 0.1, 0),
+        ("grouped", "a", 1, 1, 0.4, 0.9, 1),  # a finer threshold, which the other run did not try
     ]  # fmt: skip
-    best = tables.best_by_threshold(pd.DataFrame(rows, columns=[*tables.RUN, "threshold", "value"]))
+    best = tables.best_by_threshold(pd.DataFrame(rows, columns=[*tables.RUN, "threshold", "value", "round"]))
     assert best["threshold"].tolist() == [0.3, 0.5]
     assert best["mean"].tolist() == pytest.approx([0.1, 0.7])
     assert best[["low", "high", "runs"]].iloc[1].tolist() == pytest.approx([0.6, 0.8, 2])

@@ -10,8 +10,9 @@ from brightcell.errors import InputError
 SETTINGS = {
     "epochs": 6, "steps_per_epoch": 8, "batch_size": 4, "patch": 32, "learning_rate": 0.01, "schedule": "constant",
     "gamma": 2, "distance_weight": 1.0, "patience": 10, "statistics_momentum": 0.9,
-    "augmentation": dict.fromkeys(("rotation", "shift", "shear", "zoom", "gamma", "contrast", "noise", "blur"), 0)
-    | {"flip": True},
+    "augmentation": dict.fromkeys(
+        ("rotation", "shift", "shear", "zoom", "scale", "elastic_px", "gamma", "contrast", "noise", "blur"), 0
+    ) | {"flip": True},
 }  # fmt: skip
 
 
@@ -80,6 +81,17 @@ def test_a_seed_trains_the_same_network():
     ]
     np.testing.assert_allclose(runs[0]["loss"], runs[1]["loss"], rtol=1e-4)
     assert abs(runs[0]["loss"].iloc[-1] - runs[2]["loss"].iloc[-1]) > 1e-4
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(monkeypatch):
+    class Counting(training.steps.KerasSteps):
+        def __call__(self, images, targets):
+            self.number = getattr(self, "number", 0) + 1
+            return float(self.number)
+
+    monkeypatch.setattr(training.steps, "stepper", Counting)
+    history = training.train(network(), [discs(1)], [discs(2)], SETTINGS | {"epochs": 2}, seed=1)
+    assert history["loss"].tolist() == [4.5, 12.5]
 
 
 def test_a_diverging_loss_is_told():

@@ -67,6 +67,7 @@ rule score:
     input:
         labels="<model>/labels.tif",
         probabilities="<model>/predictions/test.tif",
+        calibration="<model>/calibration.json",
         truth=every_group("labels.tif"),
         samples="<results>/samples.tsv",
     output:
@@ -85,6 +86,7 @@ rule score:
         cells="<model>/cells.tsv",
         curves="<model>/curves.tsv",
         reliability="<model>/reliability.tsv",
+        watersheds="<model>/watersheds.tsv",
     log:
         "<model>/score.log",
     benchmark:

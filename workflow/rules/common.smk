@@ -1,23 +1,34 @@
 # Load and validate the config and the sheet; constants, input functions and defaults that the rules share.
 
+import functools
+import shutil
 import sys
 from pathlib import Path
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+import account
 from brightcell import (
     archive,
+    chunks,
     containers,
+    ensemble,
+    files,
     folds as folding,
     provenance,
     samples as sheets,
     settings,
+    slurm,
+    unlabelled,
 )
 from brightcell.errors import InputError
 from snakemake.exceptions import WorkflowError
 from snakemake.io import apply_wildcards
 from snakemake.settings.types import DeploymentMethod
+
+# Every job reads this workflow again, on a cluster twice: what was looked for before it started is there.
+FIRST_READING = workflow.is_main_process
 
 try:
     config = settings.complete(
@@ -25,30 +36,34 @@ try:
         settings.load_schema(ROOT / "workflow/schemas/config.schema.yaml"),
         source=", ".join(map(str, workflow.configfiles)),
     )
-    SHEET = settings.expand(config["samples"])
+    SHEET = settings.expand(config["samples"]) if config["samples"] else None
     FETCHED = archive.fetched(SHEET, config["archive"])
     samples = (
         sheets.read_samples(
             SHEET,
-            check_files=True,
+            check_files=FIRST_READING,
             exempt=config["simulate"]["folder"] if config["simulate"] else (),
         )
-        if FETCHED
+        if SHEET and FETCHED
         else sheets.no_samples()
     )
     recordings = (
-        sheets.read_samples(
-            settings.expand(config["segment"]["samples"]),
-            masks=False,
-            check_files=True,
-            key="segment.samples",
+        unlabelled.read(config["segment"], check_files=FIRST_READING)
+        if FETCHED
+        else sheets.no_samples()
+    )
+    MODELS = (
+        ensemble.find_models(
+            settings.expand(config["segment"]["models"]),
+            config["segment"]["network"],
+            own=Path("results", config["dataset"]),
         )
-        if config["segment"]["samples"] and FETCHED
-        else samples[:0]
+        if config["segment"]["models"]
+        else None
     )
     if config["simulate"]:
         sheets.check_simulated(samples, config["simulate"], SHEET)
-    if FETCHED:  # what is wrong is told now
+    if SHEET and FETCHED and FIRST_READING:  # what is wrong is told now
         folding.assign_schemes(samples, config["folds"], SHEET)
     IMAGES = {
         kind: containers.address(ROOT, kind, named)
@@ -64,23 +79,32 @@ except InputError as error:
 
 DATASET = config["dataset"]
 GROUPS = list(dict.fromkeys(samples["group"]))
-RECORDINGS = list(dict.fromkeys(recordings["group"]))
+RECORDINGS = chunks.rows_of_recordings(recordings)
 MODEL = "results/{dataset}/models/{scheme}/{network}/fold{fold}-seed{seed}"
 
 
 pathvars:
     results="results/{dataset}",
     model=MODEL,
+    segmented="results/{dataset}/segmented/{recording}",
 
 
-wildcard_constraints:
-    dataset=re.escape(DATASET),
-    group="|".join(map(re.escape, GROUPS)) or "none",
-    recording="|".join(map(re.escape, RECORDINGS)) or "none",
-    scheme="|".join(config["folds"]["schemes"]),
-    network="|".join(config["networks"]),
-    fold=r"\d+",
-    seed=r"\d+",
+# A shell that a cluster tells to end waits for its script, which may have a training to save.
+shell.prefix("set -euo pipefail; trap : TERM; ")
+
+
+# The Snakefile applies these behind all rules: where they stand before a rule, Snakemake does not apply them to the paths
+# that its path variables, such as `<model>`, stand for.
+CONSTRAINTS = {
+    "dataset": re.escape(DATASET),
+    "group": "|".join(map(re.escape, GROUPS)) or "none",
+    "recording": "|".join(map(re.escape, RECORDINGS)) or "none",
+    "scheme": "|".join(config["folds"]["schemes"]),
+    "network": "|".join(config["networks"]),
+    "fold": r"\d+",
+    "seed": r"\d+",
+    "chunk": chunks.PATTERN,
+}
 
 
 def folds_of(scheme):
@@ -160,6 +184,8 @@ def every_model(name):
 
 def members(name):
     """A file of every model that may segment: those of the first scheme, of one network if the config names it."""
+    if MODELS is not None:
+        return [f"{folder}/{name}" for folder in MODELS]
     network = config["segment"]["network"]
     return expand(
         f"{MODEL}/{name}",
@@ -171,6 +197,13 @@ def members(name):
     )
 
 
+def device_is_known():
+    """The finding of the preflight, which trainings wait for unless they are to run on a CPU."""
+    if config["training"]["device"] == "cpu":
+        return []
+    return ancient("<results>/preflight.json")
+
+
 def first_weights(wildcards):
     """The trained model that a training starts from, where the config names one."""
     template = config["training"]["init_weights"]
@@ -179,10 +212,61 @@ def first_weights(wildcards):
     return settings.expand(template.format(**dict(wildcards.items())))
 
 
-def recording_rows(wildcards):
-    """The rows of a recording without masks, as dictionaries, in the order of time where it is given."""
-    rows = recordings[recordings["group"] == wildcards.recording].to_dict("records")
-    return sorted(rows, key=lambda row: int(row["frame"] or 0))
+def chunk_rows(wildcards):
+    """The rows of a chunk of a recording without masks, as dictionaries."""
+    return chunks.rows_of(RECORDINGS[wildcards.recording], wildcards.chunk)
+
+
+def first_rows(wildcards):
+    """The rows of a recording by whose grey values all its frames are mapped, where they are mapped alike."""
+    if config["preprocess"]["bit_depth"] != "group":
+        return []
+    return RECORDINGS[wildcards.recording][: chunks.FIRST]
+
+
+@functools.cache
+def chunks_of(recording):
+    """The chunks of a recording: those that are finished, and new ones for the other frames."""
+    folder = f"results/{DATASET}/segmented/{recording}/chunks"
+    return chunks.plan(
+        len(RECORDINGS[recording]),
+        config["segment"]["chunk"],
+        chunks.finished(folder),
+    )
+
+
+def chunk_files(name):
+    """An input function: a file of every chunk of the recording in the wildcards."""
+    return lambda wildcards: [
+        f"results/{DATASET}/segmented/{wildcards.recording}/chunks/{chunk}/{name}"
+        for chunk in chunks_of(wildcards.recording)
+    ]
+
+
+def probability_too(path):
+    """An output for the foreground probability, where the config asks for it."""
+    return {"probability": path} if config["segment"]["probability"] else {}
+
+
+@functools.cache
+def time_lapses():
+    """The recordings whose cells are followed: their frames have an order, by frame or by page, no two the same."""
+    if not config["segment"]["tracks"]["link"]:
+        return []
+    times = recordings["frame"].where(recordings["frame"] != "", recordings["page"])
+    of_recording = times.groupby(recordings["group"], sort=False)
+    return [
+        name
+        for name, own in of_recording
+        if len(own) > 1 and own.is_unique and (own != "").all()
+    ]
+
+
+def tracks_where_followed(wildcards):
+    """The tracks of the recording in the wildcards, where its cells are followed."""
+    if wildcards.recording not in time_lapses():
+        return []
+    return f"results/{DATASET}/segmented/{wildcards.recording}/tracks.tsv"
 
 
 def segmented(wildcards):
@@ -190,13 +274,28 @@ def segmented(wildcards):
     if not RECORDINGS:
         raise WorkflowError(
             "segment: the config names no recordings. Expected their sheet, the columns sample, image and group without "
-            "mask: segment: {samples: new/samples.tsv}. docs/segment.md tells more."
+            "mask: segment: {samples: new/samples.tsv}, or their paths: segment: {images: new/*.tif}. docs/segment.md "
+            "tells more."
         )
     return expand(
         "results/{dataset}/segmented/{recording}/{name}",
         dataset=DATASET,
-        recording=RECORDINGS,
-        name=["labels.tif", "cells.tsv"],
+        recording=list(RECORDINGS),
+        name=[
+            "labels.ome.tif",
+            "cells.tsv",
+            "frames.tsv",
+            "rois.zip",
+            "cells.geojson",
+            "quality.tsv",
+            "preview.html",
+            *probability_too("probability.ome.tif").values(),
+        ],
+    ) + expand(
+        "results/{dataset}/segmented/{recording}/{name}",
+        dataset=DATASET,
+        recording=time_lapses(),
+        name=["tracks.tsv", "ctc"],
     )
 
 
@@ -211,7 +310,7 @@ def jobs_of_the_results(wildcards):
             "benchmark": apply_wildcards(rule.benchmark, {"dataset": DATASET} | values),
         }
         for rule in workflow.rules
-        if rule.benchmark and rule.name not in ("gather_jobs", "report")
+        if rule.benchmark and rule.name not in ("gather_jobs", "account", "report")
         for unit in units
         if rule.wildcard_names == {"dataset", *unit[0]}
         for values in unit
@@ -223,9 +322,16 @@ def result(name):
     return f"results/{DATASET}/{name}"
 
 
+code_digest = functools.cache(provenance.code_digest)
+
+
 def code(script):
-    """Digest of the library modules that a script imports: an edited module reruns the rule."""
-    return provenance.code_digest(ROOT / "workflow" / "scripts" / script)
+    """Digest of the library modules that a script imports: an edited module reruns the rule.
+
+    Made only for rules that have a job: every job on a cluster reads this workflow twice.
+    """
+    path = ROOT / "workflow" / "scripts" / script
+    return lambda wildcards: code_digest(path)
 
 
 def image(kind):
@@ -248,10 +354,34 @@ def check_containers():
         raise WorkflowError(str(error)) from None
 
 
+def check_results_folder():
+    """Refuse a results folder that cannot be written to before any job starts."""
+    try:
+        files.check_writable(result(""))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def check_leftovers():
+    """Refuse to start while SLURM jobs of a run that was killed still work in this folder."""
+    try:
+        left = slurm.jobs_of(Path.cwd()) if shutil.which("squeue") else []
+    except InputError:  # who needs SLURM is told when jobs are submitted
+        return
+    if left:
+        listed = ", ".join(f"{job.number} ({job.what})" for job in left[:5])
+        raise WorkflowError(
+            f"{Path.cwd()}: jobs of an earlier run are still in SLURM's queue, {len(left)} in all: {listed}. Expected none, "
+            "because two jobs must not write one file. Wait for their end, or cancel them: `make leftovers CANCEL=yes`; "
+            "trainings go on from their saved state. If a run of another config is at work here: --no-hooks."
+        )
+
+
 def show_to_containers():
     """Let containers see the folders of images and results that lie outside the working folder."""
     files = [*samples["image"], *samples["mask"], *recordings["image"]]
-    own = [SHEET, ROOT / "Snakefile", Path("results/any").resolve()]
+    own = [SHEET] if SHEET else []
+    own += [ROOT / "Snakefile", Path("results/any").resolve(), *members("model.keras")]
     containers.bind([*files, *own], visible=[Path.cwd()])
 
 
@@ -266,5 +396,5 @@ def minutes(base):
 
 
 def get_final_output():
-    """What `snakemake` without a target makes."""
-    return [result("report.html")]
+    """What `snakemake` without a target makes: the report, or the recordings where nothing is trained."""
+    return [result("report.html")] if SHEET else segmented

@@ -6,6 +6,7 @@ rule compare:
         frames=every_model("frames.tsv"),
         curves=every_model("curves.tsv"),
         reliability=every_model("reliability.tsv"),
+        watersheds=every_model("watersheds.tsv"),
         folds="<results>/folds.tsv",
     output:
         scores="<results>/scores.tsv",
@@ -50,6 +51,13 @@ rule compare:
             category="Comparison",
             subcategory="Probabilities",
             labels={"table": "reliability"},
+        ),
+        watersheds=report(
+            "<results>/comparison/watersheds.tsv",
+            caption="../report/watersheds.rst",
+            category="Comparison",
+            subcategory="Watershed",
+            labels={"table": "published, calibrated, learned"},
         ),
     log:
         "<results>/logs/compare.log",
@@ -120,7 +128,10 @@ rule report:
         reliability="<results>/comparison/reliability.tsv",
         leakage="<results>/comparison/leakage.tsv",
         published="<results>/comparison/published.tsv",
+        watersheds="<results>/comparison/watersheds.tsv",
         jobs="<results>/jobs.tsv",
+        accounting="<results>/accounting.tsv",
+        preflight=device_is_known(),
         findings="<results>/check/findings.tsv",
         folds="<results>/folds.tsv",
         samples="<results>/samples.tsv",

@@ -6,6 +6,8 @@ if containers_in_use():
 
 onstart:
     check_containers()
+    check_results_folder()
+    check_leftovers()
 
 
 rule containers:

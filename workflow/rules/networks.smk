@@ -1,6 +1,28 @@
 # The networks: one job a scheme, network, fold and seed.
 
 
+rule preflight:
+    output:
+        "<results>/preflight.json",
+    log:
+        "<results>/logs/preflight.log",
+    benchmark:
+        "<results>/benchmarks/preflight.tsv"
+    container:
+        image("train")
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(10),
+    params:
+        device=lookup(dpath="training/device", within=config),
+        code=code("preflight.py"),
+    message:
+        "Look for a GPU"
+    script:
+        "../scripts/preflight.py"
+
+
 rule train:
     input:
         frames=every_group("frames.tif"),
@@ -9,6 +31,7 @@ rule train:
         folds="<results>/folds.tsv",
         init=first_weights,
         checked=ancient("<results>/check/passed.txt"),
+        preflight=device_is_known(),
     output:
         model="<model>/model.keras",
         history=report(
@@ -75,3 +98,35 @@ rule predict:
         "Predict with {wildcards.network}: {wildcards.scheme} fold {wildcards.fold}, seed {wildcards.seed}"
     script:
         "../scripts/predict.py"
+
+
+# Only on request, for tools of others: `snakemake export`.
+rule export:
+    input:
+        every_model("model.onnx"),
+    localrule: True
+    message:
+        "All models are there as ONNX"
+
+
+rule export_onnx:
+    input:
+        model="<model>/model.keras",
+    output:
+        "<model>/model.onnx",
+    log:
+        "<model>/export.log",
+    benchmark:
+        "<model>/export.benchmark.tsv"
+    container:
+        image("train")
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(15),
+    params:
+        code=code("export_onnx.py"),
+    message:
+        "Export {wildcards.network}: {wildcards.scheme} fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../scripts/export_onnx.py"

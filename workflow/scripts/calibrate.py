@@ -1,27 +1,58 @@
 """Choose the watershed's parameters on the validation frames of one trained network."""
 
+from pathlib import Path
+
 from brightcell import calibration, files, images
 from brightcell.jobs import job
 
 
 def main(validation, truth, samples, parameters_file, table_file, options, log):
-    """Try the config's settings on validation predictions; test frames are never read here."""
+    """Search the config's settings on validation predictions; test frames are never read here.
+
+    Where the network learned the distance to the cell's edge, the watershed from the foreground alone is calibrated
+    too, for the comparison of both.
+    """
+    maps = images.Pages(validation, lambda page: images.split_maps(images.from_uint16(page)))
     samples = files.read_table(samples)
-    maps = {name: images.from_uint16(page) for name, page in images.iterate_stack(validation)}
-    rows = samples[samples["sample"].isin(maps)]
-    truths = images.read_named(truth, rows)
-    score = options["score"]
-    if (rows["mask_type"] != "instances").any() and score not in ("cell_iou", "cell_dice"):
-        log.info("score: cell_iou in place of %s, because the masks do not tell touching cells apart", score)
-        score = "cell_iou"
-    frames = [(truths[name][..., 0], *images.split_maps(page)) for name, page in maps.items()]
-    table = calibration.calibrate(frames, {**options, "score": score})
-    best = table.iloc[0].to_dict()
-    value = best.pop("value")
-    log.info("best of %d settings: %s (%s %.3f on %d frames)", len(table), best, score, value, len(frames))
-    files.write_table(table, table_file)
+    rows = samples[samples["sample"].isin(list(maps))]
+    if (rows["mask_type"] != "instances").any() and options["score"] not in ("cell_iou", "cell_dice"):
+        log.info(
+            "score: cell_iou in place of %s, because the masks do not tell touching cells apart",
+            options["score"],
+        )
+        options = {**options, "score": "cell_iou"}
+    group = rows.set_index("sample")["group"]
+    stacks = {Path(path).parent.name: path for path in truth}
+    labels = {name: images.Pages(stacks[name], lambda page: page) for name in group.unique()}
+
+    def frames():
+        for name, (foreground, distance) in maps.items():
+            yield labels[group[name]][name], foreground, distance
+
+    size = calibration.typical_size(true for true, _, _ in frames())
+    log.info("typical cell: %.1f px from middle to edge, %.0f px² (median of %d)", *size)
+    learned = next(iter(maps.values()))[1] is not None
+    found = {"learned": calibration.calibrate(frames, options, size)} if learned else {}
+    found["foreground"] = calibration.calibrate(frames, options, size, learned=False)
+    for markers, each in found.items():
+        log.info(
+            "markers from the %s: best of %d settings: %s (%s %.3f on %d frames)",
+            "learned distance" if markers == "learned" else "foreground",
+            *(len(each.table), each.parameters, options["score"], each.value, len(maps)),
+        )
+    best = found["learned" if learned else "foreground"]
+    files.write_table(best.table, table_file)
     files.write_json(
-        {"parameters": best, "score": score, "value": value, "frames": len(frames)}, parameters_file
+        {
+            "parameters": best.parameters,
+            "score": options["score"],
+            "value": best.value,
+            "frames": len(maps),
+            "typical_cell": size._asdict(),
+            "markers": "learned" if learned else "foreground",
+            "foreground": {"parameters": found["foreground"].parameters, "value": found["foreground"].value},
+        },
+        parameters_file,
     )
 
 

@@ -4,14 +4,14 @@ import logging
 
 import pandas as pd
 
-from brightcell import published, stats, thresholds
+from brightcell import published, stats, thresholds, watershed_gains
 from brightcell.files import read_table, write_table
 from brightcell.folds import frame_ratios, leaky_schemes
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
 
-TEXT = ("scheme", "network", "sample", "group")
+TEXT = ("scheme", "network", "sample", "group", "variant")
 
 
 def read_all(paths) -> pd.DataFrame:
@@ -21,8 +21,8 @@ def read_all(paths) -> pd.DataFrame:
 
 def main(inputs, outputs, order, draws, confidence, seed, margin) -> None:
     """Write all scores and the tables of the comparison; `order` names the samples as the sheet does."""
-    scores, curves, reliability = (
-        read_all(paths) for paths in (inputs.frames, inputs.curves, inputs.reliability)
+    scores, curves, reliability, watersheds = (
+        read_all(paths) for paths in (inputs.frames, inputs.curves, inputs.reliability, inputs.watersheds)
     )
     folds = read_table(inputs.folds, TEXT)
     drawn = {"draws": draws, "confidence": confidence, "seed": seed}
@@ -37,6 +37,7 @@ def main(inputs, outputs, order, draws, confidence, seed, margin) -> None:
         "published": published.compare_protocols(curves, order),
         "curves": thresholds.average_curves(curves),
         "reliability": thresholds.average_reliability(reliability),
+        "watersheds": watershed_gains.compare_watersheds(watersheds, **drawn),
     }
     for name, table in tables.items():
         write_table(table, getattr(outputs, name))

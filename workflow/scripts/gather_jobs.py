@@ -9,13 +9,14 @@ from brightcell.files import write_table
 from brightcell.jobs import WHERE, job
 
 WILDCARDS = ("scheme", "network", "fold", "seed", "group")
+WHERE_COLUMNS = ("host", "image", "fingerprint", "python", "brightcell", "slurm_job")
 # Columns of Snakemake's benchmark files, by their names here.
 MEASURED = {"seconds": "s", "memory_mb": "max_rss", "cpu_percent": "mean_load"}
 
 
 def read_where(log: Path) -> dict:
     """Read where a job ran off the first lines of its log; empty strings without a log or such a line."""
-    found = dict.fromkeys(("host", "image", "fingerprint", "python", "brightcell"), "")
+    found = dict.fromkeys(WHERE_COLUMNS, "")
     if log.is_file():
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
             if WHERE in line:
@@ -46,7 +47,7 @@ def main(jobs: list[dict], table: str) -> None:
         for each in jobs
         if Path(each["benchmark"]).is_file() or Path(each["log"]).is_file()
     ]
-    columns = ["rule", *WILDCARDS, *MEASURED, "host", "image", "fingerprint", "python", "brightcell"]
+    columns = ["rule", *WILDCARDS, *MEASURED, *WHERE_COLUMNS]
     write_table(pd.DataFrame(rows, columns=columns), table)
 
 

@@ -12,30 +12,31 @@ def main(
 ):
     """Write one stack of maps a role: uint16 pages (height, width, 1 or 2), see `images.to_uint16`.
 
-    `speed` tells the frames and seconds of each role, from file to file.
+    `speed` tells the frames and seconds of each role, from file to file, and what computed: engine and precision.
     """
     recipe = files.read_json(recipe)
     precision = backend.start(threads, device, precision)
-    from brightcell import inference
-    from brightcell.models import load_model
+    from brightcell import stream
+    from brightcell.engines import load_predictor
 
-    network = load_model(model, precision)
     assigned, samples = files.read_table(folds), files.read_table(samples)
-
-    def predicted(rows):
-        for name, frame in images.iterate_named(frames, rows):
-            maps = inference.predict_frame(network.predict_on_batch, frame, recipe, settings)
-            yield name, images.to_uint16(maps)
+    rows_of = {
+        role: rows_in_role(samples, assigned, recipe["scheme"], recipe["fold"], role) for role in outputs
+    }
+    turns = 8 if settings["symmetries"] else 1
+    pixels = turns * sum(int((rows["height"] * rows["width"]).sum()) for rows in rows_of.values())
+    predict = load_predictor(model, precision, settings["engine"], pixels)
 
     timed = {}
     for role, path in outputs.items():
-        rows = rows_in_role(samples, assigned, recipe["scheme"], recipe["fold"], role)
+        rows = rows_of[role]
         start = time.perf_counter()
-        images.write_stack(path, predicted(rows))
+        read = images.iterate_named(frames, rows)
+        images.write_stack(path, stream.predict_pages(predict, read, recipe, settings, len(rows)))
         seconds = time.perf_counter() - start
         timed[role] = {"frames": len(rows), "seconds": round(seconds, 3)}
         log.info("%s: %d frames, %.2f frames/s", role, len(rows), len(rows) / seconds)
-    files.write_json(timed, speed)
+    files.write_json({**timed, "engine": predict.engine, "precision": predict.precision}, speed)
 
 
 if __name__ == "__main__":

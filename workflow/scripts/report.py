@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import files, gallery, images, measure, provenance, report, stats
+from brightcell import accounting, files, gallery, images, measure, provenance, report, sentences, stats
 from brightcell.jobs import job
 from brightcell.tables import RUN, TRUTH
 
@@ -149,7 +149,7 @@ def measure_shapes(scores: pd.DataFrame, samples: pd.DataFrame, labels: list, tr
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
-def describe(recipes: list[dict], scores: pd.DataFrame) -> dict:
+def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = None) -> dict:
     """Tell how the results came to be: when, where, from what, and how to repeat it."""
     trained = recipes[0] if recipes else {}
     machines = [recipe.get("machine") or {} for recipe in recipes]
@@ -177,6 +177,7 @@ def describe(recipes: list[dict], scores: pd.DataFrame) -> dict:
                 for recipe, machine in zip(recipes, machines, strict=True)
             }
         ),
+        **({"GPU": sentences.gpu_sentence(finding)} if finding else {}),
         "training, hours": round(sum(recipe["train_seconds"] for recipe in recipes) / 3600, 2),
         "backend": trained.get("backend", "–"),
         **({"container images": images_used} if images_used else {}),
@@ -208,12 +209,13 @@ def main(inputs, page: str, figures: str, config: dict, dataset: str) -> None:
             *(inputs.findings, inputs.folds, inputs.samples, inputs.baseline),
         )
     )
-    curves, reliability, published, leakage, jobs = (
-        files.read_table(path, (*NAMES, "image", "fingerprint"))
+    curves, reliability, published, leakage, jobs, accounts, watersheds = (
+        files.read_table(path, (*NAMES, "image", "fingerprint", "slurm_job", "job", "runs", "models"))
         if (path := getattr(inputs, name, None))
         else pd.DataFrame()
-        for name in ("curves", "reliability", "published", "leakage", "jobs")
+        for name in ("curves", "reliability", "published", "leakage", "jobs", "accounting", "watersheds")
     )
+    finding = files.read_json(path) if (path := getattr(inputs, "preflight", None)) else None
     recipes = [files.read_json(path) | run_of(path) for path in inputs.recipes]
     speeds = [run_of(path) | files.read_json(path)["test"] for path in inputs.speeds]
     settings = config["report"]
@@ -240,12 +242,14 @@ def main(inputs, page: str, figures: str, config: dict, dataset: str) -> None:
         folds=folds,
         leakage=leakage,
         published=published,
+        watersheds=watersheds,
         samples=samples,
         jobs=summarise_jobs(jobs),
+        accounting=accounting.summarise(accounts) if len(accounts) else accounts,
         gallery=read_gallery(scores, samples, inputs.labels, inputs.frames, inputs.truth, settings["frames"]),
         baseline=mean_over_groups(baseline[baseline["sample"].isin(scores["sample"])]),
         config=config,
-        provenance=describe(recipes, scores),
+        provenance=describe(recipes, scores, finding),
     )
     made = report.figure_tables(data)
     html = report.build(data, made, Path(inputs.template[0]).parent)

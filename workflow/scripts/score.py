@@ -4,24 +4,24 @@ from collections import ChainMap
 from pathlib import Path
 
 from brightcell.errors import InputError
-from brightcell.files import read_table, write_table
-from brightcell.images import Pages, split_maps
+from brightcell.files import read_json, read_table, write_table
+from brightcell.images import Pages, from_uint16, split_maps
 from brightcell.jobs import job
 from brightcell.scoring import score_frames
+from brightcell.watersheds import score_watersheds
 
 
-def main(labels, probabilities, truth, samples, outputs, log, **training) -> None:
-    """Write the four tables of `score_frames` to the paths of their names in `outputs`.
+def main(labels, probabilities, calibration, truth, samples, outputs, log, **training) -> None:
+    """Write the tables of `score_frames` and `score_watersheds` to the paths of their names in `outputs`.
 
-    `probabilities` is the stack of the network's maps, or None where the labels came about without;
-    `training` names scheme, network, fold and seed.
+    `probabilities` is the stack of the network's maps; `training` names scheme, network, fold and seed.
     """
     predicted = Pages(labels)
     table = read_table(samples)
     table = table[table["sample"].isin(list(predicted))]
     groups = set(table["group"])
     labelled = ChainMap(*(Pages(path) for path in truth if Path(path).parent.name in groups))
-    foreground = None if probabilities is None else Pages(probabilities, lambda maps: split_maps(maps)[0])
+    foreground = Pages(probabilities, lambda maps: split_maps(maps)[0])
     try:
         scores = score_frames(labelled, predicted, table, foreground)
     except InputError as error:
@@ -33,7 +33,9 @@ def main(labels, probabilities, truth, samples, outputs, log, **training) -> Non
             "that pixels and boundaries alone can be scored",
             *(len(binary), len(scores.frames), ", ".join(binary[:5]) + (" …" if len(binary) > 5 else "")),
         )
-    for name, scored in scores._asdict().items():
+    probable = Pages(probabilities, lambda maps: from_uint16(split_maps(maps)[0]))
+    watersheds = score_watersheds(labelled, predicted, probable, table, read_json(calibration))
+    for name, scored in (scores._asdict() | {"watersheds": watersheds}).items():
         for position, (column, value) in enumerate(training.items()):
             scored.insert(position, column, value)
         write_table(scored, outputs[name])
@@ -44,6 +46,7 @@ if __name__ == "__main__":
         main(
             snakemake.input.labels,
             snakemake.input.probabilities,
+            snakemake.input.calibration,
             snakemake.input.truth,
             snakemake.input.samples,
             snakemake.output,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brightcell import backend, files, images, provenance
+from brightcell import appearance, backend, files, images, provenance
 from brightcell.errors import InputError
 from brightcell.jobs import job
 from brightcell.roles import rows_in_role
@@ -42,6 +42,15 @@ def load_frames(frames, labels, rows: pd.DataFrame, percentiles) -> list:
         augment.Frame.from_labels(images.normalise(pictures[name], percentiles), truths[name][..., 0])
         for name in rows["sample"]
     ]
+
+
+def describe_training(frames, labels, rows: pd.DataFrame) -> dict:
+    """Tell how the training frames look and how large their cells are, for the recipe."""
+    instances = rows[rows["mask_type"] == "instances"]
+    return appearance.reference(
+        (frame for _, frame in images.iterate_named(frames, rows)),
+        (page[..., 0] for _, page in images.iterate_named(labels, instances)),
+    )
 
 
 def warm_start(model, path: Path) -> None:
@@ -80,7 +89,8 @@ def main(
 ):
     """Train, then write the model, its history and its recipe; all of them or none.
 
-    What a kill leaves behind in the folder `training_state` beside the model is taken up by the next run.
+    What a kill leaves behind in the folder `training_state` beside the model is taken up by the next run. The best
+    weights stay there: where the model is lost, because a later job of its SLURM job failed, it is not trained again.
     """
     samples = files.read_table(samples)
     assigned = files.read_table(folds)
@@ -168,9 +178,10 @@ def main(
         "precision": precision,
         "backend": keras.backend.backend(),
         "device": "gpu" if backend.has_gpu() else "cpu",
-        "threads": threads,
+        "threads": backend.allotted(threads),
         "percentiles": list(params.percentiles),
         "working_pixel_size_um": pixel_um if math.isfinite(pixel_um) else None,
+        "training_data": describe_training(frames, labels, rows["train"]),
         "train_frames": len(training_frames),
         "validate_frames": len(validation_frames),
         "versions": provenance.versions("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy"),
@@ -178,7 +189,7 @@ def main(
     }
     files.write_table(history, history_file)
     files.write_json(recipe, recipe_file)
-    checkpoint.remove()
+    checkpoint.finish()
 
 
 if __name__ == "__main__":

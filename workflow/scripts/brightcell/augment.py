@@ -1,8 +1,9 @@
-"""Draw training patches: one random affine warp for the image and its labels, then changes of light.
+"""Draw training patches at random: which piece of which frame, through which warp, in which light.
 
-The geometry is the study's (rotation, shift, shear, zoom, flips, reflected edges), with two of its faults
-mended: labels are warped by nearest neighbour, so that cells do not grow, and nothing is drawn at
-random from validation or test frames.
+What is drawn here are numbers and crops, on the host; `warping.make_patches` turns them into pictures and targets
+on the device. The geometry is the study's (rotation, shift, shear, zoom, flips, reflected edges), with two of its
+faults mended: labels are warped by nearest neighbour, so that cells do not grow, and nothing is drawn at random from
+validation or test frames.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ class Frame:
     """A frame to train on.
 
     image : float32 (height, width, channels), normalised; labels : int32 (height, width);
-    distance : float32 (height, width), see `normalised_distance`; cells : int (pixels, 2), where cells are.
+    distance : float32 (height, width), see `normalised_distance`; cells : int (pixels,), where cells are, counted
+    along the rows.
     """
 
     image: np.ndarray
@@ -27,7 +29,8 @@ class Frame:
     @classmethod
     def from_labels(cls, image: np.ndarray, labels: np.ndarray) -> "Frame":
         """Compute what the labels imply."""
-        return cls(image, labels, normalised_distance(labels), np.argwhere(labels > 0))
+        kind = np.int32 if labels.size < 2**31 else np.int64
+        return cls(image, labels, normalised_distance(labels), np.flatnonzero(labels).astype(kind))
 
 
 def normalised_distance(labels: np.ndarray) -> np.ndarray:
@@ -56,73 +59,99 @@ def normalised_distance(labels: np.ndarray) -> np.ndarray:
 def random_matrix(rng: np.random.Generator, settings: dict) -> np.ndarray:
     """Draw the 2 × 2 matrix that takes offsets in the patch to offsets in the frame.
 
-    settings: rotation (± degrees), shear (± degrees), zoom (± share, each axis), flip (both ways).
+    settings: rotation (± degrees), shear (± degrees), zoom (± share, each axis by itself), scale (share, both axes
+    alike: from 1 / (1 + scale) to 1 + scale), flip (both ways).
     """
     angle = np.deg2rad(rng.uniform(-1, 1) * settings["rotation"])
     shear = np.deg2rad(rng.uniform(-1, 1) * settings["shear"])
     zoom = 1 + rng.uniform(-1, 1, 2) * settings["zoom"]
     flip = rng.choice([-1.0, 1.0], 2) if settings["flip"] else np.ones(2)
+    scale = (1 + settings["scale"]) ** rng.uniform(-1, 1) if settings["scale"] else 1
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return rotation @ np.array([[1, -np.sin(shear)], [0, np.cos(shear)]]) @ np.diag(zoom * flip)
-
-
-def warp(plane: np.ndarray, matrix: np.ndarray, centre: np.ndarray, patch: int, order: int) -> np.ndarray:
-    """Cut a (patch, patch) window around `centre` from (height, width) through an affine matrix.
-
-    order 0 is nearest neighbour (labels), 1 bilinear (images); beyond the frame the image is reflected.
-    """
-    offset = centre - matrix @ np.full(2, (patch - 1) / 2)
-    return ndimage.affine_transform(plane, matrix, offset, (patch, patch), order=order, mode="reflect")
+    return rotation @ np.array([[1, -np.sin(shear)], [0, np.cos(shear)]]) @ np.diag(zoom * flip * scale)
 
 
 def random_centre(
     frame: Frame, patch: int, shift: float, on_cell: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw the patch's centre: anywhere, or on a cell's pixel, inside the frame as far as it is large enough."""
+    """Draw the patch's centre: anywhere, or near a cell's pixel, inside the frame as far as it is large enough."""
     size = np.array(frame.labels.shape)
     if on_cell and len(frame.cells):
-        centre = frame.cells[rng.integers(len(frame.cells))] + rng.uniform(-0.25, 0.25, 2) * patch
+        pixel = frame.cells[rng.integers(len(frame.cells))]
+        centre = np.array(np.unravel_index(pixel, frame.labels.shape)) + rng.uniform(-0.25, 0.25, 2) * patch
     else:
         centre = rng.uniform(0, 1, 2) * (size - 1)
     half = np.minimum(patch, size) / 2
     return np.clip(centre, half - 0.5, size - half - 0.5) + rng.uniform(-1, 1, 2) * shift * patch
 
 
-def change_light(image: np.ndarray, rng: np.random.Generator, settings: dict) -> np.ndarray:
-    """Change gamma, contrast, sharpness and noise of a normalised patch (float32), each by its own strength."""
+def random_light(shape: tuple[int, int, int], settings: dict, rng: np.random.Generator) -> dict:
+    """Draw changes of light for a patch of (height, width, channels); only those with a strength are in the result.
+
+    gamma : float, an exponent; contrast : float (2,), gain and lift; blur : float32 (height, height), a matrix that
+    smooths along an axis as a Gaussian does; noise : float32 of `shape`, to be added.
+    """
+    drawn = {}
     if settings["gamma"]:
-        image = np.sign(image) * np.abs(image) ** np.exp(rng.uniform(-1, 1) * settings["gamma"])
+        drawn["gamma"] = np.float32(np.exp(rng.uniform(-1, 1) * settings["gamma"]))
     if settings["contrast"]:
         gain, lift = np.exp(rng.uniform(-1, 1) * settings["contrast"]), rng.uniform(-0.5, 0.5)
-        image = (image - 0.5) * gain + 0.5 + lift * settings["contrast"]
-    if settings["blur"] and rng.uniform() < 0.5:
-        sigma = rng.uniform(0, settings["blur"])
-        image = ndimage.gaussian_filter(image, (sigma, sigma, 0))
+        drawn["contrast"] = np.array([gain, lift * settings["contrast"]], np.float32)
+    if settings["blur"]:
+        sigma, sharp = rng.uniform(0, settings["blur"]), rng.uniform() < 0.5
+        still = np.eye(shape[0], dtype=np.float32)
+        drawn["blur"] = still if sharp else ndimage.gaussian_filter1d(still, sigma, axis=0)
     if settings["noise"]:
-        image = image + rng.normal(0, rng.uniform(0, settings["noise"]), image.shape)
-    return image.astype(np.float32)
+        strength = np.float32(rng.uniform(0, settings["noise"]))
+        drawn["noise"] = rng.standard_normal(shape, dtype=np.float32) * strength
+    return drawn
 
 
-def draw_patch(
-    frame: Frame, patch: int, outputs: int, settings: dict, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one patch: image float32 (patch, patch, channels), target float32 (patch, patch, outputs)."""
-    matrix = random_matrix(rng, settings)
-    centre = random_centre(frame, patch, settings["shift"], rng.uniform() < 0.5, rng)
-    channels = [warp(channel, matrix, centre, patch, order=1) for channel in np.moveaxis(frame.image, -1, 0)]
-    target = [warp(frame.labels, matrix, centre, patch, order=0) > 0]
-    if outputs == 2:
-        target.append(warp(frame.distance, matrix, centre, patch, order=1))
-    return change_light(np.stack(channels, -1), rng, settings), np.stack(target, -1).astype(np.float32)
+def crop_shape(frames: list[Frame], patch: int, settings: dict) -> tuple[int, int]:
+    """Return height and width of the largest piece of a frame that a patch can come from."""
+    angle = np.deg2rad(min(settings["rotation"], 45))
+    stretch = (1 + settings["zoom"]) * (1 + settings["scale"]) * (1 + np.sin(np.deg2rad(settings["shear"])))
+    side = (patch + 2 * settings["elastic_px"]) * stretch * (np.cos(angle) + np.sin(angle)) + 4
+    largest = np.max([frame.labels.shape for frame in frames], axis=0)
+    return tuple(int(min(np.ceil(side), whole)) for whole in largest)
 
 
 def draw_batch(
     frames: list[Frame], batch_size: int, patch: int, outputs: int, settings: dict, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a batch: frames at random, half of the patches on cells; see `draw_patch`."""
-    patches = [
-        draw_patch(frames[rng.integers(len(frames))], patch, outputs, settings, rng)
-        for _ in range(batch_size)
-    ]
-    images, targets = zip(*patches, strict=True)
-    return np.stack(images), np.stack(targets)
+) -> dict[str, np.ndarray]:
+    """Draw a batch: frames at random, half of the patches near cells. `warping.make_patches` makes it.
+
+    Returns arrays, one row a patch: planes float32 (batch, height, width, channels + outputs), the crops, with the
+    distance (for two outputs) and the labels behind the image's channels; corner and size int32 (batch, 2), where
+    the crop begins in its frame, and the frame's size; centre float32 (batch, 2), the patch's in the crop; matrix
+    float32 (batch, 2, 2); bend float32 (batch, knots, knots, 2), in pixels, with elastic_px; and what
+    `random_light` drew. Same generator, same batch.
+    """
+    height, width = crop_shape(frames, patch, settings)
+    channels = frames[0].image.shape[-1]
+    planes = np.zeros((batch_size, height, width, channels + outputs), np.float32)
+    drawn = []
+    for plane in planes:
+        frame = frames[rng.integers(len(frames))]
+        size = np.array(frame.labels.shape)
+        matrix = random_matrix(rng, settings)
+        centre = random_centre(frame, patch, settings["shift"], rng.uniform() < 0.5, rng)
+        corner = np.clip(np.rint(centre - [height / 2, width / 2]), 0, np.maximum(size - [height, width], 0))
+        top, left = corner.astype(int)
+        inside = plane[: size[0] - top, : size[1] - left]
+        window = (slice(top, top + height), slice(left, left + width))
+        inside[..., :channels] = frame.image[window]
+        if outputs == 2:
+            inside[..., channels] = frame.distance[window]
+        inside[..., -1] = frame.labels[window]
+        values = {
+            "corner": corner.astype(np.int32),
+            "size": size.astype(np.int32),
+            "centre": (centre - corner).astype(np.float32),
+            "matrix": matrix.astype(np.float32),
+        }
+        if settings["elastic_px"]:
+            knots = 3 + max(1, int(patch / settings["elastic_scale_px"]))
+            values["bend"] = rng.uniform(-1, 1, (knots, knots, 2)).astype(np.float32) * settings["elastic_px"]
+        drawn.append(values | random_light((patch, patch, channels), settings, rng))
+    return {"planes": planes} | {key: np.stack([values[key] for values in drawn]) for key in drawn[0]}

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ logger = logging.getLogger("brightcell")
 
 def start(threads: int, device: str, precision: str, deterministic: bool = False) -> str:
     """Prepare the backend, see to the device that the config wants, and return the dtype policy, logged."""
+    threads = allotted(threads)
     prepare(threads, device)
     require(device)
     if deterministic:
@@ -26,11 +27,22 @@ def start(threads: int, device: str, precision: str, deterministic: bool = False
     return policy
 
 
+def allotted(threads: int) -> int:
+    """Take no more threads than a job was given cores: SLURM may give fewer than the rule asks for.
+
+    More threads than cores make a network several times slower.
+    """
+    given = [threads, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads]
+    slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return max(1, min([*given, int(slurm)] if slurm.isdigit() else given))
+
+
 def prepare(threads: int, device: str = "auto") -> None:
     """Tell the backend, before its first import, how many threads and which device it may take.
 
     The backend is TensorFlow unless the environment variable KERAS_BACKEND names another. device `cpu` hides
-    every GPU from it.
+    every GPU from it; else it takes those that CUDA_VISIBLE_DEVICES leaves it, which SLURM sets to a job's own, and of
+    their memory no more than it needs.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -89,6 +101,23 @@ def has_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+def gpu_names() -> list[str]:
+    """Name the models of the GPUs that Keras' backend sees."""
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if name == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices() if device.platform == "gpu"]
+    if name == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    return [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in found]
+
+
 def require(device: str) -> None:
     """Raise InputError where the config wants a GPU and none is seen."""
     if device == "gpu" and not has_gpu():
@@ -111,6 +140,22 @@ def make_deterministic() -> None:
         torch.use_deterministic_algorithms(True)
     elif backend == "jax":
         os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+
+
+def compiled(function: Callable) -> Callable:
+    """Compile a function of tensors of fixed shapes by XLA; on PyTorch, run it as it is, without gradients."""
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if name == "jax":
+        import jax
+
+        return jax.jit(function)
+    if name == "torch":
+        import torch
+
+        return torch.no_grad()(function)
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True, autograph=False)
 
 
 @contextmanager

@@ -1,40 +1,198 @@
-"""Choose the watershed's parameters on validation frames."""
+"""Choose the watershed's parameters on validation frames: a coarse grid, then finer steps around the best."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from . import instances, metrics
+from . import heights, images, instances
+from .matching import match_cells
+from .metrics import METRICS, cell_scores, pixel_scores
+
+logger = logging.getLogger("brightcell")
+
+LISTS = {
+    "threshold": "thresholds",
+    "smoothing": "smoothing",
+    "depth": "depth",
+    "minimum_area": "minimum_area",
+}
+COLUMNS = ("threshold", "smoothing_px", "depth", "minimum_area_px", "value", "round")
+
+Maps = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""Truth labels, foreground, and the distance to the cell's edge or None; all (height, width)."""
 
 
-def settings_to_try(options: dict) -> Iterator[dict]:
-    """Yield every combination of the config's `watershed` lists as keyword arguments of `label_cells`."""
-    keys = {"threshold": "thresholds"} | {key: key for key in ("smoothing_px", "depth", "minimum_area_px")}
-    for values in product(*(options[key] for key in keys.values())):
-        yield dict(zip(keys, values, strict=True))
+class Size(NamedTuple):
+    """The typical cell: medians over `cells` of the distance from middle to edge (px) and of the area (px)."""
+
+    radius_px: float
+    area_px: float
+    cells: int
+
+
+def typical_size(truths: Iterable[np.ndarray]) -> Size:
+    """Measure the typical cell of label images (height, width); cells cut by the border count if there are no others.
+
+    Without any cell a radius of 10 px and the disc's area are taken.
+    """
+    measured = [_measure(labels) for labels in truths]
+    radius, area, cut = (np.concatenate(parts) for parts in zip(*measured, strict=True))
+    if not len(radius):
+        logger.warning("no cell on the validation frames: lengths are taken for cells of 20 px across")
+        return Size(10.0, 314.0, 0)
+    chosen = ~cut if not cut.all() else cut
+    return Size(float(np.median(radius[chosen])), float(np.median(area[chosen])), int(chosen.sum()))
+
+
+def _measure(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Radius (px), area (px) and whether it is cut by the border, of every cell."""
+    inside = labels > 0
+    distance = heights.distance_to_background(inside & ~images.outlines(labels)) + 1
+    ids, cell = np.unique(labels[inside], return_inverse=True)
+    radius = np.zeros(len(ids))
+    np.maximum.at(radius, cell, distance[inside])
+    edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return radius, np.bincount(cell, minlength=len(ids)), np.isin(ids, edges)
+
+
+def in_pixels(setting: dict, size: Size, learned: bool) -> dict:
+    """Turn a setting relative to the typical cell into keyword arguments of `instances.label_cells`.
+
+    threshold and depth stay, smoothing is a share of the radius, minimum_area one of the area; without a `learned`
+    distance the radius itself is an argument too.
+    """
+    parameters = {
+        "threshold": round(setting["threshold"], 4),
+        "smoothing_px": round(setting["smoothing"] * size.radius_px, 2),
+        "depth": round(setting["depth"], 4),
+        "minimum_area_px": round(setting["minimum_area"] * size.area_px),
+    }
+    return parameters if learned else parameters | {"radius_px": round(size.radius_px, 2)}
+
+
+def coarse(options: dict) -> list[dict]:
+    """List every combination of the config's `watershed` lists."""
+    values = (sorted(options[name]) for name in LISTS.values())
+    return [dict(zip(LISTS, each, strict=True)) for each in product(*values)]
+
+
+def finer(best: dict, tried: Iterable[dict]) -> list[dict]:
+    """List settings half way from the best one to the nearest values tried.
+
+    Depth and least area, which need no new flood, are combined with everything; threshold and smoothing with the best
+    of each other.
+    """
+    tried = list(tried)
+    steps = {}
+    for name in LISTS:
+        values = sorted({setting[name] for setting in tried})
+        at = values.index(best[name])
+        beside = values[max(0, at - 1) : at] + values[at + 1 : at + 2]
+        steps[name] = [best[name], *((best[name] + value) / 2 for value in beside)]
+    floods = [(t, best["smoothing"]) for t in steps["threshold"]]
+    floods += [(best["threshold"], s) for s in steps["smoothing"][1:]]
+    found = [
+        dict(zip(LISTS, (*flood, depth, area), strict=True))
+        for flood, depth, area in product(floods, steps["depth"], steps["minimum_area"])
+    ]
+    return [setting for setting in found if setting not in tried]
+
+
+class Calibration(NamedTuple):
+    """What was chosen: keyword arguments of `instances.label_cells`, their score, and all that was tried.
+
+    `table` has `COLUMNS`, the best setting first, of equal ones the first tried; `round` is 0 for the coarse grid.
+    """
+
+    parameters: dict
+    value: float
+    table: pd.DataFrame
+
+
+def calibrate(
+    frames: Callable[[], Iterable[Maps]], options: dict, size: Size, learned: bool = True
+) -> Calibration:
+    """Choose the setting with the best mean score over validation frames.
+
+    Parameters
+    ----------
+    frames : callable
+        Gives the frames anew each time; one is held at a time.
+    options : dict
+        The config's `watershed`: score, the lists of the coarse grid, and `refinements`, how often the steps are
+        halved around the best.
+    size : Size
+        Of the typical cell, see `typical_size`.
+    learned : bool
+        Whether markers come from the frames' distance, else from the foreground alone.
+    """
+    tried, rows, best = [], [], 0
+    for number in range(options["refinements"] + 1):
+        settings = finer(tried[best], tried) if number else coarse(options)
+        if not settings:
+            break
+        parameters = [in_pixels(setting, size, learned) for setting in settings]
+        values = [
+            score_settings(truth, foreground, distance if learned else None, parameters, options["score"])
+            for truth, foreground, distance in frames()
+        ]
+        tried += settings
+        for each, value in zip(parameters, np.mean(values, axis=0), strict=True):
+            rows.append({**each, "value": float(value), "round": number})
+        best = max(range(len(rows)), key=lambda index: rows[index]["value"])
+    table = pd.DataFrame(rows)[list(COLUMNS)]
+    table = table.sort_values("value", ascending=False, kind="stable", ignore_index=True)
+    parameters = {name: value for name, value in rows[best].items() if name not in ("value", "round")}
+    return Calibration(parameters, rows[best]["value"], table)
+
+
+def score_settings(
+    truth: np.ndarray,
+    foreground: np.ndarray,
+    distance: np.ndarray | None,
+    parameters: list[dict],
+    score: str,
+) -> list[float]:
+    """Score the cells of one frame for every keyword arguments of `instances.label_cells`.
+
+    Each height map is flooded once, and equal cells are scored once.
+    """
+    values = [np.nan] * len(parameters)
+    for members in _alike(parameters, "threshold"):
+        masks = {}
+        for area in sorted({parameters[index]["minimum_area_px"] for index in members}):
+            mask, holes = instances.find_foreground(foreground, parameters[members[0]]["threshold"], area)
+            masks.setdefault(int(mask.sum()), (mask, holes, []))[2].extend(
+                index for index in members if parameters[index]["minimum_area_px"] == area
+            )
+        for mask, holes, same in masks.values():
+            flat = instances.height_map(mask, distance, 0, parameters[members[0]].get("radius_px"), 0)
+            for flooded in _alike([parameters[index] for index in same], "smoothing_px"):
+                chosen = [same[index] for index in flooded]
+                height = heights.smooth(flat, parameters[chosen[0]]["smoothing_px"])
+                floods, known = list(instances.flood(mask, height)), {}
+                for index in chosen:
+                    least = parameters[index]["depth"], parameters[index]["minimum_area_px"]
+                    key = tuple(basins.join(*least).tobytes() for _, basins in floods)
+                    if key not in known:
+                        labels = instances.draw_cells(mask.shape, floods, holes, *least)
+                        known[key] = frame_score(truth, labels, score)
+                    values[index] = known[key]
+    return values
+
+
+def _alike(parameters: list[dict], name: str) -> Iterator[list[int]]:
+    """Give the positions of the parameters that have the same value of `name`, value by value."""
+    for value in dict.fromkeys(each[name] for each in parameters):
+        yield [index for index, each in enumerate(parameters) if each[name] == value]
 
 
 def frame_score(truth: np.ndarray, labels: np.ndarray, score: str) -> float:
     """Score one frame: an instance score where `score` is one, else a pixel score."""
-    if score in ("cell_iou", "cell_dice"):
-        return metrics.pixel_scores(truth > 0, labels > 0)[score]
-    return metrics.instance_scores(truth, labels)[score]
-
-
-def calibrate(frames: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]], options: dict) -> pd.DataFrame:
-    """Try every setting on (truth labels, foreground, distance or None) of validation frames.
-
-    Returns a row a setting: threshold, smoothing_px, depth, minimum_area_px and `value`, the mean of
-    `options["score"]` over frames; the best row first, of equal ones the first tried.
-    """
-    rows = []
-    for setting in settings_to_try(options):
-        values = [
-            frame_score(truth, instances.label_cells(foreground, distance, **setting), options["score"])
-            for truth, foreground, distance in frames
-        ]
-        rows.append({**setting, "value": float(np.nanmean(values))})
-    table = pd.DataFrame(rows)
-    return table.sort_values("value", ascending=False, kind="stable", ignore_index=True)
+    if METRICS[score].needs_instances:
+        return cell_scores(match_cells(truth, labels))[score]
+    return pixel_scores(truth, labels)[score]

@@ -1,14 +1,14 @@
 """Keep the state of a training on disk, so that a killed one goes on from where it was.
 
 A folder holds `state.npz` (network, optimiser, random state, progress), the weights of the best epoch so far, and
-`owner.json`, which says which job writes there. Nothing in it is a pickle.
+`owner.json`, which says which job writes there. Nothing in it is a pickle. Of a finished training the progress and
+the best weights stay: should its results be lost, they are written again without training.
 """
 
 import hashlib
 import json
 import logging
 import os
-import shutil
 import signal
 import socket
 import uuid
@@ -22,7 +22,7 @@ import numpy as np
 from keras import ops
 
 from . import files
-from .errors import InputError
+from .errors import InputError, TakenOver
 
 logger = logging.getLogger("brightcell")
 
@@ -35,7 +35,8 @@ class Progress:
     """How far a training has come.
 
     step : steps done in all; history : a row an epoch; best, best_epoch : the lowest validation loss and its epoch;
-    seconds : time spent on the epoch that is not finished.
+    seconds, total : time spent on the epoch that is not finished, and the sum of its steps' losses; finished : whether
+    the training is.
     """
 
     step: int = 0
@@ -43,6 +44,8 @@ class Progress:
     best: float = float("inf")
     best_epoch: int = 0
     seconds: float = 0.0
+    total: float = 0.0
+    finished: bool = False
 
 
 def fingerprint(settings: dict, arrays: list[np.ndarray]) -> dict[str, str]:
@@ -84,7 +87,7 @@ class Checkpoint:
         files.write_json(owner, self.folder / OWNER)
 
     def check_owner(self) -> None:
-        """Raise InputError where another job has opened the folder since."""
+        """Raise TakenOver where another job has opened the folder since."""
         try:
             owner = files.read_json(self.folder / OWNER)
         except FileNotFoundError:
@@ -92,7 +95,7 @@ class Checkpoint:
         if owner.get("token") != self.token:
             job = f"SLURM job {owner['job']}, " if owner.get("job") else ""
             by = f"{job}process {owner['process']} on {owner['host']}" if owner else "another job"
-            raise InputError(
+            raise TakenOver(
                 f"{self.folder}: this training was taken over by {by}. Expected one job at a time; this one stops here, "
                 "and writes nothing more."
             )
@@ -118,7 +121,7 @@ class Checkpoint:
         """Bring a compiled model to the saved state; returns the progress and the best weights so far.
 
         Where there is no state, or one of another training or a damaged one (both told in the log), nothing is
-        changed and the progress is that of the start.
+        changed and the progress is that of the start. Of a finished training only progress and weights are returned.
         """
         path = self.folder / STATE
         if not path.exists():
@@ -136,7 +139,7 @@ class Checkpoint:
             if progress.best_epoch:
                 with np.load(self._best(progress.best_epoch)) as content:
                     best = [content[f"arr_{index}"] for index in range(len(content.files))]
-            variables = _variables(model)
+            variables = [] if progress.finished else _variables(model)
             if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
                 raise ValueError("variables of other shapes")
         except Exception as error:
@@ -146,9 +149,14 @@ class Checkpoint:
             variable.assign(value)
         return progress, best
 
-    def remove(self) -> None:
-        """Delete the folder: the training is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def finish(self) -> None:
+        """Reduce the state to the progress and the best weights: the training is finished."""
+        self.check_owner()
+        with np.load(self.folder / STATE) as content:
+            about = json.loads(str(content["about"]))
+        about["progress"]["finished"] = True
+        with files.whole(self.folder / STATE) as temporary:
+            np.savez(temporary, about=np.array(json.dumps(about)))
 
     def _best(self, epoch: int) -> Path:
         return self.folder / f"best-{epoch}.npz"

@@ -1,5 +1,7 @@
-"""Write charts with few bytes: plain JSON, rounded, what several figures share only once."""
+"""Write what pages hold with few bytes: plain JSON, rounded, what several figures share only once."""
 
+import base64
+import hashlib
 import json
 
 from markupsafe import Markup
@@ -68,3 +70,8 @@ def script_json(content: object) -> Markup:
     """Write JSON for a <script> element, from which no text can break out."""
     written = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return Markup(written.replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def digest(script: str) -> str:
+    """Give the hash by which the page's Content-Security-Policy admits a script."""
+    return base64.b64encode(hashlib.sha256(str(script).encode("utf-8")).digest()).decode("ascii")

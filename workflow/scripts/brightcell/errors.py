@@ -1,4 +1,7 @@
-"""The one exception that a user is meant to read."""
+"""The exceptions that a user is meant to read, and a guess at what was meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class InputError(Exception):
@@ -6,3 +9,18 @@ class InputError(Exception):
 
     The rules' scripts show the message alone, without a traceback.
     """
+
+
+class TakenOver(InputError):
+    """Another job works on the same result; this one must leave without touching anything."""
+
+
+def nearest(word: object, words: Iterable[str]) -> str | None:
+    """Return the most similar of `words`, or None if none is similar; capitals do not matter.
+
+    >>> nearest("Batchsize", ["batch_size", "patch"])
+    'batch_size'
+    """
+    spellings = {each.lower(): each for each in words}
+    found = difflib.get_close_matches(str(word).lower(), spellings, n=1)
+    return spellings[found[0]] if found else None

@@ -2,11 +2,32 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+
+from .errors import InputError
+
+ROOM = 1024**2  # bytes that a folder must have room for before work begins
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raise InputError unless files can be made in a folder, or in its parents where it is not there yet."""
+    folder = Path(folder)
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=existing, prefix=".brightcell") as file:
+            file.write(bytes(ROOM))
+            file.flush()
+    except OSError as error:
+        raise InputError(
+            f"{folder}: no results can be written there ({existing.absolute()}: {error.strerror}). Expected a folder "
+            f"that you may write to, with room: mend the disk or its permissions, or run in a copy of the project "
+            "elsewhere."
+        ) from error
 
 
 @contextmanager

@@ -145,18 +145,24 @@ def outline_path(labels: np.ndarray, ids: list[int] | None = None) -> str:
     >>> outline_path(np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]]))
     'M6 8l-2 -2l2 -2l2 2z'
     """
+    return "".join(outline_paths(labels, ids).values())
+
+
+def outline_paths(labels: np.ndarray, ids: list[int] | None = None) -> dict[int, str]:
+    """Draw the outline of each cell of a label image as a path of its own, see `outline_path`; by its number."""
     # numbered from 1 without gaps: the boxes of a label image are a list as long as its largest number
     values, numbered = np.unique(np.pad(labels, 1), return_inverse=True)
     wanted = set(values.tolist()) if ids is None else set(ids)
-    paths = []
+    paths = {}
     for number, box in enumerate(ndimage.find_objects(numbered), start=1):
         if values[number] not in wanted:
             continue
         rows, columns = (slice(side.start - 1, side.stop + 1) for side in box)
-        for contour in measure.find_contours((numbered[rows, columns] == number).astype(float), 0.5):
-            # contours count from pixel centres, paths from the corner; the padding moves both by one
-            paths.append(_path(contour[:-1] + np.array([rows.start - 0.5, columns.start - 0.5])))
-    return "".join(paths)
+        contours = measure.find_contours((numbered[rows, columns] == number).astype(float), 0.5)
+        # contours count from pixel centres, paths from the corner; the padding moves both by one
+        corner = np.array([rows.start - 0.5, columns.start - 0.5])
+        paths[int(values[number])] = "".join(_path(contour[:-1] + corner) for contour in contours)
+    return paths
 
 
 def _path(points: np.ndarray) -> str:

@@ -4,8 +4,11 @@ A *stack file* is a TIFF with one page a sample, in order; the sample's name is 
 description. Pages may differ in size. Fiji opens it as a stack, `read_stack` as a dictionary.
 """
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +21,60 @@ from .errors import InputError
 from .files import whole
 
 LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
+TILE = 256  # side in pixels of the squares of a page that is written as it is made
+MEASURED = 2**25  # pixels of a frame whose percentiles are measured exactly, if it is not of integers
+
+logger = logging.getLogger("brightcell")
 
 
-def write_stack(path: str | Path, pages: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write (name, array) pairs as a stack file; arrays are (height, width[, channels]).
+@dataclass(frozen=True)
+class Bands:
+    """An array that is not in memory: its shape and dtype, and an iterator of its rows, some at a time, from the top."""
 
-    A single channel is stored as (height, width); `np.atleast_3d` brings it back.
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    rows: Iterator[np.ndarray]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    def tiles(self, side: int) -> Iterator[np.ndarray]:
+        """Yield the array as squares, row after row of them; filled up with 0 at the right and the lower edge."""
+        wide, rest = -(-self.shape[1] // side) * side, self.shape[2:]
+        canvas, filled, start = np.zeros((side, wide, *rest), self.dtype), 0, 0
+        for band in self.rows:
+            start += len(band)
+            while len(band):
+                part = band[: side - filled]
+                canvas[filled : filled + len(part), : self.shape[1]] = part.reshape(-1, self.shape[1], *rest)
+                filled, band = filled + len(part), band[len(part) :]
+                if filled == side or (start == self.shape[0] and not len(band)):
+                    canvas[filled:] = 0
+                    yield from (canvas[:, left : left + side].copy() for left in range(0, wide, side))
+                    filled = 0
+
+
+@contextmanager
+def stack_writer(path: str | Path) -> Iterator[Callable[[str, np.ndarray | Bands], None]]:
+    """Open a stack file for writing; the block is given a function of (name, array or Bands) that adds a page.
+
+    Arrays are (height, width[, channels]). A single channel is stored as (height, width); `np.atleast_3d` brings it back.
     """
     with whole(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=True) as writer:
-        for name, array in pages:
-            if array.ndim == 3 and array.shape[-1] == 1:
+
+        def write(name: str, array: np.ndarray | Bands) -> None:
+            streamed = {}
+            if isinstance(array, Bands):
+                if array.ndim == 3 and array.shape[-1] == 1:
+                    array = replace(array, shape=array.shape[:2])
+                streamed = {"shape": array.shape, "dtype": array.dtype, "tile": (TILE, TILE)}
+            elif array.ndim == 3 and array.shape[-1] == 1:
                 array = array[..., 0]
             writer.write(
-                array,
+                array.tiles(TILE) if streamed else array,
+                **streamed,
                 description=name,
                 metadata=None,
                 compression="zlib",
@@ -38,6 +82,15 @@ def write_stack(path: str | Path, pages: Iterable[tuple[str, np.ndarray]]) -> No
                 photometric="rgb" if array.ndim == 3 and array.shape[-1] == 3 else "minisblack",
                 planarconfig="contig" if array.ndim == 3 else None,
             )
+
+        yield write
+
+
+def write_stack(path: str | Path, pages: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Write (name, array) pairs as a stack file, see `stack_writer`."""
+    with stack_writer(path) as write:
+        for name, array in pages:
+            write(name, array)
 
 
 def iterate_stack(path: str | Path, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
@@ -76,6 +129,12 @@ class Pages(Mapping):
 
     def __len__(self) -> int:
         return len(self._pages)
+
+    def __enter__(self) -> "Pages":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
 
 def iterate_named(paths: Iterable[str | Path], rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
@@ -154,14 +213,56 @@ def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return labels[np.ix_(rows, columns)]
 
 
+def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring a map of real numbers to (height, width), bilinear; float32."""
+    if values.shape == tuple(shape):
+        return values
+    return transform.resize(values, shape, order=1, mode="edge", anti_aliasing=False).astype(np.float32)
+
+
 def normalise(image: np.ndarray, percentiles: tuple[float, float] = (0.5, 99.5)) -> np.ndarray:
     """Bring a frame (height, width, channels) to about 0..1 by two percentiles of each channel; float32.
 
     A constant channel becomes zero. The frame is measured whole: crops of it use the same numbers.
     """
-    image = image.astype(np.float32)
-    low, high = np.percentile(image, percentiles, axis=(0, 1))
-    return (image - low.astype(np.float32)) / np.maximum(high - low, 1e-6).astype(np.float32)
+    low, span = grey_range(image, percentiles)
+    return (image.astype(np.float32) - low) / span
+
+
+def grey_range(image: np.ndarray, percentiles: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the grey value that becomes 0 and the range that becomes 1 in `normalise`, float32 (channels,) each.
+
+    Exact for 8 and 16 bits, through histograms. Of other frames with more than `MEASURED` pixels only every n-th row
+    and column is looked at, so that memory stays small.
+    """
+    image = np.atleast_3d(image)
+    if image.dtype in (np.uint8, np.uint16) and image.size:
+        low, high = _integer_percentiles(image, percentiles)
+    else:
+        step = math.ceil(math.sqrt(image.shape[0] * image.shape[1] / MEASURED))
+        if step > 1:
+            logger.info("percentiles of the grey values: measured in every %dth row and column", step)
+        low, high = np.percentile(image[::step, ::step].astype(np.float32), percentiles, axis=(0, 1))
+    return low.astype(np.float32), np.maximum(high - low, 1e-6).astype(np.float32)
+
+
+def _integer_percentiles(image: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
+    """What np.percentile(image, percentiles, axis=(0, 1)) gives for unsigned integers, without sorting copies."""
+    height, width, channels = image.shape
+    bins = int(np.iinfo(image.dtype).max) + 1
+    result = np.empty((len(percentiles), channels))
+    rows = max(1, 2**22 // width)
+    for channel in range(channels):
+        counts = np.zeros(bins, np.int64)
+        for top in range(0, height, rows):
+            counts += np.bincount(image[top : top + rows, :, channel].ravel(), minlength=bins)
+        upto = np.cumsum(counts)
+        place = np.asarray(percentiles) / 100 * (height * width - 1)
+        below, above = (
+            np.searchsorted(upto, side, side="right") for side in (np.floor(place), np.ceil(place))
+        )
+        result[:, channel] = below + (above - below) * (place - np.floor(place))
+    return result
 
 
 def outlines(labels: np.ndarray) -> np.ndarray:

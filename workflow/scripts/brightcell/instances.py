@@ -1,11 +1,19 @@
-"""From foreground probabilities to single cells: the watershed, calibrated and as published."""
+"""From foreground probabilities to single cells: the watershed."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy import ndimage
 from skimage import filters, morphology, segmentation
+
+from . import heights
+from .basins import Basins, find_basins
+
+BORDERS = ("keep", "clear")
+EIGHT = np.ones((3, 3), bool)  # neighbours of a pixel, corners included
+SMALLEST_DEPTH = 1 / 250  # finer than any depth worth asking for
+Hole = tuple[tuple[slice, slice], np.ndarray]  # a window and, in it, the hole
 
 
 def label_cells(
@@ -15,13 +23,15 @@ def label_cells(
     smoothing_px: float = 1.0,
     depth: float = 0.1,
     minimum_area_px: int = 20,
+    radius_px: float | None = None,
+    border: str = "keep",
 ) -> np.ndarray:
     """Separate touching cells by a marker-controlled watershed.
 
-    Markers are the maxima of a height map that rise at least `depth` above the saddle to any higher one
-    (h-maxima, Soille 2003, doi 10.1007/978-3-662-05088-0). The map is the smoothed distance to the cell's edge: as the
-    network learned it where `distance` is given, else the Euclidean distance transform of the foreground in
-    units of the typical cell's radius. Every piece of foreground keeps at least one marker.
+    Markers are the tops of a height map that rise at least `depth` above the saddle to any higher one (h-maxima;
+    see `basins`). The map is the smoothed distance to the cell's edge: as the network learned it where
+    `distance` is given, else the Euclidean distance transform of the foreground in units of the typical cell's
+    radius. Every piece of foreground keeps at least one marker.
 
     Parameters
     ----------
@@ -34,35 +44,120 @@ def label_cells(
     smoothing_px : float
         Standard deviation of the Gaussian that smooths the height map, in pixels.
     depth : float
-        The least rise of a marker above its saddle, in units of the height map (a typical cell's top is 1).
+        The least rise of a marker above its saddle, in units of the height map (a typical cell's top is 1);
+        less than 0.004 counts as 0.004.
     minimum_area_px : int
-        Smaller objects are removed, and holes up to this area filled.
+        Smaller objects are removed, and holes up to this area filled. Larger holes are filled where one cell
+        alone encloses them.
+    radius_px : float, optional
+        Distance from the middle of a typical cell to its edge, for maps without `distance`; by default the
+        median over the frame's pieces of foreground.
+    border : str
+        "keep" or "clear" the cells that touch the frame's border.
 
     Returns
     -------
     numpy.ndarray
         int32 (height, width): 0 for background, cells from 1 without gaps.
+
+    >>> squares = np.kron([[0, 0, 0, 0], [0, 1, 0, 1]], np.ones((5, 5)))
+    >>> label_cells(squares)[5].tolist()
+    [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2]
+    >>> bool(label_cells(squares, border="clear").any())
+    False
     """
-    mask = np.asarray(foreground) >= threshold
-    mask = remove_specks(fill_small_holes(mask, minimum_area_px), minimum_area_px)
-    if not mask.any():
-        return np.zeros(mask.shape, np.int32)
-    height = relative_distance(mask) if distance is None else np.asarray(distance, np.float32)
-    height = ndimage.gaussian_filter(height, smoothing_px) if smoothing_px else height
-    labels, last = np.zeros(mask.shape, np.int32), 0
+    if border not in BORDERS:
+        raise ValueError(f"border {border!r}; expected one of {', '.join(BORDERS)}")
+    mask, holes = find_foreground(foreground, threshold, minimum_area_px)
+    height = height_map(mask, distance, smoothing_px, radius_px, minimum_area_px)
+    labels = draw_cells(mask.shape, flood(mask, height), holes, depth, minimum_area_px)
+    return (
+        segmentation.relabel_sequential(segmentation.clear_border(labels))[0] if border == "clear" else labels
+    )
+
+
+def find_foreground(
+    foreground: np.ndarray, threshold: float, hole_area_px: int
+) -> tuple[np.ndarray, list[Hole]]:
+    """Give the mask of the pixels of at least `threshold`, small holes filled, and the holes that are larger."""
+    mask = np.ascontiguousarray(np.asarray(foreground) >= threshold)
+    pieces, count = ndimage.label(~mask)
+    inner = np.flatnonzero(
+        pieces > 1
+    )  # the first is nearly always the whole outside: not counted pixel by pixel
+    piece = pieces.ravel()[inner]
+    areas = np.bincount(piece, minlength=count + 1)
+    areas[1:2] = mask.size - np.count_nonzero(mask) - len(inner)
+    small = areas <= hole_area_px
+    mask.ravel()[inner[small[piece]]] = True
+    large = ~small
+    large[0] = False
+    for edge in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):
+        large[edge] = False
+    if count and small[1]:
+        mask[pieces == 1] = True
+    large = np.flatnonzero(large)
+    if not len(large):
+        return mask, []
+    boxes = ndimage.find_objects(pieces)
+    windows = {
+        piece: tuple(slice(axis.start - 1, axis.stop + 1) for axis in boxes[piece - 1]) for piece in large
+    }
+    return mask, [(window, pieces[window] == piece) for piece, window in windows.items()]
+
+
+def height_map(
+    mask: np.ndarray,
+    distance: np.ndarray | None,
+    smoothing_px: float,
+    radius_px: float | None,
+    minimum_area_px: int,
+) -> np.ndarray:
+    """Make the height map of `label_cells`, float32 (height, width)."""
+    if distance is None:
+        distance = heights.distance_to_background(mask)
+        distance /= radius_px or typical_radius(mask, distance, minimum_area_px)
+    return heights.smooth(distance, smoothing_px)
+
+
+def typical_radius(mask: np.ndarray, distance: np.ndarray, minimum_area_px: int) -> float:
+    """Take the median of the largest distance to the background over the connected pieces of a mask.
+
+    Pieces of fewer than `minimum_area_px` pixels count only where there are no others; 1 for an empty mask.
+    """
+    pieces, count = ndimage.label(mask, structure=EIGHT)
+    piece = pieces[mask] - 1
+    largest = np.zeros(count, np.float32)
+    np.maximum.at(largest, piece, distance[mask])
+    large = np.bincount(piece, minlength=count) >= minimum_area_px
+    return float(np.median(largest[large] if large.any() else largest)) if count else 1.0
+
+
+def flood(mask: np.ndarray, height: np.ndarray) -> Iterator[tuple[tuple[slice, slice], Basins]]:
+    """Flood a mask (height, width), window by window: gives (window, basins of the pieces inside)."""
     for window, inside in blocks_of_pieces(mask):
-        found = _flood(height[window], inside, depth)
-        found = segmentation.relabel_sequential(remove_small_labels(found, minimum_area_px))[0]
-        labels[window][inside] = np.where(found[inside] > 0, found[inside] + last, 0)
-        last += int(found.max())
+        yield window, find_basins(height[window], inside)
+
+
+def draw_cells(
+    shape: tuple[int, int],
+    floods: Iterable[tuple[tuple[slice, slice], Basins]],
+    holes: list[Hole],
+    depth: float,
+    minimum_area_px: int,
+) -> np.ndarray:
+    """Draw the cells of a `flood` for one depth and least area; int32, from 1 without gaps."""
+    labels, last = np.zeros(shape, np.int32), 0
+    for window, basins in floods:
+        number = basins.join(max(depth, SMALLEST_DEPTH), minimum_area_px)
+        number[number > 0] += last
+        labels[window][basins.mask] = number[basins.basin]
+        last = max(last, int(number.max(initial=0)))
+    for window, hole in holes:
+        around = np.unique(labels[window][ndimage.binary_dilation(hole) & ~hole])
+        if len(around) == 1:  # one cell alone, or background where a small one was removed
+            labels[window][hole] = around[0]
     return labels
-
-
-def _flood(height: np.ndarray, mask: np.ndarray, depth: float) -> np.ndarray:
-    """Flood a height map within a mask from its h-maxima; labels from 1."""
-    height = np.where(mask, height, -1 - depth)  # deep enough for every piece to rise out of it
-    markers, _ = ndimage.label(h_maxima(height, depth) & mask, structure=np.ones((3, 3)))
-    return segmentation.watershed(-height, markers, mask=mask, connectivity=2)
 
 
 def blocks_of_pieces(mask: np.ndarray, side: int = 2048) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
@@ -74,7 +169,7 @@ def blocks_of_pieces(mask: np.ndarray, side: int = 2048) -> Iterator[tuple[tuple
     if max(mask.shape) <= side:
         yield (slice(None), slice(None)), mask
         return
-    pieces, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+    pieces, _ = ndimage.label(mask, structure=EIGHT)
     boxes = ndimage.find_objects(pieces)
     members = defaultdict(list)
     for piece, box in enumerate(boxes, start=1):
@@ -90,61 +185,6 @@ def blocks_of_pieces(mask: np.ndarray, side: int = 2048) -> Iterator[tuple[tuple
         own = np.zeros(len(boxes) + 1, bool)
         own[chosen] = True
         yield window, own[pieces[window]]
-
-
-def h_maxima(height: np.ndarray, depth: float) -> np.ndarray:
-    """Mark the regional maxima that rise at least `depth` above the saddle to a higher one; bool.
-
-    The height map is read in 250 steps a unit, which is finer than any depth worth asking for.
-    """
-    steps = np.round(height * 250).astype(np.int32)
-    lowered = morphology.reconstruction(steps - max(1, round(depth * 250)), steps, method="dilation")
-    walled = np.pad(lowered, 1, constant_values=lowered.min() - 1)  # a flat image is one maximum
-    return morphology.local_maxima(walled, connectivity=2)[1:-1, 1:-1].astype(bool)
-
-
-def relative_distance(mask: np.ndarray) -> np.ndarray:
-    """Distance to the background in units of the typical cell's radius, float32.
-
-    The typical radius is the median of the largest distance in each connected piece.
-    """
-    distance = ndimage.distance_transform_edt(mask)
-    pieces, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    largest = ndimage.maximum(distance, pieces, np.arange(1, count + 1))
-    return (distance / np.median(largest)).astype(np.float32)
-
-
-def fill_small_holes(mask: np.ndarray, area: int) -> np.ndarray:
-    """Fill holes of at most `area` pixels."""
-    return ~remove_specks(~mask, area + 1, np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]]))
-
-
-def remove_specks(mask: np.ndarray, area: int, structure: np.ndarray | None = None) -> np.ndarray:
-    """Remove connected pieces of fewer than `area` pixels."""
-    pieces, _ = ndimage.label(mask, structure=np.ones((3, 3)) if structure is None else structure)
-    return mask & (np.bincount(pieces.ravel()) >= area)[pieces]
-
-
-def remove_small_labels(labels: np.ndarray, area: int) -> np.ndarray:
-    """Set labels of fewer than `area` pixels to background."""
-    return np.where((np.bincount(labels.ravel()) >= area)[labels], labels, 0)
-
-
-def label_cells_published(foreground: np.ndarray, threshold: float = 0.55) -> np.ndarray:
-    """Label cells by the rule of the study (Ghaznavi et al. 2022) for its seeds; for comparison only.
-
-    Seeds are the pixels above 0.48 × the *global* maximum of the distance transform. One big cell so erases the seeds
-    of small ones, and a piece of foreground without a seed is lost: a cell of radius 30 loses all of radius 14 and
-    less. The study's threshold, 0.55 to 0.60, was picked by eye.
-
-    Takes float (height, width) in 0..1, returns int32 (height, width).
-    """
-    mask = np.asarray(foreground) > threshold
-    if not mask.any():
-        return np.zeros(mask.shape, np.int32)
-    distance = ndimage.distance_transform_edt(mask)
-    seeds, _ = ndimage.label(distance > 0.48 * distance.max(), structure=np.ones((3, 3)))
-    return segmentation.watershed(-distance, seeds, mask=mask).astype(np.int32)
 
 
 def local_contrast_foreground(image: np.ndarray, window_px: int) -> np.ndarray:

@@ -1,8 +1,10 @@
 """What every rule's script does alike: logging, its own packages, and error messages that a user can act on."""
 
+import errno
 import json
 import logging
 import os
+import signal
 import sys
 import sysconfig
 import time
@@ -12,12 +14,18 @@ from pathlib import Path
 from types import ModuleType
 
 from . import provenance
-from .errors import InputError
+from .errors import InputError, TakenOver
 
 logger = logging.getLogger("brightcell")
 
 # What stands before the JSON in a log's first line.
 WHERE = " where "
+
+DISK_FAULTS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+}
 
 
 @contextmanager
@@ -28,6 +36,7 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
     message alone, anything else with its traceback.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
+    Path(log).unlink(missing_ok=True)  # a leftover of an earlier run goes on writing to its own file
     handlers = [logging.FileHandler(log, mode="w", encoding="utf-8"), logging.StreamHandler(sys.stderr)]
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -36,12 +45,15 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     start = time.perf_counter()
     try:
-        logger.info(
-            "%s %s", WHERE.strip(), json.dumps({"host": os.uname().nodename, **provenance.environment()})
-        )
+        where = {"host": os.uname().nodename, "slurm_job": os.environ.get("SLURM_JOB_ID", "")}
+        logger.info("%s %s", WHERE.strip(), json.dumps(where | provenance.environment()))
         if provenance.container():
             stay_in_the_image()
         yield logger
+    except TakenOver as error:
+        logger.error("ERROR %s", error)
+        end_cluster_job()
+        sys.exit(1)
     except InputError as error:
         logger.error("ERROR %s", error)
         sys.exit(1)
@@ -51,10 +63,54 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
         else:
             logger.exception("ERROR %s: the image lacks the package %s.", provenance.container(), error.name)
         sys.exit(1)
-    except Exception:
-        logger.exception("Unexpected error; please report it with this log (%s).", log)
+    except Exception as error:
+        if told := disk_fault(error, Path(log).parent):
+            logger.error("ERROR %s", told)
+        else:
+            logger.exception("Unexpected error; please report it with this log (%s).", log)
         sys.exit(1)
     logger.info("done in %.1f s", time.perf_counter() - start)
+
+
+def disk_fault(error: Exception, folder: Path) -> str:
+    """Say in words which fault of a disk an error is about; empty if it is about something else.
+
+    `folder` is named where the error names no file.
+    """
+    fault = DISK_FAULTS.get(getattr(error, "errno", None))
+    if not fault and "No space left on device" in str(error):  # HDF5 words it so
+        fault = DISK_FAULTS[errno.ENOSPC]
+    if not fault:
+        return ""
+    return (
+        f"{getattr(error, 'filename', None) or folder}: {fault}. Expected a folder to write to: make room or mend it, "
+        "then run the same command again. What is finished stays, and a training goes on from its saved state."
+    )
+
+
+def end_cluster_job() -> None:
+    """Kill the SLURM job that this process belongs to, if Snakemake submitted it; else do nothing.
+
+    Were the job to fail in order, Snakemake would delete its output files, which are another job's by now.
+    """
+    number = os.environ.get("SLURM_JOB_ID")
+    ours = _processes_with(f"SLURM_JOB_ID={number}".encode()) if number else {}
+    if not any(b"slurm-jobstep" in command for command in ours.values()):
+        return
+    for process in sorted(ours, key=lambda each: (each == os.getpid(), each)):  # this one last
+        os.kill(process, signal.SIGKILL)
+
+
+def _processes_with(setting: bytes) -> dict[int, bytes]:
+    """Command lines of the processes that have a setting in their environment, by process number."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if setting in (folder / "environ").read_bytes().split(b"\0"):
+                found[int(folder.name)] = (folder / "cmdline").read_bytes()
+        except OSError:  # another user's, or gone
+            continue
+    return found
 
 
 def stay_in_the_image() -> None:

@@ -21,7 +21,8 @@ def load_model(path: str | Path, precision: str = "float32"):
     except Exception as error:
         raise InputError(
             f"{path}: not a model that can be loaded safely ({str(error).splitlines()[0]}). "
-            "Expected a .keras file of this workflow: remove the file, and the workflow trains it anew."
+            "Expected a .keras file of this workflow. Where it trained the model, remove the file, and it trains it anew; "
+            "where the model came from elsewhere, get it again."
         ) from error
     if precision == "float32":
         return model

@@ -131,16 +131,19 @@ def make_rows(
     pattern: str | None = None,
     block: int | None = None,
     pages: Callable[[str], int] = lambda name: 1,
+    common: str | None = None,
 ) -> tuple[list[dict[str, str]], list[tuple[str, str]], list[str]]:
     """Turn pairs into rows of a sheet: sample, image, mask, group, frame, split, page; all text.
 
     pattern : see `compile_pattern`; without it the number at a name's end is the frame, what stands before it the
-    group. block : frames in a row that become a group of their own. pages : how many frames a file holds.
+    group. block : frames in a row that become a group of their own. pages : how many frames a file holds. common : the
+    folder below which folders tell groups apart, by default the deepest one that holds all images.
     Returns rows, (file, why) of what was left out, and notes.
     """
     expression = compile_pattern(pattern) if pattern else None
     pairs = list(pairs)
-    common = os.path.commonpath([PurePosixPath(pair.image).parent for pair in pairs]) if pairs else ""
+    if common is None:
+        common = os.path.commonpath([PurePosixPath(pair.image).parent for pair in pairs]) if pairs else ""
     rows, left, notes = [], [], []
     for pair in pairs:
         unsafe = next((name for name in (pair.image, pair.mask) if UNSAFE.search(name)), None)

@@ -32,16 +32,17 @@ def missing_files(files: pd.Series, exempt: str | Path | Iterable[str | Path] = 
     """
     exempt = [exempt] if isinstance(exempt, str | Path) else exempt
     made = tuple(os.path.abspath(folder) + os.sep for folder in exempt)  # noqa: PTH100
-    listings: dict[str, dict[str, str]] = {}
-    for line, file in files[(files != "") & ~files.str.contains(IMPOSSIBLE)].items():
-        folder, name = os.path.split(os.path.abspath(file))  # noqa: PTH100
-        if made and (folder + os.sep).startswith(made):
-            continue
+    listings: dict[str, dict[str, str] | None] = {}  # by the folders as the sheet writes them; None: exempt
+    possible = files[(files != "") & ~files.str.contains(IMPOSSIBLE)]
+    for line, file in zip(possible.index.tolist(), possible.tolist(), strict=True):
+        folder, name = os.path.split(file)
         if folder not in listings:
-            listings[folder] = _listing(folder)
-        fault = listings[folder].get(
-            name, "no such file" if listings[folder] else "no such folder, or an empty one"
-        )
+            whole = os.path.abspath(folder)  # noqa: PTH100
+            listings[folder] = None if made and (whole + os.sep).startswith(made) else _listing(whole)
+        listing = listings[folder]
+        if listing is None:
+            continue
+        fault = listing.get(name, "no such file" if listing else "no such folder, or an empty one")
         if fault:
             yield f"line {line}: {files.name} {file}: {fault}; correct the path, or remove the row"
 

@@ -1,6 +1,7 @@
 """Know what made a result: digests of code, versions of packages, the machine."""
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -35,6 +36,7 @@ def imported_modules(source: str) -> set[str]:
     return {name for name in found if (PACKAGE / f"{name}.py").is_file()}
 
 
+@functools.cache
 def meaning(source: str) -> str:
     """Reduce Python source to what it does: without comments, docstrings and layout."""
     tree = ast.parse(source)

@@ -1,7 +1,5 @@
 """Build the report: tables, charts and pictures in one HTML page that needs no network."""
 
-import base64
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +10,11 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from . import charts, looks, published, tables, views
-from .compact import plain, script_json, share
+from .compact import digest, plain, script_json, share
 from .gallery import KINDS, STEPS_PER_PX, GalleryFrame, draw_frame
 from .metrics import HEADLINE, METRICS
 from .tables import CURVES, ERRORS
+from .watersheds import SCORES as WATERSHED_SCORES
 
 BASELINE = "threshold baseline"
 COSTS = {
@@ -56,8 +55,10 @@ class ReportData:
     folds: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     published: pd.DataFrame = field(default_factory=pd.DataFrame)
+    watersheds: pd.DataFrame = field(default_factory=pd.DataFrame)
     samples: pd.DataFrame = field(default_factory=pd.DataFrame)
     jobs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    accounting: pd.DataFrame = field(default_factory=pd.DataFrame)  # from `accounting.summarise`
     gallery: list[GalleryFrame] = field(default_factory=list)
     baseline: dict[str, float] | None = None
     config: dict = field(default_factory=dict)
@@ -100,6 +101,7 @@ def figure_tables(data: ReportData) -> dict[str, pd.DataFrame]:
         "time": tables.follow_time(frames, areas, data.samples),
         "leakage": data.leakage,
         "published": data.published,
+        "watersheds": data.watersheds,
     }
     order = network_order(data)
     return {name: tables.in_order(table, order) for name, table in made.items()}
@@ -229,11 +231,6 @@ def _cell_figures(own: dict[str, pd.DataFrame], styles: dict, unit: str) -> dict
     return drawn
 
 
-def digest(script: str) -> str:
-    """Give the hash by which the page's Content-Security-Policy admits a script."""
-    return base64.b64encode(hashlib.sha256(str(script).encode("utf-8")).digest()).decode("ascii")
-
-
 def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path) -> str:
     """Write the report as one HTML page, with plotly.js, styles and pictures inside.
 
@@ -276,6 +273,7 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
         leakage=views.records(data.leakage),
         published=views.records(made["published"]),
         explanation=published.EXPLANATION,
+        watershed_scores=WATERSHED_SCORES,
         gallery={
             "steps": STEPS_PER_PX,
             "kinds": list(KINDS),
@@ -285,6 +283,7 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
         kinds=KINDS,
         findings=views.records(data.findings),
         jobs=views.records(data.jobs),
+        accounting=views.records(data.accounting),
         runs=views.run_rows(data.recipes),
         config=config,
         confidence=float((data.config.get("comparison") or {}).get("confidence", 0.95)),

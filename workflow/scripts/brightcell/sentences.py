@@ -169,3 +169,15 @@ def _cautions(summary: pd.DataFrame, alpha: float, leaky: set[str]) -> list[str]
     if len(summary) and summary["seeds"].min() == 1:
         said.append("One seed a network: differences between two trainings of one network are not known.")
     return said
+
+
+def gpu_sentence(told: dict) -> str:
+    """Say what the preflight found (its JSON).
+
+    >>> gpu_sentence({"device": "gpu", "host": "n1", "seen": ["NVIDIA H200"], "cuda_driver": [12, 4]})
+    'NVIDIA H200 on n1, its driver runs CUDA 12.4'
+    """
+    if told["device"] != "gpu":
+        return f"none on {told['host']}: {told['reason']}"
+    version = ".".join(map(str, told["cuda_driver"] or ["?"]))
+    return f"{', '.join(told['seen'])} on {told['host']}, its driver runs CUDA {version}"

@@ -1,18 +1,17 @@
 """Check a config against its schema, fill in the defaults, and write the manual from both schemas."""
 
 import ast
-import difflib
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from .errors import InputError
+from .errors import InputError, nearest
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 CONFIG_SCHEMA = SCHEMAS / "config.schema.yaml"
@@ -73,17 +72,6 @@ def expand(path: str) -> str:
                 f"Set it to a folder, `export {name}=/path/to/folder`, or write the path out."
             )
     return os.path.expandvars(Path(path).expanduser())
-
-
-def nearest(word: object, words: Iterable[str]) -> str | None:
-    """Return the most similar of `words`, or None if none is similar; capitals do not matter.
-
-    >>> nearest("Batchsize", ["batch_size", "patch"])
-    'batch_size'
-    """
-    spellings = {each.lower(): each for each in words}
-    found = difflib.get_close_matches(str(word).lower(), spellings, n=1)
-    return spellings[found[0]] if found else None
 
 
 def expectation(schema: dict) -> str:
@@ -243,13 +231,15 @@ def _relations(config: dict, faulty: set[str]) -> Iterator[str]:
             )
     if (
         sound("prediction.tile", "prediction.overlap")
+        and config["prediction"]["overlap"] is not None
         and config["prediction"]["overlap"] >= config["prediction"]["tile"]
     ):
         yield (
             f"prediction.overlap: found {config['prediction']['overlap']}; expected less than prediction.tile, "
             f"{config['prediction']['tile']}"
         )
-    if sound("segment.network", "networks"):
+    yield from _about_input(config, sound)
+    if sound("segment.network", "networks", "segment.models") and not config["segment"]["models"]:
         network = config["segment"]["network"]
         if network is not None and network not in config["networks"]:
             guess = nearest(network, config["networks"])
@@ -296,6 +286,30 @@ def _relations(config: dict, faulty: set[str]) -> Iterator[str]:
             "network.target: found 'foreground+distance'; binary masks (images.mask_type) do not tell touching "
             "cells apart: take foreground or auto"
         )
+
+
+def _about_input(config: dict, sound: Callable[..., bool]) -> Iterator[str]:
+    """Check that images are named, and once."""
+    if not sound("samples", "segment"):
+        return
+    samples, segment = config["samples"], config["segment"]
+    if samples is None and segment["models"] is None:
+        yield (
+            "samples: missing; expected the path of the sample sheet. Only a config with segment.models, which trains "
+            "nothing, can do without"
+        )
+    if samples is None and (config["archive"] or config["simulate"]):
+        found = "archive" if config["archive"] else "simulate"
+        yield f"samples: missing beside {found}; expected the sheet of its images"
+    if segment["samples"] and segment["images"]:
+        yield "segment: found samples and images; expected one of them: delete the other"
+    if segment["models"] and not (segment["samples"] or segment["images"]):
+        yield (
+            "segment.models: found without recordings; expected segment.samples, a sheet, or segment.images, such as "
+            "new/*.tif"
+        )
+    if segment["pattern"] and not segment["images"]:
+        yield "segment.pattern: found without segment.images, whose names it reads; a sheet has columns for both"
 
 
 def _path(parts: Iterable[str | int]) -> str:

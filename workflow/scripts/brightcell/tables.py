@@ -114,12 +114,13 @@ def over_runs(table: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
 
 
 def best_by_threshold(calibrations: pd.DataFrame) -> pd.DataFrame:
-    """Take the best watershed setting of every run at each threshold, and average over runs.
+    """Take the best watershed setting of every run at each threshold of the coarse grid, and average over runs.
 
-    `calibrations` has the columns of a run, threshold, the other parameters, and value.
+    `calibrations` has the columns of a run, threshold, the other parameters, value, and round: 0 for the coarse grid.
     """
     if calibrations.empty:
         return over_runs(calibrations, ["threshold"], "value")
+    calibrations = calibrations[calibrations["round"] == 0]  # finer thresholds differ from run to run
     best = calibrations.groupby([*RUN, "threshold"], as_index=False, sort=False)["value"].max()
     return over_runs(best, ["threshold"], "value")
 

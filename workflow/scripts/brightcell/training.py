@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -12,8 +13,8 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from . import augment
-from .backend import has_gpu
+from . import augment, fused, steps, warping
+from .backend import compiled, has_gpu
 from .checkpoints import Checkpoint, Interrupted, Progress, stop_signals
 from .errors import InputError
 
@@ -107,6 +108,21 @@ def validate(model: keras.Model, tiles: tuple[np.ndarray, ...], loss: Segmentati
     return total / max(1, int(counts.sum())), overlap / union if union else 1.0
 
 
+def prepare(model: keras.Model, settings: dict) -> keras.Model:
+    """Return the network as it is trained: compiled, and with faster layers where the backend has some."""
+    model = fused.twin(model)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = settings["statistics_momentum"]
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate(settings)),
+        loss=SegmentationLoss(settings["gamma"], settings["distance_weight"]),
+        # XLA compiles longer than it saves on a CPU; JAX is nothing without it; on a GPU Keras decides.
+        jit_compile="auto" if has_gpu() or keras.backend.backend() == "jax" else False,
+    )
+    return model
+
+
 def train(
     model: keras.Model,
     frames: list[augment.Frame],
@@ -146,19 +162,18 @@ def train(
         When a signal asked for the end; the state is saved before.
     """
     outputs, patch, batch = model.output_shape[-1], settings["patch"], settings["batch_size"]
-    loss = SegmentationLoss(settings["gamma"], settings["distance_weight"])
-    # XLA compiles longer than it saves on a CPU; JAX is nothing without it; on a GPU Keras decides.
-    jit = "auto" if has_gpu() or keras.backend.backend() == "jax" else False
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = settings["statistics_momentum"]
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate(settings)), loss=loss, jit_compile=jit)
+    given, model = model, prepare(model, settings)
+    loss = model.loss
     tiles = validation_tiles(validation, patch, outputs)
     progress, best_weights = checkpoint.restore(model) if checkpoint else (Progress(), None)
-    if progress.step:
+    if progress.finished:
+        logger.info("trained before: the weights are those of that training, see training_state")
+    elif progress.step:
         logger.info("going on from step %d of an interrupted training", progress.step)
     best_weights = best_weights or model.get_weights()
     batches = prefetch(frames, batch, patch, outputs, settings, seed, progress.step)
+
+    step = steps.stepper(model)
 
     with stop_signals() as received:
         for epoch in range(len(progress.history) + 1, settings["epochs"] + 1):
@@ -166,23 +181,25 @@ def train(
                 logger.info("no better for %d epochs: stopping", settings["patience"])
                 break
             begun = time.perf_counter() - progress.seconds
-            if progress.step == (epoch - 1) * settings["steps_per_epoch"]:
-                model.reset_metrics()
             while progress.step < epoch * settings["steps_per_epoch"]:
-                value = float(model.train_on_batch(*next(batches)))
+                value = step(*next(batches))
                 progress.step += 1
+                progress.total += value
+                if received or not math.isfinite(value):
+                    step.settle()
                 if not math.isfinite(value):
-                    model.set_weights(best_weights)
+                    given.set_weights(best_weights)
                     raise Diverged(value, epoch, progress)
                 if received:
                     _stop(received[0], model, progress, checkpoint, begun)
-            value = float(model.metrics[0].result())
+            step.settle()
+            value, progress.total = progress.total / settings["steps_per_epoch"], 0.0
             trained = model.get_weights()
             candidate = trained if warm else unbiased_weights(model, progress.step)
             model.set_weights(candidate)
             val_loss, iou = validate(model, tiles, loss, batch)
             if not math.isfinite(val_loss):
-                model.set_weights(best_weights)
+                given.set_weights(best_weights)
                 raise Diverged(val_loss, epoch, progress)
             model.set_weights(trained)
             rate = float(ops.convert_to_numpy(model.optimizer.learning_rate))
@@ -199,7 +216,7 @@ def train(
             )
             if checkpoint:
                 checkpoint.save(model, progress, best_weights if improved else None)
-    model.set_weights(best_weights)
+    given.set_weights(best_weights)
     logger.info("weights of epoch %d kept", progress.best_epoch)
     columns = ["epoch", "loss", "val_loss", "val_cell_iou", "learning_rate", "seconds"]
     return pd.DataFrame(progress.history, columns=columns).astype({"epoch": int})
@@ -253,16 +270,23 @@ def prefetch(
     settings: dict,
     seed: int,
     first: int = 0,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Draw the batches of the steps from `first` on; the next is drawn while the last one is trained on."""
+) -> Iterator[tuple]:
+    """Make the batches of the steps from `first` on; the next is made while the last one is trained on.
 
-    def draw(step: int) -> tuple[np.ndarray, np.ndarray]:
+    The host draws and cuts, the device warps; what a step gets depends on the seed and the step's number alone. A GPU
+    is so fast that several batches are cut at a time.
+    """
+    make = compiled(lambda drawn: warping.make_patches(drawn, patch, outputs))
+
+    def batch_of(step: int) -> tuple:
         rng = np.random.default_rng([seed, step])
-        return augment.draw_batch(frames, batch, patch, outputs, settings["augmentation"], rng)
+        drawn = augment.draw_batch(frames, batch, patch, outputs, settings["augmentation"], rng)
+        return make({key: ops.convert_to_tensor(values) for key, values in drawn.items()})
 
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(draw, first)
-        for step in count(first + 1):
-            ready = waiting.result()
-            waiting = pool.submit(draw, step)
+    ahead = 4 if has_gpu() else 1
+    with ThreadPoolExecutor(ahead) as pool:
+        waiting = deque(pool.submit(batch_of, step) for step in range(first, first + ahead))
+        for step in count(first + ahead):
+            ready = waiting.popleft().result()
+            waiting.append(pool.submit(batch_of, step))
             yield ready

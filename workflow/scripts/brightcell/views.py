@@ -131,6 +131,17 @@ def run_rows(recipes: list[dict]) -> list[dict]:
     ]
 
 
+def watershed_rows(watersheds: pd.DataFrame) -> list[dict]:
+    """One row a network and variant of the watershed, then one a difference: a cell for each score."""
+    rows = []
+    if len(watersheds):
+        for (network, minus, variant), own in watersheds.groupby(["network", "minus", "variant"], sort=False):
+            cells = {row["score"]: row for row in records(own)}
+            rows.append({"network": network, "variant": variant, "minus": minus, "cells": cells})
+    order = list(dict.fromkeys(row["network"] for row in rows))
+    return sorted(rows, key=lambda row: order.index(row["network"]))
+
+
 def scheme_view(own: dict[str, pd.DataFrame], folds: pd.DataFrame, scheme: str, number: int) -> dict:
     """Collect what the page shows of one scheme; `own` are the report's tables of that scheme alone."""
     summary, pairs = own["summary"], own["differences"]
@@ -153,6 +164,7 @@ def scheme_view(own: dict[str, pd.DataFrame], folds: pd.DataFrame, scheme: str, 
         ],
         "groups": group_rows(own["groups"]),
         "errors": records(own["errors"]),
+        "watersheds": watershed_rows(own["watersheds"]),
         "training": {row["network"]: row for row in records(own["training"])},
         "folds": numbers,
         "fold_rows": roles,

@@ -1,0 +1,187 @@
+"""Engines, precisions and tiles on a network that has learned: what it finds does not depend on how it is run."""
+
+import logging
+import sys
+
+import keras
+import numpy as np
+import pytest
+from skimage import measure
+from textured import scene
+
+from brightcell import backend, engines, images, inference, models, nets
+from brightcell.errors import InputError
+
+RECIPE = {"percentiles": [0.5, 99.5], "levels": 5, "network": "residual_attention"}
+SETTINGS = {"tile": 512, "overlap": None, "batch_size": 1, "symmetries": False}
+needs_openvino = pytest.mark.skipif(not engines.has_openvino(), reason="`make engines` was not run")
+
+
+def picture(seed: int, side: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    image, labels = scene(seed, side, cells=side * side // 3000)
+    return np.atleast_3d(image), labels
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A network of five levels that was trained until it finds cells."""
+    keras.utils.set_random_seed(1)
+    model = nets.build_unet("residual_attention", (None, None, 1), filters=4, levels=5)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.9  # the statistics follow within few steps
+    given = [picture(seed) for seed in range(4)]
+    frames = np.stack([images.normalise(image) for image, _ in given])
+    masks = np.stack([(labels > 0)[..., None] for _, labels in given]).astype(np.float32)
+    model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy")
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        top, left = rng.integers(0, 9, 2) * 16
+        part = np.s_[:, top : top + 128, left : left + 128]
+        model.train_on_batch(frames[part], masks[part])
+    path = tmp_path_factory.mktemp("trained") / "model.keras"
+    model.save(path)
+    frame, labels = picture(9, 512)
+    maps = models.load_model(path).predict_on_batch(images.normalise(frame)[None])[0]
+    found = maps[..., 0] > 0.5
+    assert (found & (labels > 0)).sum() / (found | (labels > 0)).sum() > 0.6, (
+        "the network has learned nothing"
+    )
+    return path, frame, maps
+
+
+def test_the_default_engine_predicts_what_the_model_does(trained):
+    path, frame, expected = trained
+    predict = engines.load_predictor(path)
+    assert (predict.engine, predict.precision, predict.receptive_px) == ("keras", "float32", 137)
+    found = predict(images.normalise(frame)[None])[0]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+@needs_openvino
+def test_openvino_predicts_the_same_in_float32_for_any_shape(trained):
+    path, frame, expected = trained
+    predict = engines.load_predictor(path, engine="openvino")
+    assert predict.engine == "openvino"
+    found = predict(images.normalise(frame)[None])
+    np.testing.assert_allclose(found[0], expected, atol=2e-3)
+    two = np.stack([images.normalise(frame)[:64, :128]] * 2)
+    np.testing.assert_allclose(predict(two), engines.load_predictor(path)(two), atol=2e-3)
+    assert sys.modules["openvino_telemetry"] is None
+
+
+@pytest.mark.parametrize("engine", ["keras", pytest.param("openvino", marks=needs_openvino)])
+def test_bfloat16_finds_the_same_cells(trained, engine):
+    path, frame, expected = trained
+    predict = engines.load_predictor(path, "mixed_bfloat16", engine)
+    maps = predict(images.normalise(frame)[None])[0]
+    if engine == "keras" or backend.has_amx():
+        assert np.abs(maps - expected).max() > 1e-6, "this was not bfloat16"
+    found, truth = maps[..., 0] > 0.5, expected[..., 0] > 0.5
+    assert (found & truth).sum() / (found | truth).sum() >= 0.98
+    cells = [
+        sum(region.area >= 30 for region in measure.regionprops(measure.label(mask)))
+        for mask in (found, truth)
+    ]
+    assert cells[0] == cells[1] > 20
+
+
+@pytest.mark.parametrize(("height", "width"), [(512, 512), (500, 441)])
+def test_tiles_make_no_difference(trained, height, width):
+    path, frame, _ = trained
+    predict, frame = engines.load_predictor(path), frame[:height, :width]
+    whole = inference.predict_frame(predict, frame, RECIPE, SETTINGS)
+    tiled = inference.predict_frame(predict, frame, RECIPE, SETTINGS | {"tile": 320})
+    assert np.abs(tiled - whole).max() < 1e-3
+    careless = inference.predict_frame(predict, frame, RECIPE, SETTINGS | {"tile": 320, "overlap": 16})
+    assert np.abs(careless - whole).max() > 1e-3, "an overlap so small would do as well"
+
+
+def test_symmetries_make_a_network_blind_to_how_a_frame_is_turned(trained):
+    path, frame, _ = trained
+    predict, frame = engines.load_predictor(path), frame[:150, :230]
+    options = SETTINGS | {"symmetries": True, "tile": 128, "overlap": 48}
+    upright = inference.predict_frame(predict, frame, RECIPE, options)
+    turned = inference.predict_frame(predict, np.rot90(frame)[::-1], RECIPE, options)
+    np.testing.assert_allclose(np.rot90(turned[::-1], -1), upright, atol=1e-5)
+    single = inference.predict_frame(predict, frame, RECIPE, options | {"symmetries": False})
+    assert np.abs(single - upright).max() > 0.01
+
+
+def test_a_predictor_blind_to_turning_is_not_changed_by_symmetries():
+    frame = np.random.default_rng(0).integers(0, 255, (40, 70, 1)).astype(np.uint8)
+
+    def predict(tiles):
+        return np.concatenate([tiles, tiles**2], axis=-1)
+
+    found = inference.predict_frame(predict, frame, RECIPE, SETTINGS | {"symmetries": True})
+    np.testing.assert_allclose(found, inference.predict_frame(predict, frame, RECIPE, SETTINGS), atol=1e-6)
+
+
+def test_auto_takes_openvino_where_it_pays(monkeypatch):
+    monkeypatch.setattr(backend, "has_gpu", lambda: False)
+    monkeypatch.setattr(engines, "has_openvino", lambda: True)
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert engines.choose_engine(2e6, 80 * 512 * 512)[0] == "openvino"
+    engine, reason = engines.choose_engine(2e4, 8 * 256 * 256)
+    assert engine == "keras"
+    assert "too few" in reason
+    monkeypatch.setattr(backend, "has_gpu", lambda: True)
+    assert engines.choose_engine(2e6, 80 * 512 * 512)[0] == "keras"
+    monkeypatch.setattr(backend, "has_gpu", lambda: False)
+    monkeypatch.setattr(engines, "has_openvino", lambda: False)
+    assert "make engines" in engines.choose_engine(2e6, None)[1]
+
+
+def test_an_engine_that_is_not_there_is_told(monkeypatch, trained):
+    monkeypatch.setattr(engines, "has_openvino", lambda: False)
+    with pytest.raises(InputError, match="`make engines`"):
+        engines.load_predictor(trained[0], engine="openvino")
+    with pytest.raises(InputError, match="'onnx' is no engine; expected one of auto, keras, openvino"):
+        engines.load_predictor(trained[0], engine="onnx")
+
+
+def test_the_engine_chosen_is_logged(trained, caplog):
+    with caplog.at_level(logging.INFO, "brightcell"):
+        predict = engines.load_predictor(trained[0], engine="auto", pixels=1000)
+    assert predict.engine == "keras"
+    assert any(message.startswith("engine keras: ") for message in caplog.messages)
+
+
+def test_a_file_that_carries_code_is_refused(tmp_path):
+    inputs = keras.Input((16, 16, 1))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(tmp_path / "code.keras")
+    with pytest.raises(InputError, match=r"code\.keras: not a model that can be loaded safely"):
+        engines.load_predictor(tmp_path / "code.keras")
+
+
+def test_a_network_of_somebody_else_is_run_as_it_is(tmp_path):
+    inputs = keras.Input((None, None, 1))
+    pooled = keras.layers.Conv2D(1, 3, padding="valid", activation="sigmoid")(inputs)
+    model = keras.Model(inputs, keras.layers.ZeroPadding2D(1)(pooled))
+    model.save(tmp_path / "own.keras")
+    predict = engines.load_predictor(tmp_path / "own.keras")
+    assert predict.receptive_px is None
+    given = np.random.default_rng(0).normal(size=(1, 16, 16, 1)).astype(np.float32)
+    np.testing.assert_allclose(predict(given), model(given), atol=1e-6)
+    frame = np.random.default_rng(0).integers(0, 255, (40, 40, 1)).astype(np.uint8)
+    with pytest.raises(InputError, match=r"set prediction\.overlap"):
+        inference.predict_frame(predict, frame, {**RECIPE, "network": "own"}, SETTINGS | {"tile": 16})
+
+
+def test_an_export_to_onnx_predicts_the_same(trained, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    path, frame, expected = trained
+    engines.export_onnx(path, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    found = session.run(None, {name: images.normalise(frame)[None]})[0][0]
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_an_export_without_its_packages_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="make engines"):
+        engines.export_onnx(tmp_path / "model.keras", tmp_path / "model.onnx")

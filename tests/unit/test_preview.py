@@ -1,0 +1,130 @@
+"""The page of a segmented recording: which frames it shows, what it says of their cells, and how large it gets."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from segmented import make_recording
+
+from brightcell import files, preview
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    made = make_recording(tmp_path_factory.mktemp("recording"))
+    made.follow()
+    made.judge()
+    return made
+
+
+def content(page):
+    """What the page's script reads."""
+    text = re.search(r'<script type="application/json" id="content">(.*?)</script>', page.read_text(), re.S)[
+        1
+    ]
+    return json.loads(text)
+
+
+def table(frames, cells=50, flagged=()):
+    return pd.DataFrame(
+        {"cells": cells, "flags": ["dark" if place in flagged else "" for place in range(frames)]}
+    )
+
+
+def test_all_frames_are_shown_where_they_are_few():
+    assert preview.choose_frames(table(60)) == list(range(60))
+    assert preview.choose_frames(table(1)) == [0]
+
+
+def test_of_many_some_are_shown_at_even_distances_and_some_for_their_flags():
+    chosen = preview.choose_frames(table(1000))
+    assert len(chosen) == preview.MOST_FRAMES
+    assert chosen[0] == 0
+    assert chosen[-1] == 999
+    assert np.ptp(np.diff(chosen)) <= 1
+    assert {313, 314} <= set(preview.choose_frames(table(1000, flagged=(313, 314))))
+    for_flags = preview.choose_frames(table(1000, flagged=range(400, 600)))
+    assert len(for_flags) <= preview.MOST_FRAMES
+    assert len(set(for_flags) & set(range(400, 600))) < 30
+
+
+@pytest.mark.parametrize(("cells", "frames"), [(3000, 10), (70_000, 2)])
+def test_fewer_are_shown_of_frames_with_many_cells(cells, frames):
+    assert len(preview.choose_frames(table(200, cells=cells))) == frames
+
+
+def test_every_cell_of_a_frame_has_its_outline_and_its_track(recording):
+    shown = content(recording.preview())
+    tracks = files.read_table(recording.folder / "tracks.tsv")
+    assert shown["followed"]
+    assert len(shown["frames"]) == 8
+    for frame in shown["frames"]:
+        own = tracks[tracks["sample"] == frame["sample"]]
+        assert [cell[:3] for cell in frame["cells"]] == own[["cell", "track", "parent"]].to_numpy().tolist()
+        assert all(re.fullmatch(r"(M[\d .-]+(l-?\d+ -?\d+)+z)+", cell[6]) for cell in frame["cells"])
+        assert frame["image"].startswith("data:image/jpeg;base64,")
+
+
+def test_an_outline_lies_around_its_cell(recording):
+    """The box of a path, in pixels, is that of the cell's pixels."""
+    frame = content(recording.preview())["frames"][3]
+    labels = recording.truth.labels[3]
+    scale = frame["width"] / labels.shape[1]
+    for cell in frame["cells"]:
+        rows, columns = np.nonzero(labels == cell[0])
+        x, y = (np.cumsum(steps) for steps in points_of(cell[6]))
+        assert x.min() / scale == pytest.approx(columns.min(), abs=1.5)
+        assert x.max() / scale == pytest.approx(columns.max() + 1, abs=1.5)
+        assert y.min() / scale == pytest.approx(rows.min(), abs=1.5)
+        assert y.max() / scale == pytest.approx(rows.max() + 1, abs=1.5)
+
+
+def points_of(path):
+    """The steps in x and y of a path of one contour."""
+    pairs = re.findall(r"[Ml](-?\d+) (-?\d+)", path)
+    return np.array(pairs, int).T
+
+
+def test_cells_that_are_not_followed_have_no_tracks(recording):
+    page = recording.preview(followed=False)
+    shown = content(page)
+    assert not shown["followed"]
+    assert {cell[1] for frame in shown["frames"] for cell in frame["cells"]} == {0}
+    assert 'value="track"' not in page.read_text()
+
+
+def test_flags_and_counts_are_those_of_the_table(recording):
+    judged = files.read_table(recording.folder / "quality.tsv", ("sample", "flags"))
+    assert judged.index[judged["flags"] != ""].tolist() == [2, 5]
+    page = recording.preview()
+    shown = content(page)
+    assert shown["series"]["cells"]["values"] == judged["cells"].tolist()
+    assert shown["flagged"] == (judged["flags"] != "").tolist()
+    for text in judged["flags"][judged["flags"] != ""]:
+        assert text in page.read_text()
+
+
+def test_a_large_frame_is_drawn_smaller():
+    labels = np.zeros((3000, 1500), np.int32)
+    labels[100:400, 200:500] = 7
+    cells = pd.DataFrame(
+        {"cell": [7], "area_px": 90_000, "area_um2": np.nan, "confidence": 0.9, "disagreement": np.nan}
+    )
+    drawn = preview.draw_frame(np.zeros((3000, 1500, 1), np.uint8), labels, cells)
+    assert (drawn["width"], drawn["height"]) == (512 * 4, 1024 * 4)
+    assert drawn["cells"][0][:6] == [7, 0, 0, "90000 px", 0.9, None]
+
+
+def test_a_recording_without_cells_has_a_page(tmp_path):
+    made = make_recording(tmp_path, frames=2, size=64)
+    cells = files.read_table(tmp_path / "cells.tsv")
+    files.write_table(cells[:0], tmp_path / "cells.tsv")
+    frames = files.read_table(tmp_path / "frames.tsv", ("sample", "image"))
+    files.write_table(
+        frames.assign(cells=0, median_area_px=np.nan, disagreement=np.nan), tmp_path / "frames.tsv"
+    )
+    made.follow()
+    assert made.judge()["flags"].tolist() == ["no cell", "no cell"]
+    assert [frame["cells"] for frame in content(made.preview())["frames"]] == [[], []]

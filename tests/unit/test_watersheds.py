@@ -1,0 +1,83 @@
+"""The comparison of watersheds: known cells, known means, known differences."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from shapes import draw
+
+from brightcell import augment, instances
+from brightcell.watershed_gains import COLUMNS, compare_watersheds
+from brightcell.watersheds import FRAME_COLUMNS, SCORES, score_watersheds
+
+DRAWN = {"draws": 500, "confidence": 0.95, "seed": 1}
+
+
+def scene():
+    """A large disc, a small one, and a rectangle that is two cells."""
+    truth = draw((120, 200), (60, 50, 30), (60, 110, 12))
+    truth[20:100, 140:160], truth[20:100, 160:180] = 3, 4
+    return truth
+
+
+def test_every_watershed_finds_what_it_can():
+    truth = scene()
+    foreground = (truth > 0).astype(float)
+    samples = pd.DataFrame({"sample": ["a", "b"], "group": ["g", "g"], "mask_type": ["instances", "binary"]})
+    learned = instances.label_cells(foreground, augment.normalised_distance(truth))
+    found = score_watersheds(
+        {"a": truth, "b": truth},
+        {"a": learned, "b": learned},
+        {"a": foreground, "b": foreground},
+        samples,
+        {"markers": "learned", "foreground": {"parameters": {"radius_px": 12.0}}},
+    ).set_index("variant")
+    assert found["sample"].tolist() == ["a", "a", "a"]  # b has no cells to score by
+    assert found["truth_cells"].tolist() == [4, 4, 4]
+    # the study's loses the small disc; neither of the first two can part the rectangle
+    assert found["predicted_cells"].to_dict() == {"published": 2, "foreground": 3, "learned": 4}
+    assert found["merges"].to_dict() == {"published": 1, "foreground": 1, "learned": 0}
+    assert found["ap70"].tolist() == pytest.approx([1 / 5, 2 / 5, 1])
+    assert found.loc["learned", "mean_ap"] == 1
+
+
+def scored(values: dict[str, list[float]], network="simple") -> pd.DataFrame:
+    """Scores of one frame a group for each variant."""
+    rows = [
+        {"scheme": "grouped", "network": network, "fold": 1, "seed": 1, "sample": f"s{n}", "group": f"g{n}"}
+        | {"variant": variant, **dict.fromkeys(SCORES, value), "truth_cells": 9, "predicted_cells": 9}
+        for variant, each in values.items()
+        for n, value in enumerate(each)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_means_and_paired_differences():
+    table = pd.concat(
+        [
+            scored({"published": [0.1, 0.3], "foreground": [0.2, 0.4], "learned": [0.5, 0.9]}),
+            scored({"published": [0.0, 0.0], "foreground": [0.5, 0.5]}, "attention"),
+        ]
+    )
+    gains = compare_watersheds(table, **DRAWN)
+    assert gains.columns.tolist() == list(COLUMNS)
+    ap = gains[(gains["score"] == "ap50") & (gains["network"] == "simple")]
+    assert ap[["variant", "minus"]].to_numpy().tolist() == [
+        ["published", ""], ["foreground", ""], ["learned", ""],
+        ["foreground", "published"], ["learned", "published"], ["learned", "foreground"],
+    ]  # fmt: skip
+    assert ap["mean"].tolist() == pytest.approx([0.2, 0.3, 0.7, 0.1, 0.5, 0.4])
+    assert (ap["low"] <= ap["mean"] + 1e-9).all()
+    assert (ap["high"] >= ap["mean"] - 1e-9).all()
+    assert ap["frames"].tolist() == [2] * 6
+    assert ap["p"].iloc[:3].isna().all()
+    assert ap["p"].iloc[3:].tolist() == [0.5] * 3  # the least that two groups can give
+    other = gains[(gains["score"] == "ap50") & (gains["network"] == "attention")]
+    assert other["mean"].tolist() == pytest.approx([0, 0.5, 0.5])
+
+
+def test_masks_without_cells_have_nothing_to_compare():
+    empty = pd.DataFrame(columns=["scheme", "network", "fold", "seed", *FRAME_COLUMNS])
+    assert compare_watersheds(empty, **DRAWN).columns.tolist() == list(COLUMNS)
+    one = compare_watersheds(scored({"published": [0.5]}), **DRAWN)
+    assert one["minus"].eq("").all()
+    assert np.isnan(one["low"]).all()

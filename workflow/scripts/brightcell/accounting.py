@@ -1,0 +1,200 @@
+"""Account for a study's jobs: how long they waited and ran, what they asked for and what they used."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from . import slurm
+from .errors import InputError
+
+# What sacct is asked for; a job has a row of its own and one a step.
+FIELDS = (
+    "JobIDRaw",
+    "State",
+    "Submit",
+    "Start",
+    "End",
+    "ElapsedRaw",
+    "TotalCPU",
+    "AllocTRES",
+    "ReqTRES",
+    "MaxRSS",
+)
+COLUMNS = [
+    *("job", "runs", "models", "state", "wait_s", "run_s", "cpus", "cpu_hours_requested", "cpu_hours_used"),
+    *("memory_mb_requested", "memory_mb_used", "gpus", "gpu_hours_requested", "gpu_hours_used"),
+]
+# Rules that compute on a GPU; while others of their job run it is idle.
+ON_GPU = ("train", "predict", "preflight", "segment_chunk")
+UNITS = {"": 1 / 1024**2, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
+
+
+def submitted(folder: Path, dataset: str) -> dict[str, str]:
+    """Find the SLURM jobs that worked for a data set, of all attempts: their rules by number.
+
+    folder : where Snakemake keeps SLURM's logs, `.snakemake/slurm_logs`; each begins with the rules and wildcards of
+    its job.
+    """
+    ours = re.compile(rf"(\w+):(?:[^ ]*,)?dataset={re.escape(dataset)}(?![\w.-])")
+    found = {}
+    for path in folder.rglob("*.log"):
+        if path.stem.isdigit():
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            command = next((line for line in lines if "--target-jobs" in line), "")
+            if rules := dict.fromkeys(ours.findall(command)):
+                found[path.stem] = ", ".join(rules)
+    return dict(sorted(found.items(), key=lambda each: int(each[0])))
+
+
+def seconds(text: str) -> float:
+    """Read a duration as SLURM writes it.
+
+    >>> seconds("1-02:03:04.5"), seconds("02:03"), seconds("")
+    (93784.5, 123.0, nan)
+    """
+    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)", text.strip())
+    if not found:
+        return float("nan")
+    days, hours, minutes, rest = (float(part or 0) for part in found.groups())
+    return days * 86400 + hours * 3600 + minutes * 60 + rest
+
+
+def megabytes(text: str) -> float:
+    """Read an amount of memory as SLURM writes it.
+
+    >>> megabytes("1.5G"), megabytes("2048K"), megabytes("")
+    (1536.0, 2.0, nan)
+    """
+    found = re.fullmatch(r"([\d.]+)([KMGT]?)[nc]?", text.strip())
+    return float(found[1]) * UNITS[found[2]] if found else float("nan")
+
+
+def resources(text: str) -> tuple[float, float, float]:
+    """Read CPUs, memory in MB and GPUs of a job's trackable resources.
+
+    >>> resources("billing=4,cpu=4,gres/gpu:a100=1,gres/gpu=1,mem=8000M,node=1")
+    (4.0, 8000.0, 1.0)
+    """
+    told = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+    typed = sum(float(number) for name, number in told.items() if name.startswith("gres/gpu:"))
+    return (
+        float(told.get("cpu", "nan")),
+        megabytes(told.get("mem", "")),
+        float(told.get("gres/gpu", typed)),
+    )
+
+
+def parse(printed: str) -> pd.DataFrame:
+    """Make a table of COLUMNS of what `sacct --parsable2 --noheader` prints of FIELDS; what jobs ran is left empty."""
+    rows: dict[str, dict] = {}
+    peaks: dict[str, float] = {}
+    for line in printed.splitlines():
+        values = dict(zip(FIELDS, line.split("|"), strict=False))
+        number, _, step = values["JobIDRaw"].partition(".")
+        if len(values) < len(FIELDS) or not number.isdigit():
+            continue
+        peaks[number] = np.fmax(peaks.get(number, np.nan), megabytes(values["MaxRSS"]))
+        if step:
+            continue
+        cpus, memory, gpus = resources(values["AllocTRES"] or values["ReqTRES"])
+        run = float(values["ElapsedRaw"] or "nan")
+        submit, start = (pd.to_datetime(values[name], errors="coerce") for name in ("Submit", "Start"))
+        rows[number] = {
+            "job": number,
+            "state": values["State"].split(" ")[0],
+            "wait_s": (start - submit).total_seconds() if run else np.nan,
+            "run_s": run,
+            "cpus": cpus,
+            "cpu_hours_requested": cpus * run / 3600,
+            "cpu_hours_used": seconds(values["TotalCPU"]) / 3600,
+            "memory_mb_requested": memory,
+            "gpus": gpus,
+            "gpu_hours_requested": gpus * run / 3600,
+        }
+    table = pd.DataFrame(rows.values(), columns=COLUMNS)
+    table["memory_mb_used"] = table["job"].map(peaks).astype(float)
+    return table
+
+
+def ask(numbers: list[str], timeout: float = 60) -> tuple[pd.DataFrame, str]:
+    """Ask sacct for jobs; returns the table of `parse` and why it is empty."""
+    if not numbers:
+        return parse(""), "no job was submitted to SLURM"
+    try:
+        printed = slurm.ask(
+            "sacct", "--parsable2", "--noheader", "--jobs", ",".join(numbers), "--format", ",".join(FIELDS),
+            timeout=timeout,
+        )  # fmt: skip
+    except InputError as error:
+        return parse(""), str(error)
+    table = parse(printed)
+    return table, "" if len(table) else "sacct: it remembers none of these jobs"
+
+
+def account(jobs: pd.DataFrame, asked: pd.DataFrame, rules: dict[str, str]) -> pd.DataFrame:
+    """Join what SLURM tells of its jobs with what the rules measured.
+
+    Parameters
+    ----------
+    jobs : pandas.DataFrame
+        jobs.tsv: rule, network, fold, seed, seconds, cpu_percent, memory_mb, slurm_job of the last attempt of each.
+    asked : pandas.DataFrame
+        From `ask`; empty where SLURM tells nothing. Then the measurements stand in, and what was requested is unknown.
+    rules : dict
+        From `submitted`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        COLUMNS, a row a SLURM job; a GPU counts as used while a rule of ON_GPU ran. Without SLURM a row a rule's job.
+    """
+    jobs = jobs.assign(slurm_job=jobs["slurm_job"].fillna("").astype(str))
+    lone = jobs["slurm_job"] == ""
+    keys = jobs["slurm_job"].where(~lone, [f"here {place}" for place in range(len(jobs))])
+    own = pd.DataFrame([_measured(part) for _, part in jobs.groupby(keys, sort=False)], columns=COLUMNS)
+    if not rules:
+        return own
+    own = own[own["job"] != ""].set_index("job")
+    told = asked.set_index("job")
+    every = list(dict.fromkeys([*rules, *own.index]))
+    table = told.reindex(every).astype(object).combine_first(own.reindex(every).astype(object))
+    gpus = pd.to_numeric(table["gpus"])
+    table["gpu_hours_used"] = pd.to_numeric(table["gpu_hours_used"]).fillna(0).mul(gpus.clip(upper=1))
+    table["runs"] = table["runs"].fillna(pd.Series(rules))
+    table[["models", "state"]] = table[["models", "state"]].fillna("")
+    return table.reset_index(names="job")[COLUMNS].infer_objects()
+
+
+def _measured(part: pd.DataFrame) -> dict:
+    """Add up the rules of one SLURM job by what they measured themselves."""
+    took = part["seconds"].astype(float)
+    models = part.loc[part["network"].fillna("") != "", ["network", "fold", "seed"]].drop_duplicates()
+    return {
+        "job": part["slurm_job"].iloc[0],
+        "runs": ", ".join(dict.fromkeys(part["rule"])),
+        "models": ", ".join(f"{row.network} fold {row.fold} seed {row.seed}" for row in models.itertuples()),
+        "run_s": took.sum(),
+        "cpu_hours_used": (took * part["cpu_percent"].astype(float) / 100).sum() / 3600,
+        "memory_mb_used": part["memory_mb"].astype(float).max(),
+        "gpu_hours_used": took[part["rule"].isin(ON_GPU)].sum() / 3600,
+    }
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Add up SLURM jobs that ran the same rules, for the report; no rows where nothing ran through SLURM."""
+    table = table[table["job"] != ""]
+    if table.empty:
+        return pd.DataFrame()
+    ended = table["state"].isin(["COMPLETED", "RUNNING", ""])
+    by = table.assign(runs=table["runs"].where(ended, "attempts that failed")).groupby("runs", sort=False)
+    return by.agg(
+        jobs=("job", "size"),
+        median_wait_s=("wait_s", "median"),
+        longest_wait_s=("wait_s", "max"),
+        run_hours=("run_s", lambda values: values.sum() / 3600),
+        **{name: (name, lambda values: values.sum(min_count=1)) for name in COLUMNS if "_hours_" in name},
+        memory_mb_requested=("memory_mb_requested", "max"),
+        memory_mb_used=("memory_mb_used", "max"),
+    ).reset_index()

@@ -1,0 +1,150 @@
+"""Run trained networks: by Keras, or by OpenVINO, which is faster on a CPU and takes some seconds to begin."""
+
+import importlib.util
+import logging
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from . import backend, footprint
+from .errors import InputError
+from .models import load_model
+from .streamline import streamlined
+
+logger = logging.getLogger("brightcell")
+
+ENGINES = ("auto", "keras", "openvino")
+# Below these operations in all, OpenVINO's export and compilation take longer than what they save.
+WORTH_EXPORTING = 2e12
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network: call it with float32 (n, height, width, channels), get float32 (n, height, width, outputs).
+
+    engine is the one that runs, precision what it computes in, receptive_px how far a pixel sees (None: not known).
+    """
+
+    run: Callable[[np.ndarray], np.ndarray]
+    engine: str
+    precision: str
+    receptive_px: int | None = None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return np.asarray(self.run(images), np.float32)
+
+
+def load_predictor(
+    path: str | Path,
+    precision: str = "float32",
+    engine: str = "keras",
+    pixels: int | None = None,
+    threads: int | None = None,
+) -> Predictor:
+    """Load a trained network for prediction.
+
+    Parameters
+    ----------
+    path : path
+        A model.keras of this workflow; loaded in safe mode.
+    precision : str
+        `float32` or `mixed_bfloat16`: multiplications in bfloat16, the last layer in float32.
+    engine : str
+        `keras`, `openvino` (on the CPU) or `auto`, the faster of what is there for so many pixels.
+    pixels : int, optional
+        How many pixels will be predicted in all, at the working pixel size; many where it is None.
+    threads : int, optional
+        Threads of OpenVINO; those that `backend.prepare` was told where it is None. Keras has its own.
+
+    Raises
+    ------
+    InputError
+        For a file that is missing, damaged or not safe, an unknown engine, or one that is not installed.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"{engine!r} is no engine; expected one of {', '.join(ENGINES)}.")
+    if engine == "openvino" and not has_openvino():
+        raise InputError(
+            "prediction.engine is openvino, which is not installed: run `make engines`, or set it to auto or keras."
+        )
+    network = load_model(path)
+    try:
+        radius, operations = footprint.receptive_radius(network), footprint.operations(network, 1, 1)
+    except InputError as error:  # a network of somebody else's
+        logger.info("%s", error)
+        radius, operations = None, math.inf
+    reason = "as configured"
+    if engine == "auto":
+        engine, reason = choose_engine(operations, pixels)
+    if engine == "openvino":
+        run = openvino_function(network, precision, threads or int(os.environ.get("OMP_NUM_THREADS", 0)))
+    else:
+        network = streamlined(network, precision) or load_model(path, precision)
+        run = keras_function(network)
+    logger.info("engine %s: %s; %s", engine, reason, precision)
+    return Predictor(run, engine, precision, radius)
+
+
+def has_openvino() -> bool:
+    """Say whether OpenVINO is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def choose_engine(operations: float, pixels: int | None) -> tuple[str, str]:
+    """Choose the faster engine for so many pixels of so many operations each; returns it and the reason."""
+    if backend.has_gpu():
+        return "keras", "a GPU is there"
+    if not has_openvino():
+        return "keras", "OpenVINO is not installed (`make engines`)"
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        return "keras", "the backend is not TensorFlow"
+    if pixels is not None and operations * pixels < WORTH_EXPORTING:
+        return "keras", f"{operations * pixels / 1e12:.2g} TFLOP are too few for OpenVINO's start to pay off"
+    return "openvino", "no GPU is there, and OpenVINO is faster on a CPU"
+
+
+def keras_function(network) -> Callable[[np.ndarray], np.ndarray]:
+    """The network as Keras runs it."""
+    import keras
+
+    return lambda images: keras.ops.convert_to_numpy(network.predict_on_batch(images))
+
+
+def openvino_function(network, precision: str, threads: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+    """Export a network by Keras and compile it by OpenVINO for the CPU; threads 0 takes all cores."""
+    # With this package OpenVINO reports its use to its makers, beginning with the import.
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    network = streamlined(network, leaky_sums=True) or network
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/network.xml"
+        network.export(path, format="openvino", verbose=False)
+        compiled = openvino.Core().compile_model(
+            path,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else "bf16",
+                "INFERENCE_NUM_THREADS": threads,
+                "PERFORMANCE_HINT": "LATENCY",
+                "ENABLE_CPU_PINNING": False,  # others may work on this machine, too
+            },
+        )
+    return lambda images: compiled(np.ascontiguousarray(images, np.float32))[0].copy()
+
+
+def export_onnx(path: str | Path, output: str | Path) -> None:
+    """Write a model.keras as ONNX, for frames of any size; raises InputError where the packages for it are missing."""
+    if importlib.util.find_spec("tf2onnx") is None:
+        raise InputError(
+            "the export to ONNX needs tf2onnx, which is not installed: run `make engines`, and export without containers."
+        )
+    network = load_model(path)
+    network(np.zeros((1, 64, 64, network.input_shape[-1]), np.float32))  # Keras exports what was called
+    network.export(str(output), format="onnx", verbose=False)

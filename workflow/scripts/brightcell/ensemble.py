@@ -1,0 +1,149 @@
+"""Choose the trained networks that segment together, and average what they see."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from . import files
+from .errors import InputError, nearest
+
+logger = logging.getLogger("brightcell")
+
+FILES = ("model.keras", "recipe.json", "calibration.json")
+SAME_SIZE = 0.02  # pixel sizes that differ by less are the same number, rounded
+# What members must share, for the same frame is given to all of them.
+SHARED = {
+    "channels": "channels",
+    "outputs": "outputs",
+    "levels": "levels",
+    "percentiles": "percentiles of the grey values",
+    "working_pixel_size_um": "pixel size in µm",
+}
+
+
+class Ensemble(NamedTuple):
+    """Trainings of one network: their places in the lists given, and what they share.
+
+    recipe : of the first member; parameters : of the watershed, keyword arguments of `instances.label_cells`
+    """
+
+    network: str
+    members: list[int]
+    recipe: dict
+    parameters: dict
+
+
+def find_models(folder: str | Path, network: str | None = None, own: str | Path | None = None) -> list[str]:
+    """Find the folders of trained networks below a folder, those of one network if it is named.
+
+    Each holds model.keras, recipe.json and calibration.json. Raises InputError where there is none, one is not
+    complete, or the network is not among them; and where they lie in the folder `own` of this config's own results,
+    in which they would be taken for something to make.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(
+            f"segment.models {folder}: no such folder. Give the folder in or below which the models are."
+        )
+    if own and folder.resolve().is_relative_to(Path(own).resolve()):
+        raise InputError(
+            f"segment.models {folder}: the models of this config's own data set. Leave the key out to segment with what "
+            "this config trains, or give `dataset` another name."
+        )
+    found = sorted({path.parent for path in folder.glob("**/model.keras")})
+    if not found:
+        raise InputError(
+            f"segment.models {folder}: no model.keras in or below it. Expected folders that each hold {', '.join(FILES)}, "
+            "such as results/<dataset>/models of another project."
+        )
+    for place in found:
+        missing = [name for name in FILES if not (place / name).is_file()]
+        if missing:
+            raise InputError(
+                f"{place}: no {' and no '.join(missing)} beside model.keras. Expected {', '.join(FILES)} together: copy the "
+                "whole folder, or remove it."
+            )
+    networks = [files.read_json(place / "recipe.json").get("network", "") for place in found]
+    if network is not None and network not in networks:
+        guess = nearest(network, networks)
+        raise InputError(
+            f"segment.network: found {network!r}; the models in {folder} are of {', '.join(sorted(set(networks)))}"
+            + (f"; did you mean {guess!r}?" if guess else ". Correct the config.")
+        )
+    return [str(place) for place, each in zip(found, networks, strict=True) if network in (None, each)]
+
+
+def choose(
+    recipes: Sequence[dict],
+    calibrations: Sequence[dict],
+    network: str | None = None,
+    names: Sequence[str] | None = None,
+) -> Ensemble:
+    """Take all trainings of the network named, or of the one whose mean score on validation frames is best.
+
+    recipes, calibrations : recipe.json and calibration.json of each training; names : of their files, for messages
+    Raises InputError where the members do not fit together.
+    """
+    network = network or best_network(recipes, calibrations)
+    members = [index for index, recipe in enumerate(recipes) if recipe["network"] == network]
+    first = recipes[members[0]]
+    names = names or [f"training {index + 1}" for index in range(len(recipes))]
+    for index in members[1:]:
+        for key, title in SHARED.items():
+            if not _alike(recipes[index].get(key), first.get(key)):
+                raise InputError(
+                    f"{names[index]}: {title} {recipes[index].get(key)}; {names[members[0]]} has {first.get(key)}. Networks "
+                    "that segment together must agree in it: keep them in folders of their own."
+                )
+    return Ensemble(network, members, first, common_parameters([calibrations[index] for index in members]))
+
+
+def best_network(recipes: Sequence[dict], calibrations: Sequence[dict]) -> str:
+    """Name the network whose calibration score, averaged over its trainings, is best."""
+    scores = {calibration["score"] for calibration in calibrations}
+    if len(scores) > 1:
+        raise InputError(
+            f"the watersheds were calibrated for different scores, {', '.join(sorted(scores))}, so that networks cannot be "
+            "compared: name one with segment.network."
+        )
+    values = pd.DataFrame(
+        {"network": recipe["network"], "value": calibration["value"]}
+        for recipe, calibration in zip(recipes, calibrations, strict=True)
+    )
+    return values.groupby("network")["value"].mean().idxmax()
+
+
+def common_parameters(calibrations: Sequence[dict]) -> dict:
+    """Take the median of each watershed parameter over the members; of words the most frequent one."""
+    table = pd.DataFrame([each["parameters"] for each in calibrations])
+    return {
+        name: column.median() if pd.api.types.is_numeric_dtype(column) else column.mode()[0]
+        for name, column in table.items()
+    }
+
+
+class Averaged:
+    """Several networks as one: call it with tiles, float32 (n, height, width, channels).
+
+    It returns float32 (n, height, width, outputs + 1): the mean maps, then the standard deviation of the foreground
+    over the members (0 for a single one). `receptive_px` is the farthest that one of them sees, None where not known.
+    """
+
+    def __init__(self, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]):
+        self.predictors = predictors
+        reach = [getattr(each, "receptive_px", None) for each in predictors]
+        self.receptive_px = None if None in reach else max(reach)
+
+    def __call__(self, tiles: np.ndarray) -> np.ndarray:
+        maps = np.stack([np.asarray(predictor(tiles), np.float32) for predictor in self.predictors])
+        return np.concatenate([maps.mean(0), maps[..., :1].std(0)], axis=-1)
+
+
+def _alike(one: object, other: object) -> bool:
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return abs(one - other) <= SAME_SIZE * abs(other)
+    return one == other

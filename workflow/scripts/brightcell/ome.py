@@ -1,0 +1,74 @@
+"""Write the pages of a recording as OME-TIFF, which Fiji, napari, QuPath and bioio open with its axes and pixel size."""
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from .files import whole
+
+Size = tuple[int, int, float]  # height, width, pixel size in µm, nan where unknown
+
+
+def write_ome(
+    path: str | Path, pages: Iterable[np.ndarray], sizes: Iterable[Size], dtype: np.dtype, name: str
+) -> int:
+    """Write pages (height, width), in the order of time, one at a time; returns the number of series.
+
+    Frames of one size are one series with the axes TYX. Where the size or the pixel size changes, the next series begins.
+
+    Parameters
+    ----------
+    pages : arrays that fit into `dtype`
+    sizes : of each page
+    name : of the series; numbers are put behind it where there are several
+    """
+    runs = [(size, sum(1 for _ in run)) for size, run in groupby(sizes, key=_comparable)]
+    pages = iter(pages)
+    with whole(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=True, ome=True) as writer:
+        for number, ((height, width, pixel_um), count) in enumerate(runs, start=1):
+            writer.write(
+                _typed(islice(pages, count), dtype),
+                shape=(count, height, width),
+                dtype=dtype,
+                compression="zlib",
+                predictor=True,
+                photometric="minisblack",
+                metadata={
+                    "axes": "TYX",
+                    "Name": name if len(runs) == 1 else f"{name} {number}",
+                    **(_physical(pixel_um) if pixel_um else {}),
+                },
+            )
+    return len(runs)
+
+
+def smallest_type(largest: int) -> np.dtype:
+    """Return the smallest type of whole numbers that holds labels up to `largest`.
+
+    >>> smallest_type(255), smallest_type(256), smallest_type(70_000)
+    (dtype('uint8'), dtype('uint16'), dtype('uint32'))
+    """
+    return np.min_scalar_type(int(largest))
+
+
+def _comparable(size: Size) -> tuple[int, int, float | None]:
+    height, width, pixel_um = size
+    return int(height), int(width), None if math.isnan(pixel_um) else float(pixel_um)
+
+
+def _typed(pages: Iterable[np.ndarray], dtype: np.dtype) -> Iterator[np.ndarray]:
+    for page in pages:
+        yield page.astype(dtype)
+
+
+def _physical(pixel_um: float) -> dict:
+    return {
+        "PhysicalSizeX": pixel_um,
+        "PhysicalSizeXUnit": "µm",
+        "PhysicalSizeY": pixel_um,
+        "PhysicalSizeYUnit": "µm",
+    }

@@ -1,0 +1,145 @@
+"""Show a segmented recording on one HTML page that needs no network: pictures, outlines, counts over time, flags."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .compact import digest, plain, script_json
+from .gallery import STEPS_PER_PX, encode_picture, outline_paths
+from .images import resize_labels
+from .views import records
+
+MOST_FRAMES = 60  # with pictures; a page of that many is about 5 MB
+MOST_CELLS = 30_000  # with outlines, in all frames together; about 7 MB more
+FLAGGED_SHARE = 0.25  # of the frames shown may be shown because they are flagged
+LABELS_SIDE_PX = 1024  # outlines of larger frames are drawn from every n-th pixel
+MOST_ROWS = 200  # of the table of flagged frames
+MEASURES = {
+    "cells": ("cells_expected", "Cells in a frame"),
+    "disagreement": ("disagreement_expected", "Disagreement of the networks in cells"),
+}
+"""column of a chart → column of what its neighbours let expect, title"""
+
+
+def choose_frames(judged: pd.DataFrame, most: int = MOST_FRAMES) -> list[int]:
+    """Choose the places of the frames to show: all, or at even distances, and at most a quarter of them for their flags.
+
+    Fewer than `most` where the frames hold many cells.
+
+    >>> choose_frames(pd.DataFrame({"cells": [9] * 9, "flags": ["", "", "dark"] + [""] * 6}), most=4)
+    [0, 2, 4, 8]
+    """
+    affordable = int(MOST_CELLS / max(1.0, judged["cells"].mean()))
+    most = max(2, min(most, affordable))
+    if len(judged) <= most:
+        return list(range(len(judged)))
+    flagged = np.flatnonzero(judged["flags"] != "")
+    for_flags = _evenly(flagged, int(FLAGGED_SHARE * most))
+    return sorted({*_evenly(np.arange(len(judged)), most - len(for_flags)), *for_flags})
+
+
+def _evenly(places: np.ndarray, most: int) -> list[int]:
+    """Take at most so many of some places, at even distances, the first and the last among them."""
+    return places[np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int)].tolist()
+
+
+def draw_frame(image: np.ndarray, labels: np.ndarray, cells: pd.DataFrame) -> dict:
+    """Draw what the page shows of a frame.
+
+    Parameters
+    ----------
+    image : (height, width, channels)
+    labels : int (height, width)
+    cells : pandas.DataFrame
+        A row a cell: cell, area_px, area_um2, confidence, disagreement and, where cells are followed, track and parent.
+
+    Returns
+    -------
+    dict
+        image (JPEG as a data address), width and height in steps, cells: number, track (0 = none), mother's track,
+        area in words, confidence, disagreement, path.
+    """
+    height, width = labels.shape
+    factor = LABELS_SIDE_PX / max(height, width)
+    if factor < 1:
+        labels = resize_labels(labels, (max(1, round(height * factor)), max(1, round(width * factor))))
+    paths = outline_paths(labels)
+    told = cells.assign(
+        track=cells.get("track", 0),
+        parent=cells.get("parent", 0),
+        area=[
+            f"{um2:.4g} µm²" if np.isfinite(um2) else f"{px} px"
+            for um2, px in zip(cells["area_um2"], cells["area_px"], strict=True)
+        ],
+    )
+    columns = ["cell", "track", "parent", "area", "confidence", "disagreement"]
+    rows = told[told["cell"].isin(paths.keys())][columns].to_dict("split")["data"]
+    return {
+        "image": encode_picture(image, (slice(0, height), slice(0, width))),
+        "width": labels.shape[1] * STEPS_PER_PX,
+        "height": labels.shape[0] * STEPS_PER_PX,
+        "cells": [[*plain(row), paths[row[0]]] for row in rows],
+    }
+
+
+def build(
+    recording: str,
+    judged: pd.DataFrame,
+    shown: dict[int, dict],
+    made_of: dict,
+    tracks: pd.DataFrame | None,
+    templates: list[str | Path],
+) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    recording : its name
+    judged : quality.judge's table
+    shown : place in that table → draw_frame's dictionary
+    made_of : network, models, parameters; made_of.json of the recording
+    tracks : tracks.tsv, None where cells are not followed
+    templates : folders of preview.html.j2 and of the report's page.css and page.js
+    """
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"digest": digest, "json": script_json}
+    flagged = records(judged.assign(place=range(len(judged)))[judged["flags"].to_numpy() != ""])
+    first = None if tracks is None else tracks.drop_duplicates("track")
+    series = {
+        column: {"title": title, "values": judged[column].tolist(), "expected": judged[expected].tolist()}
+        for column, (expected, title) in MEASURES.items()
+        if judged[column].notna().any()
+    }
+    return environment.get_template("preview.html.j2").render(
+        recording=recording,
+        frames=len(judged),
+        cells=int(judged["cells"].sum()),
+        tracks=None if first is None else len(first),
+        divisions=None if first is None else int((first["parent"] > 0).sum() // 2),
+        made_of=made_of,
+        flagged=flagged[:MOST_ROWS],
+        flagged_in_all=len(flagged),
+        shown=len(shown),
+        content={
+            "followed": tracks is not None,
+            "frames": [
+                {
+                    "place": place,
+                    **plain(judged.iloc[place][["sample", "frame", "flags"]].to_dict()),
+                    **shown[place],
+                }
+                for place in sorted(shown)
+            ],
+            "times": judged["frame"].tolist(),
+            "flagged": (judged["flags"] != "").tolist(),
+            "series": plain(series),
+        },
+    )

@@ -1,0 +1,170 @@
+"""Judge segmented frames without truth: unlike the training's, unlike their neighbours in time, or doubtful.
+
+A flag is a reason to look, not a verdict. Limits are wide, so that an ordinary recording has none.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+NEIGHBOURS = 3  # frames on either side, whose median is expected
+FEWEST_FRAMES = 5  # of fewer no median is taken
+FAR = 5.0  # in robust standard deviations
+DOUBTFUL = 0.2  # standard deviation of the members' foreground in a cell: two of them then differ by 0.4
+DOUBTFUL_SHARE = 0.25  # of a frame's cells
+FULL = 0.98  # share of pixels that are cell
+FLAT = 1e-6  # contrast of a frame without a picture
+LOOKS = {"intensity_mean": "brightness", "contrast": "contrast"}
+STEADY = {
+    "intensity_mean": ("brightness", 0.02),
+    "contrast": ("contrast", 0.04),
+    "sharpness": ("sharpness", 0.04),
+    "disagreement": ("disagreement of the networks", 0.2),
+}
+"""measure → its name, and its least standard deviation as a share of what is expected: smaller changes mean nothing"""
+
+
+def judge(
+    frames: pd.DataFrame, cells: pd.DataFrame, reference: dict | None = None, ordered: bool = True
+) -> pd.DataFrame:
+    """Say of each frame what is unusual about it.
+
+    Parameters
+    ----------
+    frames : pandas.DataFrame
+        A row a frame, in the order of time: sample, frame, pixel_size_um, cells, cell_share, median_area_px,
+        intensity_mean, contrast, sharpness, confidence, disagreement (nan for a single network).
+    cells : pandas.DataFrame
+        A row a cell: sample, disagreement.
+    reference : dict, optional
+        Of the training: `appearance.reference`'s percentiles, and pixel_size_um, that of their pixels or None.
+    ordered : bool
+        Whether the frames are a time-lapse. Elsewhere they are held against all frames together, and their numbers of
+        cells against nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a frame: sample, frame, cells, cells_expected, doubtful_cells, confidence, disagreement,
+        disagreement_expected, cell_share, median_area_px, intensity_mean, contrast, sharpness,
+        flags (words; empty if none).
+    """
+    doubtful = cells.groupby("sample")["disagreement"].agg(lambda values: int((values > DOUBTFUL).sum()))
+    judged = frames.assign(doubtful_cells=frames["sample"].map(doubtful).fillna(0).astype(int))
+    window = NEIGHBOURS if ordered else None
+    expected = {name: expect(judged[name], window) for name in ("cells", *STEADY)}
+    if not ordered:
+        expected["cells"][:] = np.nan
+    judged["cells_expected"] = expected["cells"]
+    judged["disagreement_expected"] = expected["disagreement"]
+    least = {name: share * np.abs(expected[name]) for name, (_, share) in STEADY.items()}
+    least["cells"] = np.sqrt(np.maximum(expected["cells"], 1)) / 2  # half of that of counts at random
+    far = {name: outliers(judged[name], expected[name], least[name]) for name in expected}
+    flags = []
+    for at, row in enumerate(judged.to_dict("records")):
+        faults = blank(row)
+        if not faults:
+            unusual = {name: values[at] for name, values in expected.items() if far[name][at]}
+            faults = [
+                *unlike_training(row, reference or {}),
+                *doubts(row),
+                *unlike_others(row, unusual, ordered),
+            ]
+        flags.append("; ".join(faults))
+    columns = ["sample", "frame", "cells", "cells_expected", "doubtful_cells", "confidence", "disagreement"]
+    columns += [
+        "disagreement_expected",
+        "cell_share",
+        "median_area_px",
+        "intensity_mean",
+        "contrast",
+        "sharpness",
+    ]
+    return judged[columns].assign(flags=flags)
+
+
+def expect(values: pd.Series, window: int | None) -> np.ndarray:
+    """Return the median of each value's neighbours, itself left out: `window` on either side, or all others.
+
+    nan where there are fewer than FEWEST_FRAMES values, or no neighbour has one.
+
+    >>> expect(pd.Series([4, 5, 60, 5, 6]), 2).tolist()
+    [32.5, 5.0, 5.0, 6.0, 32.5]
+    """
+    given = values.to_numpy(float)
+    if len(given) < FEWEST_FRAMES:
+        return np.full(len(given), np.nan)
+    found = np.full(len(given), np.nan)
+    for at in range(len(given)):
+        start, end = (0, len(given)) if window is None else (max(0, at - window), at + window + 1)
+        others = np.concatenate([given[start:at], given[at + 1 : end]])
+        others = others[np.isfinite(others)]
+        if others.size:
+            found[at] = np.median(others)
+    return found
+
+
+def outliers(values: pd.Series, expected: np.ndarray, least: np.ndarray) -> np.ndarray:
+    """Mark values farther than FAR robust standard deviations from what is expected; bool, one a value.
+
+    The standard deviation is 1.4826 × the median absolute deviation over all values, and at least `least`.
+    """
+    away = np.abs(values.to_numpy(float) - expected)
+    known = away[np.isfinite(away)]
+    spread = 1.4826 * np.median(known) if known.size else math.nan
+    with np.errstate(invalid="ignore"):
+        return away > FAR * np.maximum(spread, least)
+
+
+def blank(row: dict) -> list[str]:
+    """Name a frame that shows nothing at all: of it nothing else needs to be said."""
+    if row["contrast"] <= FLAT:
+        return [f"a constant picture: every pixel is {row['intensity_mean']:.4g}"]
+    return []
+
+
+def unlike_training(row: dict, reference: dict) -> list[str]:
+    """Name what about a frame lies outside of what the networks were trained on.
+
+    Grey values may lie beyond the training's 5 to 95 % by the width of that range or a tenth of its median; the median
+    cell's area lies outside where most cells are smaller or larger than 95 % of the training's.
+    """
+    faults = []
+    for name, words in LOOKS.items():
+        if name in reference:
+            low, middle, high = reference[name]
+            margin = max(high - low, abs(middle) / 10)
+            if not low - margin <= row[name] <= high + margin:
+                faults.append(f"{words} {row[name]:.3g}, in the training {low:.3g} to {high:.3g}")
+    if "cell_area_px" in reference and row["cells"]:
+        sizes = row["pixel_size_um"], reference.get("pixel_size_um")
+        known = all(size and math.isfinite(size) for size in sizes)
+        unit, area = ("µm²", sizes[0] ** 2) if known else ("px", 1)
+        low, _, high = (value * (sizes[1] ** 2 if known else 1) for value in reference["cell_area_px"])
+        area *= row["median_area_px"]
+        if not low <= area <= high:
+            faults.append(f"median cell area {area:.3g} {unit}, in the training {low:.3g} to {high:.3g}")
+    return faults
+
+
+def doubts(row: dict) -> list[str]:
+    """Name what the networks are in doubt about, and where they saw nothing or nothing else."""
+    if not row["cells"]:
+        return ["no cell"]
+    if row["cell_share"] >= FULL:
+        return [f"{row['cell_share']:.0%} of the picture is cell"]
+    if row["cells"] and row["doubtful_cells"] >= DOUBTFUL_SHARE * row["cells"]:
+        return [f"the networks disagree on {row['doubtful_cells']} of {row['cells']} cells"]
+    return []
+
+
+def unlike_others(row: dict, expected: dict[str, float], ordered: bool) -> list[str]:
+    """Name what about a frame is unlike its neighbours in time, or the other frames: measures with what was expected."""
+    others = "its neighbours have" if ordered else "the others have"
+    return [
+        f"{row[name]} cells where {others} {value:g}"
+        if name == "cells"
+        else f"{STEADY[name][0]} {row[name]:.3g} where {others} {value:.3g}"
+        for name, value in expected.items()
+    ]

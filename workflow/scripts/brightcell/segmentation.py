@@ -1,0 +1,114 @@
+"""Segment one frame of a recording with an ensemble: bring it to the networks' size, part its cells, measure them."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from . import appearance, images, instances, intake, measure
+from .errors import InputError
+
+
+class Prepared(NamedTuple):
+    """A frame on its way to the networks.
+
+    row : of the sheet; frame : grey values (height, width, channels) after preprocessing, at their own size, which
+    `pixel_size_um` tells (nan: unknown); image : the same at the networks' pixel size, `factor` times as large
+    """
+
+    row: dict
+    frame: np.ndarray
+    pixel_size_um: float
+    image: np.ndarray
+    factor: float
+
+
+class Segmented(NamedTuple):
+    """A frame's cells: labels int32 (height, width) at the frame's own size, a row a cell, a row of the frame.
+
+    foreground : probability, float32, at the frame's own size
+    """
+
+    labels: np.ndarray
+    cells: pd.DataFrame
+    summary: dict
+    foreground: np.ndarray
+
+
+def prepare(row: dict, taken: intake.Frame, recipe: dict) -> Prepared:
+    """Bring a frame to the pixel size that networks were trained at.
+
+    Raises InputError for another number of channels than theirs, or a pixel size that no one means.
+    """
+    frame, pixel_um = taken.image, taken.pixel_size_um
+    if frame.shape[-1] != recipe["channels"]:
+        raise InputError(
+            f"{row['image']}: {frame.shape[-1]} channels; the networks were trained on {recipe['channels']}. "
+            "Choose those of the recording with images.channels, or train networks on images like it."
+        )
+    try:
+        factor = images.scale_factor(pixel_um, recipe["working_pixel_size_um"])
+    except InputError as error:
+        raise InputError(f"{row['image']}: {error}") from None
+    return Prepared(row, frame, pixel_um, images.rescale_image(frame, factor), factor)
+
+
+def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: int) -> Segmented:
+    """Part the cells of a frame and measure them.
+
+    Parameters
+    ----------
+    maps : float32 (height, width, outputs + 1)
+        Of `ensemble.Averaged`, at the size of `prepared.image`.
+    parameters : dict
+        Keyword arguments of `instances.label_cells`, in pixels of that size.
+    members : int
+        Networks that were averaged: a single one does not disagree.
+
+    Returns
+    -------
+    Segmented
+        `cells` has the columns sample, frame, those of `measure.measure_cells`, confidence (mean foreground
+        probability in the cell) and disagreement (mean standard deviation of the members' foreground); `summary` the
+        same two over the pixels of all cells, nan without any.
+    """
+    row, frame = prepared.row, prepared.frame
+    spread = maps[..., -1] if members > 1 else np.full(maps.shape[:2], np.nan, np.float32)
+    found = instances.label_cells(*images.split_maps(maps[..., :-1]), **parameters)
+    labels = images.resize_labels(found, frame.shape[:2])
+    found, labels = _without_lost(found, labels)
+    pixel_um = None if math.isnan(prepared.pixel_size_um) else prepared.pixel_size_um
+    cells = measure.measure_cells(labels, frame, pixel_um)
+    cells.insert(0, "sample", row["sample"])
+    cells.insert(1, "frame", int(row["frame"]))
+    counts = np.bincount(found.ravel())
+    means = {}
+    for name, values in (("confidence", maps[..., 0]), ("disagreement", spread)):
+        sums = np.bincount(found.ravel(), values.ravel().astype(np.float64))
+        cells[name] = sums[1:] / counts[1:]
+        means[name] = sums[1:].sum() / counts[1:].sum() if len(cells) else math.nan
+    summary = {
+        "sample": row["sample"],
+        "frame": int(row["frame"]),
+        "image": row["image"],
+        "height": labels.shape[0],
+        "width": labels.shape[1],
+        "pixel_size_um": prepared.pixel_size_um,
+        "cells": len(cells),
+        "cell_share": float((labels > 0).mean()),
+        "median_area_px": float(cells["area_px"].median()) if len(cells) else math.nan,
+        **appearance.describe_frame(frame),
+        **means,
+    }
+    return Segmented(labels, cells, summary, images.resize_map(maps[..., 0], labels.shape))
+
+
+def _without_lost(found: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the cells anew where some became too small to be seen at the frame's own size."""
+    kept = np.bincount(labels.ravel(), minlength=int(found.max(initial=0)) + 1) > 0
+    kept[0] = True
+    if kept.all():
+        return found, labels
+    number = np.where(kept, np.cumsum(kept) - 1, 0).astype(np.int32)
+    return number[found], number[labels]

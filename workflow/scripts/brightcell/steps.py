@@ -1,0 +1,65 @@
+"""One step of training, as each backend does it fastest."""
+
+import keras
+
+
+def stepper(model: keras.Model):
+    """Return what trains a compiled model on one batch after the other: an object to call, with `settle`."""
+    return JaxSteps(model) if keras.backend.backend() == "jax" else KerasSteps(model)
+
+
+class KerasSteps:
+    """Steps by Keras' own `train_on_batch`."""
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+
+    def __call__(self, images, targets) -> float:
+        """Train on a batch; returns its loss."""
+        return float(self.model.train_on_batch(images, targets))
+
+    def settle(self) -> None:
+        """Bring the model's variables up to date: they are."""
+
+
+class JaxSteps:
+    """Steps with all state on the device; the model's variables have it after `settle`, and not before.
+
+    Keras moves hundreds of variables in and out of every step, which takes as long as the step does on a fast GPU.
+    """
+
+    def __init__(self, model: keras.Model):
+        import jax
+
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        self.variables = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+        self.state = None
+
+        def step(state, images, targets):
+            trainable, others, moments = state
+
+            def objective(trainable):
+                predicted, changed = model.stateless_call(trainable, others, images, training=True)
+                return model.loss(targets, predicted), changed
+
+            (loss, others), gradients = jax.value_and_grad(objective, has_aux=True)(trainable)
+            trainable, moments = model.optimizer.stateless_apply(moments, gradients, trainable)
+            return loss, (trainable, others, moments)
+
+        self.step = jax.jit(step, donate_argnums=0)
+
+    def __call__(self, images, targets) -> float:
+        """Train on a batch; returns its loss."""
+        if self.state is None:
+            self.state = tuple([variable.value for variable in group] for group in self.variables)
+        loss, self.state = self.step(self.state, images, targets)
+        return float(loss)
+
+    def settle(self) -> None:
+        """Give the state to the model's variables; the next step takes it from them again."""
+        if self.state is not None:
+            for group, values in zip(self.variables, self.state, strict=True):
+                for variable, value in zip(group, values, strict=True):
+                    variable.assign(value)
+            self.state = None

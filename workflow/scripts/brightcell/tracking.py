@@ -1,0 +1,138 @@
+"""Follow cells over time: link them from frame to frame, close gaps, find divisions.
+
+The links are those of the least cost in all (linear assignment), first from frame to frame, then between the ends and
+beginnings of what was linked, as Jaqaman et al. (2008, https://doi.org/10.1038/nmeth.1237) do it; laptrack solves it.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from laptrack import LapTrack
+
+SIZE_WEIGHT = (
+    0.3  # cells of which one is 28 times the other's area are as far apart as neighbours of one diameter
+)
+UNLIKE_DAUGHTERS = 2.0  # of areas; beyond it the smaller one is another cell, or a piece of one
+
+
+def typical_diameter(areas_px: np.ndarray) -> float:
+    """Return the diameter in px of the disc of the median area.
+
+    >>> round(typical_diameter(np.array([10, 314, 5000])), 1)
+    20.0
+    """
+    return float(2 * np.sqrt(np.median(areas_px) / np.pi))
+
+
+def link_cells(
+    cells: pd.DataFrame, distance: float = 1.0, gap: int = 1, divisions: bool = True
+) -> pd.DataFrame:
+    """Give each cell the track that it belongs to, and that track's mother.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        A row a cell: time (number of the frame, from 0), row_px, column_px, area_px.
+    distance : float
+        Farthest that a cell moves from one frame to the next, in typical diameters; over a gap no farther.
+    gap : int
+        So many frames in a row may miss a cell.
+    divisions : bool
+        Whether a cell may become two, both in the next frame, one's area at most twice the other's.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the index of `cells`: track, from 1 in the order of appearance, and parent, 0 where none was seen. A mother's
+        track ends where its daughters' tracks begin.
+    """
+    if cells.empty:
+        return pd.DataFrame({"track": [], "parent": []}, index=cells.index, dtype=int)
+    ordered = cells.sort_values("time", kind="stable")
+    places = np.column_stack([ordered[["row_px", "column_px"]], np.zeros(len(ordered))])
+    places /= typical_diameter(ordered["area_px"])
+    places[:, 2] = SIZE_WEIGHT * np.log(ordered["area_px"])
+    times = ordered["time"].to_numpy()
+    first = int(times[0])
+    bounds = np.searchsorted(times, np.arange(first, times[-1] + 2))
+    tree = LapTrack(
+        cutoff=distance**2,
+        gap_closing_cutoff=distance**2 if gap else False,
+        gap_closing_max_frame_count=gap + 1,
+        splitting_cutoff=distance**2 if divisions else False,
+        splitting_metric=_between_centres,
+    ).predict([places[start:end] for start, end in pairwise(bounds)])
+    before = {}
+    for node in tree:
+        mother, daughters = (
+            bounds[node[0]] + node[1],
+            [bounds[time] + at for time, at in tree.successors(node)],
+        )
+        for daughter in _accepted(mother, daughters, places, times, ordered["area_px"].to_numpy()):
+            before[int(daughter)] = int(mother)
+    return _number(before, len(ordered)).set_axis(ordered.index).reindex(cells.index)
+
+
+def _between_centres(one: np.ndarray, other: np.ndarray) -> float:
+    """Square the distance of two cells' centres, whatever their sizes: a daughter is smaller than her mother."""
+    return (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2
+
+
+def _accepted(
+    mother: int, daughters: list[int], places: np.ndarray, times: np.ndarray, areas: np.ndarray
+) -> list[int]:
+    """Take two cells for daughters where both follow at once and are alike in size; else only the nearer one goes on."""
+    if len(daughters) < 2:
+        return daughters
+    small, large = sorted(areas[daughters])
+    if (times[daughters] == times[mother] + 1).all() and large <= UNLIKE_DAUGHTERS * small:
+        return daughters
+    return [min(daughters, key=lambda other: np.square(places[other] - places[mother]).sum())]
+
+
+def _number(before: dict[int, int], cells: int) -> pd.DataFrame:
+    """Number the tracks of cells in the order of time, of which `before` tells the one before."""
+    followers = np.bincount(list(before.values()), minlength=cells)
+    track, parent = np.zeros((2, cells), int)
+    for cell in range(cells):
+        earlier = before.get(cell)
+        if earlier is not None and followers[earlier] == 1:
+            track[cell], parent[cell] = track[earlier], parent[earlier]
+        else:
+            track[cell] = track.max() + 1
+            parent[cell] = 0 if earlier is None else track[earlier]
+    return pd.DataFrame({"track": track, "parent": parent})
+
+
+def challenge_tracks(cells: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+    """Write tracks as the Cell Tracking Challenge has them: each in all frames from its begin to its end.
+
+    A track with a gap is cut there, and the part before is the parent of the part behind
+    (https://celltrackingchallenge.net, "Naming and file content conventions").
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        time, track, parent, as `link_cells` takes and gives them.
+
+    Returns
+    -------
+    labels : pandas.Series
+        The number of each cell in the masks: its track, or a new number behind a gap.
+    tracks : pandas.DataFrame
+        label, begin, end, parent; begin and end are numbers of frames.
+    """
+    ordered = cells.sort_values(["track", "time"], kind="stable")
+    begins = ordered["track"].ne(ordered["track"].shift())
+    cut = ~begins & (ordered["time"].diff() > 1)
+    numbers = ordered["track"].where(begins).mask(cut, ordered["track"].max() + cut.cumsum())
+    labels = numbers.ffill().astype(int)
+    by_label = ordered.assign(label=labels).groupby("label", sort=True)
+    tracks = by_label.agg(
+        begin=("time", "min"), end=("time", "max"), track=("track", "first"), parent=("parent", "first")
+    )
+    last_label = pd.Series(labels.to_numpy(), index=ordered["track"]).groupby(level=0).last()
+    tracks["parent"] = tracks["parent"].map(last_label).fillna(0).astype(int)
+    tracks.loc[labels[cut], "parent"] = labels.shift()[cut].astype(int).to_numpy()
+    return labels.reindex(cells.index), tracks.drop(columns="track").reset_index()

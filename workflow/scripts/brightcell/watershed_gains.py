@@ -1,0 +1,53 @@
+"""Tell what each watershed gains over the others: means over groups, and paired differences."""
+
+import pandas as pd
+
+from . import stats
+from .watersheds import SCORES, VARIANTS
+
+COLUMNS = (
+    *("scheme", "network", "score", "variant", "minus", "mean", "low", "high", "p", "p_holm"),
+    *("groups", "frames"),
+)
+
+
+def compare_watersheds(scored: pd.DataFrame, **drawn: float) -> pd.DataFrame:
+    """Give each variant's mean of every score over groups, and the paired differences between variants.
+
+    Parameters
+    ----------
+    scored : DataFrame
+        Those of `watersheds.score_watersheds` of all trainings, with the columns scheme, network, fold and seed.
+    drawn
+        draws, confidence and seed of the intervals, see `stats.summarise`.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`. `minus` is empty where `mean` is that of a variant, else it names the variant that was subtracted,
+        frame by frame and then group by group. `low` to `high` is the bootstrap interval over groups, p that of the
+        sign-flip test, p_holm corrected for the pairs of variants of the same network and score.
+    """
+    found = [pd.DataFrame(columns=list(COLUMNS))]
+    for network, own in scored.groupby("network", sort=False):
+        variants = own.drop(columns="network").rename(columns={"variant": "network"})
+        # the last variant first, so that differences tell what it gains over those before
+        variants = variants.sort_values("network", key=_rank, ascending=False, kind="stable")
+        means = stats.summarise(variants, SCORES, **drawn).rename(columns={"network": "variant"})
+        pairs = stats.compare(variants, SCORES, **drawn).rename(
+            columns={"network_a": "variant", "network_b": "minus", "difference": "mean"}
+        )
+        pairs = pairs.merge(means[["scheme", "score", "variant", "frames"]], how="left")
+        found += [part.assign(network=network) for part in (means.assign(minus=""), pairs) if len(part)]
+    table = pd.concat(found[1:] or found, ignore_index=True)
+    return table.reindex(columns=list(COLUMNS)).sort_values(
+        ["scheme", "network", "score", "minus", "variant"],
+        key=lambda names: names if names.name in ("scheme", "network") else _rank(names),
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def _rank(names: pd.Series) -> pd.Series:
+    """Give the places of scores and variants in their lists; what is in neither comes first."""
+    return names.map({name: rank for rank, name in enumerate((*SCORES, *VARIANTS))}).fillna(-1)

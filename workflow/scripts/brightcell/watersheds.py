@@ -1,0 +1,60 @@
+"""Score the cells that different watersheds find in the same maps: the study's, and the calibrated ones."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from .instances import label_cells
+from .matching import match_cells
+from .metrics import cell_scores
+from .published_watershed import label_cells_published
+
+VARIANTS = {
+    "published": "the study's watershed",
+    "foreground": "calibrated, from the foreground alone",
+    "learned": "calibrated, markers from the learned distance",
+}
+SCORES = ("ap50", "ap70", "mean_ap", "seg", "splits", "merges")
+FRAME_COLUMNS = ("sample", "group", "variant", *SCORES, "truth_cells", "predicted_cells")
+
+
+def score_watersheds(
+    truth: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
+    foreground: Mapping[str, np.ndarray],
+    samples: pd.DataFrame,
+    calibration: dict,
+) -> pd.DataFrame:
+    """Score the cells of every test frame that each watershed finds in the same foreground.
+
+    Parameters
+    ----------
+    truth, predicted : label images (height, width) by sample
+        `predicted` are those of the calibrated watershed.
+    foreground : float (height, width) by sample
+        Probabilities, 0..1.
+    samples : DataFrame
+        Columns sample, group, mask_type; frames whose masks do not number cells are left out.
+    calibration : dict
+        calibration.json: which markers `predicted` had, and the parameters for the foreground alone.
+
+    Returns
+    -------
+    DataFrame
+        `FRAME_COLUMNS`, a row a frame and variant.
+    """
+    rows = []
+    numbered = samples[samples["mask_type"] == "instances"].set_index("sample")["group"]
+    for sample in predicted:
+        if sample not in numbered:
+            continue
+        probability = foreground[sample]
+        labels = {"published": label_cells_published(probability), calibration["markers"]: predicted[sample]}
+        if "foreground" not in labels:
+            labels["foreground"] = label_cells(probability, **calibration["foreground"]["parameters"])
+        for variant in VARIANTS:
+            if variant in labels:
+                scores = cell_scores(match_cells(truth[sample], labels[variant]))
+                rows.append({"sample": sample, "group": numbered[sample], "variant": variant} | scores)
+    return pd.DataFrame(rows, columns=list(FRAME_COLUMNS))

@@ -1,0 +1,97 @@
+"""Join the chunks of a recording: its labels as OME-TIFF and its tables, in the order of time."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brightcell import chunks, files, images, ome
+from brightcell.errors import InputError
+from brightcell.jobs import job
+
+logger = logging.getLogger("brightcell")
+
+
+def check_alike(folders: list[Path]) -> dict:
+    """Return what all chunks were made of; raise InputError where one was made of something else."""
+    first = files.read_json(folders[0] / "made_of.json")
+    for folder in folders[1:]:
+        other = files.read_json(folder / "made_of.json")
+        differ = [key for key in first if first[key] != other.get(key)]
+        if differ:
+            raise InputError(
+                f"{folder} and {folders[0]} were segmented with different {', '.join(differ)} (made_of.json in both tells "
+                f"which). One recording is segmented alike: remove the folder {folders[0].parent}, and run again."
+            )
+    return first
+
+
+def read_frames(folders: list[Path]) -> pd.DataFrame:
+    """Read the tables of the chunks' frames in the order of time, with the place of their chunk."""
+    tables = [
+        files.read_table(folder / "frames.tsv", ("sample", "image")).assign(chunk=index)
+        for index, folder in enumerate(folders)
+    ]
+    return pd.concat(tables, ignore_index=True).sort_values("frame", kind="stable")
+
+
+def join_cells(folders: list[Path], runs: Iterable[tuple[int, list[str]]], out: Path) -> None:
+    """Put the lines of the chunks' tables of cells one behind the other."""
+    with files.whole(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as joined:
+        for number, (chunk, samples) in enumerate(runs):
+            lines = defaultdict(list)
+            with (folders[chunk] / "cells.tsv").open(encoding="utf-8", newline="") as table:
+                header = next(table)
+                for line in table:
+                    lines[line.split("\t", 1)[0]].append(line)
+            if number == 0:
+                joined.write(header)
+            for sample in samples:
+                joined.writelines(lines[sample])
+
+
+def main(folders: list[Path], recording: str, out: dict) -> None:
+    """Write what `out` names: labels, cells, frames, made_of and, where the chunks have it, probability."""
+    made_of = check_alike(folders)
+    frames = read_frames(folders)
+    runs = list(chunks.in_order_of_time(frames))
+    sizes = list(zip(frames["height"], frames["width"], frames["pixel_size_um"], strict=True))
+
+    def pages(name):
+        for chunk, samples in runs:
+            with images.Pages(folders[chunk] / f"{name}.tif") as stack:
+                yield from (stack[sample] for sample in samples)
+
+    series = ome.write_ome(
+        out["labels"], pages("labels"), sizes, ome.smallest_type(frames["cells"].max()), recording
+    )
+    if "probability" in out:
+        ome.write_ome(out["probability"], pages("probability"), sizes, np.dtype(np.uint16), recording)
+    if series > 1:
+        logger.warning(
+            "%s: the size of the frames or of their pixels changes %d times; labels.ome.tif has a series for each size",
+            *(recording, series - 1),
+        )
+    join_cells(folders, runs, Path(out["cells"]))
+    files.write_table(frames.drop(columns="chunk"), out["frames"])
+    counts = {"frames": len(frames), "cells": int(frames["cells"].sum()), "chunks": len(folders)}
+    files.write_json({"recording": recording, **counts, **made_of}, out["made_of"])
+    logger.info("%(frames)d frames, %(cells)d cells, from %(chunks)d chunks", counts)
+    if not counts["cells"]:
+        logger.warning(
+            "%s: no cell in any frame. Does the recording look like the images that the networks were trained on, and is "
+            "its pixel size right?",
+            recording,
+        )
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            [Path(path).parent for path in snakemake.input.frames],
+            snakemake.wildcards.recording,
+            dict(snakemake.output.items()),
+        )

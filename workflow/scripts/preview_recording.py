@@ -1,0 +1,52 @@
+"""Write a page to look at a segmented recording: frames with outlines, counts over time, flagged frames."""
+
+import logging
+from pathlib import Path
+
+import tifffile
+
+from brightcell import files, preview
+from brightcell.intake import Intake
+from brightcell.jobs import job
+
+logger = logging.getLogger("brightcell")
+
+
+def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, out) -> None:
+    """Read what `inputs` names (labels, cells, quality, made_of, tracks where there is one, template), write `out`.
+
+    rows : of the sheet; options, steps : the config's `images` and `preprocess`
+    """
+    judged = files.read_table(inputs.quality, ("sample", "flags"))
+    cells = files.read_table(inputs.cells)
+    tracks = files.read_table(path) if (path := getattr(inputs, "tracks", None)) else None
+    if tracks is not None:
+        cells = cells.merge(tracks.drop(columns="frame"), on=["sample", "cell"], how="left")
+    of_sample, row_of = dict(list(cells.groupby("sample"))), {row["sample"]: row for row in rows}
+    chosen, shown = preview.choose_frames(judged), {}
+    intake = Intake(rows, options, steps)
+    with tifffile.TiffFile(inputs.labels) as labels:
+        for place in chosen:
+            sample = judged["sample"].iloc[place]
+            image = intake.frame(row_of[sample]).image
+            own = of_sample.get(sample, cells[:0])
+            shown[place] = preview.draw_frame(image, labels.pages[place].asarray(), own)
+    intake.close()
+    folders = list(dict.fromkeys(str(Path(path).parent) for path in inputs.template))
+    made_of = files.read_json(inputs.made_of)
+    html = preview.build(recording, judged, shown, made_of, tracks, folders)
+    with files.whole(out) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    logger.info("%s: %.1f MB, %d of %d frames shown", out, len(html) / 1e6, len(shown), len(judged))
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            snakemake.input,
+            snakemake.params.rows,
+            snakemake.params.images,
+            snakemake.params.preprocess,
+            snakemake.wildcards.recording,
+            snakemake.output[0],
+        )

@@ -1,0 +1,115 @@
+"""Segment a chunk of the frames of a recording with an ensemble of trained networks."""
+
+import hashlib
+import itertools
+import logging
+import math
+from contextlib import ExitStack
+from pathlib import Path
+
+import pandas as pd
+
+from brightcell import backend, ensemble, files, images
+from brightcell.intake import Intake
+from brightcell.jobs import job
+
+logger = logging.getLogger("brightcell")
+
+
+def digest(path) -> str:
+    """Digest a file, by which two models of the same name are told apart."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tell_of_size(told: set, row: dict, pixel_um: float, factor: float, recipe: dict) -> None:
+    """Log once what becomes of the pixel size of a recording's frames."""
+    if factor in told:
+        return
+    told.add(factor)
+    if math.isnan(pixel_um):
+        logger.warning(
+            "%s: pixel size unknown, taken to be that of the training images. Write it into the sheet's column "
+            "pixel_size_um, or into images.pixel_size_um, if it is not.",
+            row["image"],
+        )
+    elif factor != 1:
+        logger.info(
+            "%s: rescaled from %.4g µm a pixel to the networks' %.4g µm for the prediction",
+            *(row["image"], pixel_um, recipe["working_pixel_size_um"]),
+        )
+
+
+def main(rows, first_rows, models, recipe_files, calibration_files, network, settings, out, threads):
+    """Write what `out` names: labels, cells, frames and made_of, and the probability where it is asked for.
+
+    rows : of the chunk; first_rows : of the recording, by which grey values are mapped where they are mapped alike
+    settings : the config's images, preprocess, prediction, precision and device
+    """
+    recipes = [files.read_json(path) for path in recipe_files]
+    calibrations = [files.read_json(path) for path in calibration_files]
+    chosen = ensemble.choose(recipes, calibrations, network, [str(Path(path).parent) for path in models])
+    models = [models[index] for index in chosen.members]
+    logger.info("%d × %s; watershed with %s", len(models), chosen.network, chosen.parameters)
+    made_of = {
+        "network": chosen.network,
+        "models": {str(path): digest(path) for path in models},
+        "parameters": chosen.parameters,
+        **{name: settings[name] for name in ("images", "preprocess", "prediction")},
+    }
+
+    precision = backend.start(threads, settings["device"], settings["precision"])
+    from brightcell import segmentation, stream
+    from brightcell.engines import load_predictor
+
+    told, cells, frames = set(), [], []
+
+    def prepared():
+        intake = Intake(first_rows, settings["images"], settings["preprocess"])
+        for row in rows:
+            frame = segmentation.prepare(row, intake.frame(row), chosen.recipe)
+            tell_of_size(told, row, frame.pixel_size_um, frame.factor, chosen.recipe)
+            yield frame, frame.image
+        intake.close()
+
+    prediction, pairs = settings["prediction"], prepared()
+    first = next(pairs)  # what is wrong with a recording is told before networks are loaded
+    pixels = math.prod(first[1].shape[:2]) * len(rows) * (8 if prediction.get("symmetries") else 1)
+    predict = ensemble.Averaged(
+        [load_predictor(path, precision, prediction.get("engine", "keras"), pixels) for path in models]
+    )
+    maps_of = stream.predict_maps(
+        predict, itertools.chain([first], pairs), chosen.recipe, prediction, len(rows)
+    )
+    del first
+
+    wanted = {"labels": lambda each: each.labels}
+    if "probability" in out:
+        wanted["probability"] = lambda each: images.to_uint16(each.foreground)
+    with ExitStack() as stack:
+        writers = {name: stack.enter_context(images.stack_writer(out[name])) for name in wanted}
+        for frame, maps in maps_of:
+            each = segmentation.separate(frame, maps, chosen.parameters, len(models))
+            for name, part in wanted.items():
+                writers[name](each.summary["sample"], part(each))
+            cells.append(each.cells)
+            frames.append(each.summary)
+            logger.info("%s: %d cells", each.summary["sample"], len(each.cells))
+    files.write_table(pd.concat(cells, ignore_index=True), out["cells"])
+    files.write_json(made_of, out["made_of"])
+    files.write_table(pd.DataFrame(frames), out["frames"])
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            snakemake.params.rows,
+            snakemake.params.first_rows,
+            snakemake.input.models,
+            snakemake.input.recipes,
+            snakemake.input.calibrations,
+            snakemake.params.network,
+            snakemake.params.settings,
+            dict(snakemake.output.items()),
+            snakemake.threads,
+        )
