@@ -11,6 +11,8 @@ from project import ROOT, Project
 from study import make_study
 from window import open_file
 
+from brightcell import accounting
+
 pytestmark = pytest.mark.pipeline
 FORMS = ("report.zip", "report.html")
 LARGEST_MB = 20  # what a mail takes
@@ -33,6 +35,7 @@ def finished(tmp_path_factory):
     project.write_config(dataset="study", seeds=study.config["seeds"])
     study.build(place / "report.html")
     (place / "check/check.html").write_text("<p>Nothing was found.</p>")
+    (place / "accounting.tsv").write_text("\t".join(accounting.COLUMNS) + "\n")
     with ThreadPoolExecutor(len(FORMS)) as together:
         for run in together.map(lambda form: project.snakemake("--report", form), FORMS):
             assert run.returncode == 0, run.stdout[-3000:]

@@ -8,15 +8,17 @@ from scored import table
 import compare as script
 from brightcell.files import read_table, write_table
 from brightcell.folds import assign_folds
+from brightcell.watersheds import SCORES
 
+WATERSHEDS = {"published": 0.2, "learned": 0.7}
 NETWORKS = ("simple", "attention", "residual_attention")
-TABLES = ("scores", "summary", "differences", "leakage", "published", "curves", "reliability")
+TABLES = ("scores", "summary", "differences", "leakage", "published", "curves", "reliability", "watersheds")
 
 
 def write_trainings(folder, schemes):
     """Write what `score` writes for three networks: cell IoU rises by 0.1 from one to the next."""
     base = np.array([0.5, 0.6, 0.7])
-    lists = {"frames": [], "curves": [], "reliability": []}
+    lists = {"frames": [], "curves": [], "reliability": [], "watersheds": []}
     for gain, scheme in enumerate(schemes):
         scores = table({name: base + i / 10 + gain / 20 for i, name in enumerate(NETWORKS)}, scheme=scheme)
         for network, rows in scores.assign(seg=np.nan).groupby("network", sort=False):
@@ -30,7 +32,10 @@ def write_trainings(folder, schemes):
             )
             bins = names.drop(columns="sample").drop_duplicates("group")
             bins = bins.assign(bin_low=0.9, bin_high=1.0, pixels=10, probability=0.95, cell_share=0.9)
-            for name, part in (("frames", rows), ("curves", curves), ("reliability", bins)):
+            watersheds = pd.concat(names.assign(variant=each, ap50=ap50) for each, ap50 in WATERSHEDS.items())
+            watersheds = watersheds.assign(**dict.fromkeys(set(SCORES) - {"ap50"}, 0.5))
+            written = {"frames": rows, "curves": curves, "reliability": bins, "watersheds": watersheds}
+            for name, part in written.items():
                 lists[name].append(folder / scheme / network / f"{name}.tsv")
                 write_table(part, lists[name][-1])
     samples = scores[["sample", "group"]].drop_duplicates()
@@ -61,6 +66,10 @@ def test_script_joins_and_compares(tmp_path):
     assert made["published"]["all_background_accuracy"].tolist() == pytest.approx([0.9] * 3)
     assert made["curves"]["cell_recall"].tolist() == pytest.approx([0.6, 0.6, 0.7, 0.7, 0.8, 0.8])
     assert made["reliability"]["pixels"].tolist() == [30] * 3
+    watersheds = made["watersheds"].query("score == 'ap50'")
+    gained = watersheds[watersheds["minus"] == "published"]
+    assert gained["variant"].tolist() == ["learned"] * 3
+    assert gained["mean"].tolist() == pytest.approx([0.5] * 3)
 
 
 def test_script_measures_leakage(tmp_path):

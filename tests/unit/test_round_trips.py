@@ -129,7 +129,7 @@ def _of_kind(kind, schema):
     return {"boolean": st.booleans(), "null": st.none()}[kind]
 
 
-@given(values(SCHEMA))
+@given(values(SCHEMA | {"required": ["dataset", "samples"]}))
 def test_a_config_comes_back_from_yaml_with_all_its_values(config):
     try:
         whole = settings.complete(config, SCHEMA)
