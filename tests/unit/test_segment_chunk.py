@@ -57,9 +57,12 @@ def models(folder, names=("one", "two"), **recipe):
     return [folder / name for name in names]
 
 
-def segment(folder, frames, chunk="000000-000009", pixel_um="0.5", members=("one", "two"), **recipe):
+def segment(
+    folder, frames, chunk="000000-000009", pixel_um="0.5", members=("one", "two"), border="keep", **recipe
+):
     """Segment frames as one chunk; returns its folder."""
     rows = []
+    folder.mkdir(exist_ok=True)
     first = int(chunk[:6])
     for number, frame in enumerate(frames, start=first):
         path = folder / f"{number}.tif"
@@ -73,7 +76,7 @@ def segment(folder, frames, chunk="000000-000009", pixel_um="0.5", members=("one
     ]
     outputs = {name: out / f"{name}.tif" for name in ("labels", "probability")}
     outputs |= {"cells": out / "cells.tsv", "frames": out / "frames.tsv", "made_of": out / "made_of.json"}
-    segment_chunk.main(rows, [], *named, None, SETTINGS, outputs, 1)
+    segment_chunk.main(rows, [], *named, None, SETTINGS | {"border": border}, outputs, 1)
     return out
 
 
@@ -204,3 +207,9 @@ def test_chunks_of_other_models_are_not_mixed(tmp_path):
     with pytest.raises(InputError, match="were segmented with different models"):
         join(tmp_path, [first, second])
     assert not (tmp_path / "labels.ome.tif").exists()
+
+
+def test_cells_at_the_border_go_where_they_are_not_wanted(tmp_path):
+    cut = np.maximum(disc(column=40), disc(row=0, column=10))
+    assert len(tables(segment(tmp_path / "kept", [cut]))[0]) == 2
+    assert len(tables(segment(tmp_path / "cleared", [cut], border="clear"))[0]) == 1

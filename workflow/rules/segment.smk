@@ -43,6 +43,7 @@ rule segment_chunk:
             "prediction": config["prediction"],
             "precision": config["training"]["precision"],
             "device": config["training"]["device"],
+            "border": config["segment"]["border"],
         },
         code=code("segment_chunk.py"),
     message:

@@ -44,17 +44,18 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     """Write what `out` names: labels, cells, frames and made_of, and the probability where it is asked for.
 
     rows : of the chunk; first_rows : of the recording, by which grey values are mapped where they are mapped alike
-    settings : the config's images, preprocess, prediction, precision and device
+    settings : the config's images, preprocess, prediction, precision, device and border
     """
     recipes = [files.read_json(path) for path in recipe_files]
     calibrations = [files.read_json(path) for path in calibration_files]
     chosen = ensemble.choose(recipes, calibrations, network, [str(Path(path).parent) for path in models])
     models = [models[index] for index in chosen.members]
-    logger.info("%d × %s; watershed with %s", len(models), chosen.network, chosen.parameters)
+    parameters = chosen.parameters | {"border": settings.get("border", "keep")}
+    logger.info("%d × %s; watershed with %s", len(models), chosen.network, parameters)
     made_of = {
         "network": chosen.network,
         "models": {str(path): digest(path) for path in models},
-        "parameters": chosen.parameters,
+        "parameters": parameters,
         **{name: settings[name] for name in ("images", "preprocess", "prediction")},
     }
 
@@ -89,7 +90,7 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     with ExitStack() as stack:
         writers = {name: stack.enter_context(images.stack_writer(out[name])) for name in wanted}
         for frame, maps in maps_of:
-            each = segmentation.separate(frame, maps, chosen.parameters, len(models))
+            each = segmentation.separate(frame, maps, parameters, len(models))
             for name, part in wanted.items():
                 writers[name](each.summary["sample"], part(each))
             cells.append(each.cells)
