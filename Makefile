@@ -84,7 +84,7 @@ containers: setup  ## build the Apptainer images for --sdm apptainer
 	@CONTAINER_BOOTSTRAP="$(CONTAINER_BOOTSTRAP)" CONTAINER_BASE="$(CONTAINER_BASE)" \
 	  $(BIN)/python containers/build.py build --device $(DEVICE)
 
-bench: $(VENV)/installed-dev  ## run the short benchmarks, ten minutes or so; docs/performance.md tells what they show
+bench: $(VENV)/installed-dev  ## run the short benchmarks, some minutes; docs/performance.md tells what they show
 	@$(BIN)/python benchmarks/run.py
 
 manual: setup  ## write config/README.md anew from the schemas
