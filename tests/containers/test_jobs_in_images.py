@@ -106,7 +106,12 @@ def test_an_edited_definition_reruns_the_jobs_of_its_image_and_of_no_other(insid
     text = definition.read_text()
     try:
         definition.write_text(text + "# edited\n")
-        assert set(inside.planned(*IN_CONTAINERS)) - {"all"} == {"compare", "gather_jobs", "account", "report"}
+        assert set(inside.planned(*IN_CONTAINERS)) - {"all"} == {
+            "compare",
+            "gather_jobs",
+            "account",
+            "report",
+        }
         run = inside.snakemake(*IN_CONTAINERS)
         assert run.returncode != 0
         assert "was made from another definition or package list" in run.stdout
