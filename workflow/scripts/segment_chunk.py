@@ -1,6 +1,5 @@
 """Segment a chunk of the frames of a recording with an ensemble of trained networks."""
 
-import hashlib
 import itertools
 import logging
 import math
@@ -14,12 +13,6 @@ from brightcell.intake import Intake
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
-
-
-def digest(path) -> str:
-    """Digest a file, by which two models of the same name are told apart."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tell_of_size(told: set, row: dict, pixel_um: float, factor: float, recipe: dict) -> None:
@@ -54,7 +47,7 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     logger.info("%d × %s; watershed with %s", len(models), chosen.network, parameters)
     made_of = {
         "network": chosen.network,
-        "models": {str(path): digest(path) for path in models},
+        "models": {str(path): files.digest(path) for path in models},
         "parameters": parameters,
         **{name: settings[name] for name in ("images", "preprocess", "prediction")},
     }

@@ -1,6 +1,5 @@
 """Train one network on one fold with one seed."""
 
-import hashlib
 import math
 from pathlib import Path
 
@@ -139,7 +138,7 @@ def main(
             "training": params.training,
             "precision": precision,
             "seed": seed,
-            "init_weights": hashlib.sha256(Path(init).read_bytes()).hexdigest() if init else None,
+            "init_weights": files.digest(init) if init else None,
             "code": params.get("code"),
             "keras": f"{keras.__version__} on {keras.backend.backend()}",
         },

@@ -1,9 +1,11 @@
-"""Write what pages hold with few bytes: plain JSON, rounded, what several figures share only once."""
+"""Fill the templates of pages, with few bytes: plain JSON, rounded, what several figures share only once."""
 
 import base64
 import hashlib
 import json
+from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 NOTHING = object()
@@ -75,3 +77,16 @@ def script_json(content: object) -> Markup:
 def digest(script: str) -> str:
     """Give the hash by which the page's Content-Security-Policy admits a script."""
     return base64.b64encode(hashlib.sha256(str(script).encode("utf-8")).digest()).decode("ascii")
+
+
+def page_templates(folders: str | Path | list[str]) -> Environment:
+    """Open the templates of folders: text is escaped, a missing value is an error, filters `digest` and `json`."""
+    environment = Environment(
+        loader=FileSystemLoader(folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"digest": digest, "json": script_json}
+    return environment

@@ -1,6 +1,5 @@
 """Get a file from elsewhere and know that it is the right one: by its SHA-256, over the whole file."""
 
-import hashlib
 import json
 import logging
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from . import __version__
 from .errors import InputError
+from .files import digest
 
 logger = logging.getLogger("brightcell")
 
@@ -24,12 +24,6 @@ CHUNK = 1024**2
 TRIES = 5
 TIMEOUT_S = 60  # without a byte
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers of a server that may be another a little later
-
-
-def digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify(path: str | Path, sha256: str | None, source: str) -> None:

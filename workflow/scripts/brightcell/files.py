@@ -1,5 +1,6 @@
 """Write files so that they appear whole or not at all."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -85,3 +86,9 @@ def write_json(content: dict, path: str | Path) -> None:
 def read_json(path: str | Path) -> dict:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

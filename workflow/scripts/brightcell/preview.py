@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .compact import digest, plain, script_json
+from .compact import page_templates, plain
 from .gallery import STEPS_PER_PX, encode_picture, outline_paths
 from .images import resize_labels
 from .views import records
@@ -103,14 +102,7 @@ def build(
     tracks : tracks.tsv, None where cells are not followed
     templates : folders of preview.html.j2 and of the report's page.css and page.js
     """
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"digest": digest, "json": script_json}
+    environment = page_templates(templates)
     flagged = records(judged.assign(place=range(len(judged)))[judged["flags"].to_numpy() != ""])
     first = None if tracks is None else tracks.drop_duplicates("track")
     series = {

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from . import charts, looks, published, tables, views
-from .compact import digest, plain, script_json, share
+from .compact import page_templates, plain, share
 from .gallery import KINDS, STEPS_PER_PX, GalleryFrame, draw_frame
 from .metrics import HEADLINE, METRICS
 from .tables import CURVES, ERRORS
@@ -236,14 +235,8 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
 
     `made` are the tables of `figure_tables`, `templates` is the folder of page.html.j2 and its parts.
     """
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"show": views.show, "signed": views.signed, "digest": digest, "json": script_json}
+    environment = page_templates(templates)
+    environment.filters |= {"show": views.show, "signed": views.signed}
     order = network_order(data)
     drawn = chart_figures(data, made)
     scored = {score for place in drawn.values() for score in place["choices"]}
