@@ -18,8 +18,8 @@ STUDY = {
     "networks": ["simple", "attention"],
     "network": {"filters": 2, "levels": 2, "dropout": 0.2},
     "training": CONFIG["training"]
-    | {"epochs": 30, "steps_per_epoch": 10, "deterministic": True, "schedule": "cosine", "device": "auto"},
-}
+    | {"epochs": 30, "steps_per_epoch": 10, "deterministic": True, "schedule": "cosine", "device": "cpu"},
+}  # the GPUs of a SLURM for tests may be pretended: they are given to jobs, and nothing computes on them
 MODELS = [f"models/grouped/{network}/fold{fold}-seed1" for network in STUDY["networks"] for fold in (1, 2)]
 # What the site's profile says of the jobs. One training fills a node, so that two run at once; one core each, so that the
 # bits are the same everywhere.
@@ -61,6 +61,8 @@ class Run:
         self.log = project.folder / f"run{len(list(project.folder.glob('run*.log')))}.log"
         command = [sys.executable, "-m", "snakemake", *arguments, "--profile", "slurm"]
         command += ["--configfile", "config/test.yaml", "--slurm-init-seconds-before-status-checks", "4"]
+        # Where the tests themselves run in the background SIGINT is ignored, and children would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with self.log.open("w") as output:
             self.process = subprocess.Popen(command, cwd=project.folder, stdout=output, stderr=output)
 
