@@ -62,8 +62,8 @@ leakage: setup  ## run the demo on grouped and on random folds: by how much leak
 	@echo
 	@echo "The report: $(CURDIR)/results/demo_leakage/report.html; the figures: comparison/leakage.tsv beside it"
 
-test: $(VENV)/installed-dev  ## run all tests; at most fifteen minutes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/containers --ignore tests/slurm
+test: $(VENV)/installed-dev  ## run all tests but those of containers and SLURM; at most fifteen minutes
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-containers: $(VENV)/installed-dev  ## run the workflow in the images of `make containers`; some minutes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/containers
@@ -84,8 +84,8 @@ containers: setup  ## build the Apptainer images for --sdm apptainer
 	@CONTAINER_BOOTSTRAP="$(CONTAINER_BOOTSTRAP)" CONTAINER_BASE="$(CONTAINER_BASE)" \
 	  $(BIN)/python containers/build.py build --device $(DEVICE)
 
-bench: $(VENV)/installed-dev  ## run the short benchmarks, some minutes; docs/performance.md tells what they show
-	@$(BIN)/python benchmarks/run.py
+bench: $(VENV)/installed-dev  ## run the short benchmarks, some minutes; FULL=yes: all of docs/performance.md, hours
+	@$(BIN)/python benchmarks/run.py $(if $(filter yes,$(FULL)),--full)
 
 manual: setup  ## write config/README.md anew from the schemas
 	@$(BIN)/python workflow/scripts/manual.py
@@ -93,5 +93,5 @@ manual: setup  ## write config/README.md anew from the schemas
 leftovers: setup  ## list the SLURM jobs that an ended run left behind; CANCEL=yes cancels them
 	@$(BIN)/python workflow/scripts/leftovers.py $(if $(filter yes,$(CANCEL)),--cancel)
 
-clean:  ## remove results and simulated images; .venv stays
-	rm -rf results resources .snakemake
+clean:  ## remove the demo's results and images; all else stays
+	rm -rf results/demo results/demo_leakage results/simulate resources/demo

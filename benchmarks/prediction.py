@@ -4,6 +4,7 @@
     .venv/bin/python benchmarks/prediction.py --filters 64 --side 512      # the study's; some minutes
     .venv/bin/python benchmarks/prediction.py growth --largest 2048        # frames and sides, at few filters
     .venv/bin/python benchmarks/prediction.py huge --side 20000            # one frame from file to file; peak memory
+    .venv/bin/python benchmarks/prediction.py huge --filters 64 --side 2048    # the part of it that does not grow
 
 Every round runs every engine once, so that a busy machine slows all of them; medians over the rounds. The rate counts
 the operations of the network as published, whatever an engine saves of them.

@@ -1,5 +1,10 @@
-"""Run the short benchmarks one after the other, each in a process of its own, and say how long each took."""
+"""Run the short benchmarks one after the other, each in a process of its own, and say how long each took.
 
+With --full those of docs/performance.md, too: hours on two cores.
+"""
+
+import argparse
+import shlex
 import subprocess
 import sys
 import time
@@ -8,19 +13,34 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 # What is run without being asked for: a few minutes each at most.
 SHORT = (
-    ("scores.py",),
-    ("prediction.py",),
-    ("prediction.py", "growth", "--largest", "2048"),
-    ("training.py", "steps", "--network", "simple", "--filters", "16", "--side", "256"),
+    "scores.py",
+    "prediction.py --rounds 3",
+    "prediction.py growth --largest 2048",
+    "training.py steps --network simple --filters 16 --side 256",
+)
+FULL = (
+    "prediction.py --filters 32 --side 512 --rounds 3",
+    "prediction.py --filters 64 --side 512 --channels 3 --rounds 2",
+    "prediction.py growth --largest 8192",
+    "prediction.py huge --side 20000",
+    "prediction.py huge --filters 64 --side 2048",
+    "training.py steps --network residual_attention --filters 64 --side 512 --batch 2 --rounds 2 --steps 1",
+    "training.py curves --side 128 --levels 4 --filters 8 --seeds 4",
+    "training.py gates --filters 32 --side 256 --batch 2 --rounds 3 --steps 1",
+    "training.py growth --filters 16 --rounds 2 --steps 2",
+    "training.py augmentation --threads 1",
+    "training.py start",
 )
 
 
 def main() -> int:
-    """Run them all; returns how many failed."""
+    """Run what is asked for; returns how many failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--full", action="store_true", help="all that docs/performance.md shows")
     failed = 0
-    for name, *options in SHORT:
-        print(f"\n## {' '.join([name, *options])}\n", flush=True)
-        start = time.perf_counter()
+    for command in SHORT + FULL if parser.parse_args().full else SHORT:
+        print(f"\n## {command}\n", flush=True)
+        start, (name, *options) = time.perf_counter(), shlex.split(command)
         code = subprocess.run([sys.executable, FOLDER / name, *options]).returncode
         failed += code != 0
         print(f"\n{'failed after' if code else 'took'} {time.perf_counter() - start:.0f} s", flush=True)

@@ -2,21 +2,35 @@
 
     .venv/bin/python benchmarks/segment.py [--side 1024] [--frames 8] [--filters 16] [--levels 4] [--members 1]
 
-A recording of irregular cells, a file a frame, goes through the scripts of a chunk, of joining and of outlining. The
-network is untrained, so that what it computes is thrown away after it was computed, and the watershed is given maps of
-the true cells instead. A stage's time is that in which it was busy; reading, predicting and the rest overlap.
+A recording of irregular cells, a file a frame, goes through the scripts of all jobs, one chunk. The network is untrained,
+so that what it computes is thrown away after it was computed, and the watershed is given maps of the true cells instead.
+Processor time is about what an idle core would take; on the clock the stages of a chunk overlap. A job's start is Python with
+what the script imports; what Snakemake takes to plan and start jobs comes on top (benchmarks/scale.py).
 """
 
 import argparse
 import logging
+import resource
+import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
+STARTS = {  # what a job imports before it works
+    "segment_chunk": "import segment_chunk, tensorflow; from brightcell import engines, segmentation, stream",
+    **{
+        name: f"import {name}"
+        for name in ("join_chunks", "outline_cells", "track_cells", "judge_frames", "preview_recording")
+    },
+}
+NETWORK, SEPARATION = "network, blending and what is left", "separating and measuring"
+PARTS = ("of it the watershed", "of it the cells' measures")
+STAGES = ("reading", NETWORK, SEPARATION, *PARTS, "writing")
 PARAMETERS = {"threshold": 0.5, "smoothing_px": 1.0, "depth": 0.1, "minimum_area_px": 20}
 
 
@@ -58,33 +72,50 @@ def make_models(folder: Path, members: int, filters: int, levels: int, network: 
 
 
 class Clock:
-    """Adds up the wall time in which functions were busy."""
+    """Adds up the seconds in which functions were busy: on the clock, and of the processor in their own thread."""
 
     def __init__(self) -> None:
-        self.busy: dict[str, float] = defaultdict(float)
+        self.busy, self.processor = defaultdict(float), defaultdict(float)
 
     def timed(self, name: str, function):
         """Wrap a function so that its time is added."""
 
         def wrapped(*arguments, **options):
-            start = time.perf_counter()
+            start = time.perf_counter(), time.thread_time()
             try:
                 return function(*arguments, **options)
             finally:
-                self.busy[name] += time.perf_counter() - start
+                self.busy[name] += time.perf_counter() - start[0]
+                self.processor[name] += time.thread_time() - start[1]
 
         return wrapped
 
 
+def time_starts() -> dict[str, float]:
+    """Processor time in which every job starts, s."""
+    took = {}
+    for name, code in STARTS.items():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT / "workflow/scripts", check=True, capture_output=True
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took[name] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return took
+
+
 def measure(arguments: argparse.Namespace, folder: Path) -> None:
-    """Run the stages and print the tables."""
+    """Run the jobs and print the tables."""
     import numpy as np
     from plain_watershed import draw_maps
 
     import join_chunks
+    import judge_frames
     import outline_cells
+    import preview_recording
     import segment_chunk
-    from brightcell import backend, ensemble, images, instances, measure, segmentation, stream
+    import track_cells
+    from brightcell import backend, files, images, instances, measure, segmentation, stream
     from brightcell import intake as reading
 
     backend.prepare(arguments.threads, arguments.device)
@@ -98,18 +129,18 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     def predicted(*given):
         if not begun:  # the first frame compiles the network
             predict_frame(*given)
-            begun.append(time.perf_counter())
+            begun[:] = time.perf_counter(), time.process_time()
             clock.busy.clear()
-        maps = clock.timed("network and blending", predict_frame)(*given)
+            clock.processor.clear()
+        maps = clock.timed(NETWORK, predict_frame)(*given)
         answer = next(answers)
         return np.concatenate([answer, np.zeros_like(maps[..., -1:])], axis=-1)
 
     stream.inference.predict_frame = predicted
-    ensemble.Averaged.__call__ = clock.timed("of it the network", ensemble.Averaged.__call__)
     reading.Intake.frame = clock.timed("reading", reading.Intake.frame)
-    segmentation.separate = clock.timed("separating and measuring", segmentation.separate)
-    instances.label_cells = clock.timed("of it the watershed", instances.label_cells)
-    measure.measure_cells = clock.timed("of it the cells' measures", measure.measure_cells)
+    segmentation.separate = clock.timed(SEPARATION, segmentation.separate)
+    instances.label_cells = clock.timed(PARTS[0], instances.label_cells)
+    measure.measure_cells = clock.timed(PARTS[1], measure.measure_cells)
     opened = images.stack_writer
 
     def stack_writer(path):
@@ -130,9 +161,10 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         "precision": arguments.precision,
         "device": arguments.device,
     }
-    out = folder / "chunks/000000-000000"
+    out = folder / f"chunks/000000-{len(rows) - 1:06d}"
     outputs = {name: out / name for name in ("labels.tif", "cells.tsv", "frames.tsv", "made_of.json")}
     named = {Path(name).stem: path for name, path in outputs.items()}
+    before = time.process_time()
     segment_chunk.main(
         rows,
         [],
@@ -142,31 +174,61 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         named,
         arguments.threads,
     )
-    seconds = time.perf_counter() - begun[0]
-    frames = len(rows)
-    after = {}
-    start = time.perf_counter()
-    joined = {name: folder / path.name for name, path in named.items()} | {"labels": folder / "l.ome.tif"}
-    join_chunks.main([out], "dish", joined)
-    after["joining"] = time.perf_counter() - start
-    start = time.perf_counter()
-    tables = [joined[name] for name in ("labels", "cells", "frames")]
-    outline_cells.main(*tables, "dish", folder / "rois.zip", folder / "cells.geojson")
-    after["outlining"] = time.perf_counter() - start
+    seconds, processor = time.perf_counter() - begun[0], time.process_time() - begun[1]
+    loading, frames = begun[1] - before, len(rows)
+    busy, own = dict(clock.busy), dict(clock.processor)  # networks compute in threads of their own
+    own[NETWORK] = processor - sum(own[name] for name in STAGES if name not in (NETWORK, *PARTS))
+
+    tables = {name: folder / path.name for name, path in named.items()} | {"labels": folder / "l.ome.tif"}
+    quality, tracks = (
+        folder / "quality.tsv",
+        SimpleNamespace(tracks=folder / "tracks.tsv", ctc=folder / "ctc"),
+    )
+    shown = SimpleNamespace(
+        **tables,
+        quality=quality,
+        tracks=tracks.tracks,
+        template=[ROOT / "workflow/report" / name for name in ("preview/preview.css", "page/page.css")],
+    )
+    three = [tables[name] for name in ("labels", "cells", "frames")]
+    judged = [tables[name] for name in ("frames", "cells", "made_of")]
+    linking = {"distance": 1.0, "gap": 1, "divisions": True}
+    jobs = {
+        "join_chunks": lambda: join_chunks.main(
+            [out], "dish", rows, files.read_json(named["made_of"]), tables
+        ),
+        "outline_cells": lambda: outline_cells.main(
+            *three, "dish", folder / "rois.zip", folder / "cells.geojson"
+        ),
+        "track_cells": lambda: track_cells.main(*three, linking, tracks),
+        "judge_frames": lambda: judge_frames.main(*judged, True, quality),
+        "preview_recording": lambda: preview_recording.main(
+            shown, rows, settings["images"], {}, "dish", folder / "preview.html"
+        ),
+    }
+    work = {"segment_chunk": processor}
+    for name, run in jobs.items():
+        before = time.process_time()
+        run()
+        work[name] = time.process_time() - before
+    starts = time_starts()
 
     print(
         f"\n{frames} frames of {arguments.side} × {arguments.side} px, {arguments.cells} cells; {arguments.members} × "
         f"{arguments.network}, {arguments.filters} filters, {arguments.levels} levels; {arguments.threads} threads\n"
     )
-    print("| stage of a chunk | busy, ms a frame | share of the time |\n|---|---:|---:|")
-    for name, busy in clock.busy.items():
-        print(f"| {name} | {1000 * busy / frames:.0f} | {busy / seconds:.0%} |")
-    print(f"| all, overlapped | {1000 * seconds / frames:.0f} | |")
-    for name, took in after.items():
-        print(f"| {name} (a job of its own) | {1000 * took / frames:.0f} | |")
-    whole = seconds + sum(after.values())
+    print("| stage of a chunk | processor, ms a frame | on the clock, busy, ms a frame |\n|---|---:|---:|")
+    for name in STAGES:
+        print(f"| {name} | {1000 * own[name] / frames:.0f} | {1000 * busy[name] / frames:.0f} |")
+    print(f"| all, overlapped | {1000 * processor / frames:.0f} | {1000 * seconds / frames:.0f} |\n")
+    print("| job | start, s of processor | work, ms of processor a frame |\n|---|---:|---:|")
+    for name, took in work.items():
+        print(f"| {name} | {starts[name]:.1f} | {1000 * took / frames:.0f} |")
+    once, each = sum(starts.values()) + loading, sum(work.values()) / frames
+    print(f"| all | {sum(starts.values()):.1f} | {1000 * each:.0f} |\n")
     print(
-        f"\n{frames / whole:.2f} frames a second from file to file ({frames / seconds:.2f} in the chunk's job)"
+        f"Loading networks and compiling them takes {loading:.1f} s more. From file to file: {once:.0f} s of processor time, "
+        f"and {each:.2f} s a frame, of which the network takes {own[NETWORK] / frames / each:.0%}."
     )
 
 
@@ -185,7 +247,7 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
-    logging.getLogger("brightcell").setLevel(logging.WARNING)
+    logging.getLogger("brightcell").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         measure(arguments, Path(folder))
 

@@ -39,7 +39,7 @@ class Recording:
         judge_frames.main(*inputs, ordered, self.folder / "quality.tsv")
         return files.read_table(self.folder / "quality.tsv", ("sample", "flags"))
 
-    def preview(self, followed: bool = True) -> Path:
+    def preview(self, followed: bool = True, **steps: object) -> Path:
         """Run the script `preview_recording`; give the page."""
         names = {"labels": "labels.ome.tif", "cells": "cells.tsv", "quality": "quality.tsv"}
         inputs = SimpleNamespace(**{name: self.folder / path for name, path in names.items()})
@@ -48,7 +48,7 @@ class Recording:
         inputs.template = [TEMPLATES / "preview/preview.html.j2", TEMPLATES / "page/page.css"]
         page = self.folder / "preview.html"
         options = {"pixel_size_um": None, "channels": None}
-        preview_recording.main(inputs, self.rows, options, {}, self.name, page)
+        preview_recording.main(inputs, self.rows, options, steps, self.name, page)
         return page
 
 

@@ -1,6 +1,7 @@
 """Recordings segmented with models from elsewhere: nothing is trained, and what is finished is not done again."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -50,10 +51,11 @@ def add_frame(project, recording, frame):
 
 
 def write_config(project, **segment):
+    pixel_um = segment.pop("pixel_um", 0.5)
     options = {"images": "new/*.tif", "models": MODELS, "chunk": 2} | segment
     config = {
         "dataset": "tool",
-        "images": {"pixel_size_um": 0.5},
+        "images": {"pixel_size_um": pixel_um},
         "training": {"device": "cpu", "precision": "float32"},
         "prediction": {"tile": 32, "overlap": 8},
         "segment": options,
@@ -104,6 +106,16 @@ def test_the_models_alone_were_needed(tool):
     )  # without a sheet the recordings are the default
 
 
+def test_frames_keep_their_order_where_cells_are_not_followed(tool):
+    write_config(tool, tracks={"link": False})
+    try:
+        planned = tool.planned("segment")
+    finally:
+        write_config(tool)
+    assert planned["preview_recording"] == 1  # of dish, without its tracks
+    assert not {"track_cells", "judge_frames"} & set(planned)  # judged by their neighbours, as before
+
+
 def test_a_finished_chunk_is_not_done_again_and_new_frames_run_alone(tool):
     before = {path: path.stat().st_mtime_ns for path in result(tool, "dish/chunks").rglob("labels.tif")}
     assert sorted(path.parent.name for path in before) == ["000000-000001", "000002-000002"]
@@ -128,6 +140,25 @@ def test_other_models_do_all_chunks_anew(tool):
         for path in (tool.folder / MODELS / "simple/fold3-seed1").iterdir():
             path.unlink()
         (tool.folder / MODELS / "simple/fold3-seed1").rmdir()
+    assert "segment_chunk" not in tool.planned("segment")
+
+
+def test_chunks_of_another_config_are_refused_where_snakemake_forgot_them(tool):
+    labels = result(tool, "single/labels.ome.tif")
+    memory = tool.folder / ".snakemake/metadata"
+    memory.rename(memory.with_name("elsewhere"))
+    labels.rename(labels.with_name("kept.tif"))
+    write_config(tool, pixel_um=0.65)
+    try:
+        run = tool.snakemake("results/tool/segmented/single/labels.ome.tif")
+    finally:
+        shutil.rmtree(memory)
+        memory.with_name("elsewhere").rename(memory)
+        labels.with_name("kept.tif").rename(labels)
+        write_config(tool)
+    assert run.returncode != 0
+    assert "single/chunks/000000-000000: segmented with other settings" in run.stdout
+    assert "images.pixel_size_um 0.5, not 0.65" in run.stdout
     assert "segment_chunk" not in tool.planned("segment")
 
 

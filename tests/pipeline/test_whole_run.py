@@ -1,5 +1,6 @@
 """The workflow, end to end, on a data set that takes a minute; then what an edit reruns."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def test_recipe_history_and_logs_tell_of_the_training(done):
     recipe = files.read_json(folder / "recipe.json")
     assert recipe["target"] == "foreground+distance"
     assert recipe["epochs_run"] == 2
+    assert (recipe["chosen_channels"], recipe["preprocess"]["bayer"]) == (None, None)
+    assert files.read_json(folder / "calibration.json")["symmetries"] is False
     assert 80 < recipe["training_data"]["intensity_mean"][1] < 120
     assert 10 < recipe["training_data"]["cell_area_px"][1] <= 100
     history = pd.read_csv(folder / "history.csv")
@@ -127,6 +130,7 @@ def test_a_damaged_model_is_refused_and_nothing_is_lost(done):
     folder = done.path("models/grouped/simple/fold1-seed1")
     model, labels = folder / "model.keras", folder / "labels.tif"
     whole, before = model.read_bytes(), labels.read_bytes()
+    (folder / f".labels.{os.uname().nodename}.999999999.part.tif").touch()  # of a job that was killed
     try:
         model.write_bytes(whole[:1000])
         run = done.snakemake(str(labels.relative_to(done.folder)))

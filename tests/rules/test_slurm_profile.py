@@ -2,14 +2,22 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
 
 import pytest
-from project import CONFIG, Project
+import yaml
+from project import CONFIG, ROOT, Project
 
-REFUSES = '#!/bin/sh\nprintf "%s\\n" "$*" >> sbatch.txt\necho "sbatch: error: refused" >&2\nexit 1\n'
+REFUSES = """#!/bin/sh
+case "$*" in *--test-only*) exit 0;; esac
+printf "%s\\n" "$*" >> sbatch.txt
+env > environment.txt
+echo "sbatch: error: refused" >&2
+exit 1
+"""
 SILENT = "#!/bin/sh\nexit 0\n"
 
 
@@ -121,17 +129,24 @@ def test_the_three_lines_at_the_top_are_all_that_a_site_changes(project):
     assert not any("gpus" in each for each in models)
 
 
-def test_the_command_line_can_say_all_that_a_site_changes(project):
+def test_the_command_line_of_the_docs_says_all_that_the_profile_says(project):
     """Snakemake takes the command line's resources in place of the profile's, not beside them."""
+    told = (ROOT / "docs/slurm.md").read_text().replace("\\\n", " ")
+    [command] = re.findall(
+        r"^\.venv/bin/snakemake .*(--default-resources .* --set-resources .*)$", told, re.M
+    )
+    named = re.findall(r"(\w+):(\w+)=", command)
+    profile = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())["set-resources"]
+    assert {(rule, name) for rule, values in profile.items() for name in values} == {*named} - {
+        ("train", "mem_mb")
+    }
     pretend_prepared(project)
-    project.write_config(networks=["simple"])
-    model = ("train", "predict", "calibrate", "label", "score")
-    models = submissions(
-        project, "--retries", "0", "--rerun-triggers", "mtime", "--set-resources", "train:gpu=1",
-        "train:mem_mb=32000*attempt", "predict:gpu=1", *(f"{rule}:slurm_partition=big" for rule in model),
-    )  # fmt: skip
+    project.write_config(networks=["simple"], folds={"number": 2})
+    models = submissions(project, *shlex.split(command), "--rerun-triggers", "mtime")
     models = [each for each in models if each["group"] == "model"]
-    assert {(each["p"], each["mem"], each["gpus"]) for each in models} == {("big", "32000", "1")}
+    assert {(each["p"], each["gpus"], each["signal"]) for each in models} == {("week", "1", "TERM@120")}
+    sizes = Counter((int(each["mem"]), int(each["t"])) for each in models)
+    assert sizes == {(32000, 480 + 180): 2, (64000, 900 + 360): 2, (96000, 900 + 540): 2}
 
 
 def test_a_site_that_names_its_gpus_otherwise(project):
@@ -145,3 +160,55 @@ def test_a_site_that_names_its_gpus_otherwise(project):
     models = [each for each in models if each["group"] == "model"]
     assert {each["gres"] for each in models} == {"gpu:a100:1"}
     assert not any("gpus" in each for each in models)
+
+
+def test_a_job_that_reads_what_the_run_has_not_read_stops(project):
+    """Whoever edits the config meanwhile would have results that are recorded as made with the old one."""
+    settings = ("--config", "networks=[simple]", "folds={schemes: [random]}")
+    target = "results/discs/prepared/field1/samples.tsv"
+    on_slurm(project, target, "--retries", "0", *settings)
+    lines = (project.folder / "environment.txt").read_text().splitlines()
+    environment = dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def job() -> str:
+        command = [sys.executable, "-m", "snakemake", target, "--mode", "remote", "--cores", "1", "--dry-run"]
+        return subprocess.run(
+            [*command, "--configfile", "config/test.yaml", *settings], cwd=project.folder, env=environment,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
+        ).stdout  # fmt: skip
+
+    told = "changed while the run was at work"
+    assert "prepare" in (said := job())
+    assert told not in said
+    project.write_config(seeds=[4])
+    assert told in (said := job())
+    assert "Traceback" not in said
+
+
+def test_where_the_queue_is_not_known_nothing_is_submitted(project):
+    """Leftovers of a run that was killed may be at work: SLURM alone knows."""
+    (project.commands / "squeue").write_text(
+        "#!/bin/sh\necho 'Unable to contact slurm controller' >&2\nexit 1\n"
+    )
+    said = on_slurm(project)
+    assert "whether jobs of an earlier run still work in this folder is not known" in said
+    assert "Unable to contact slurm controller" in said
+    assert "Traceback" not in said
+    assert not (project.folder / "sbatch.txt").exists()
+    table = project.path("prepared/field1/samples.tsv")
+    said = on_slurm(project, "--executor", "local", "--cores", "1", str(table.relative_to(project.folder)))
+    assert "is not known" in said  # jobs of this machine alone are run all the same
+    assert table.exists()
+
+
+def test_what_slurm_would_refuse_is_told_in_its_words_before_a_group_fails(project):
+    project.write_config(training=CONFIG["training"] | {"device": "cpu"})
+    test = 'case "$*" in *--test-only*--partition=gpu*) echo "allocation failure: no such partition" >&2; exit 1;; esac'
+    (project.commands / "sbatch").write_text(REFUSES.replace("\n", f"\n{test}\n", 1))
+    said = on_slurm(project)
+    assert re.search(
+        r"the jobs of rule \w+ cannot be submitted. sbatch: SLURM refused: allocation failure: no such", said
+    )
+    assert "--partition=gpu" in said
+    assert "Traceback" not in said
+    assert not (project.folder / "sbatch.txt").exists()

@@ -47,6 +47,7 @@ def jobs(**columns) -> pd.DataFrame:
         "cpu_percent": [200.0, 100.0, np.nan],
         "memory_mb": [3000.0, 100.0, 50.0],
         "slurm_job": ["11", "11", ""],
+        "device": ["gpu", "", ""],
     }
     return pd.DataFrame(made | columns)
 
@@ -57,11 +58,15 @@ def test_attempts_that_were_repeated_are_accounted_for_too():
     assert (table.at["11", "runs"], table.at["11", "models"]) == ("train, score", "simple fold 1 seed 2")
     assert list(table["runs"])[1:] == ["train", "train", "baseline"]
     assert table.at["11", "gpu_hours_used"] == 1.5  # while the training ran, of two hours
+    assert np.isnan(table.at["12", "gpu_hours_used"])  # over its time, and what it saved was used
+    assert table.loc[["13", "14"], "gpu_hours_used"].tolist() == [0, 0]  # no GPU, never started
     assert table.at["11", "cpu_hours_used"] == 3  # SLURM knows better than the rules
     sums = accounting.summarise(table.reset_index()).set_index("runs")
     assert list(sums.index) == ["train, score", "attempts that failed"]
     assert list(sums["jobs"]) == [1, 3]
     assert sums.at["attempts that failed", "gpu_hours_requested"] == 2
+    assert np.isnan(sums.at["attempts that failed", "gpu_hours_used"])
+    assert sums.at["train, score", "gpu_hours_used"] == 1.5
     assert sums.at["attempts that failed", "longest_wait_s"] == 600
 
 
@@ -72,6 +77,8 @@ def test_where_slurm_tells_nothing_the_rules_own_measurements_stand_in():
     assert (only["job"], only["runs"], only["run_s"]) == ("11", "train, score", 6300)
     assert only["cpu_hours_used"] == pytest.approx(3 + 0.25)
     assert only["memory_mb_used"] == 3000
+    assert only["gpu_hours_used"] == 1.5
+    assert np.isnan(only["gpus"])
     assert np.isnan(only["wait_s"])
     assert np.isnan(only["memory_mb_requested"])
     assert accounting.summarise(table)["jobs"].tolist() == [1]
@@ -80,7 +87,23 @@ def test_where_slurm_tells_nothing_the_rules_own_measurements_stand_in():
 def test_without_slurm_every_job_has_a_row_and_the_report_none():
     table = accounting.account(jobs(slurm_job=["", "", ""]), accounting.parse(""), {})
     assert list(table["runs"]) == ["train", "score", "report"]
+    assert list(table["gpu_hours_used"]) == [1.5, 0, 0]
     assert accounting.summarise(table).empty
+
+
+@pytest.mark.parametrize("rules", [RULES, {}])
+def test_a_network_that_computed_on_a_cpu_used_no_gpu(rules):
+    table = accounting.account(jobs(device=["cpu", "", ""]), accounting.parse(SACCT), rules).set_index("job")
+    assert table.at["11", "gpu_hours_used"] == 0
+
+
+def test_where_slurm_does_not_account_for_gpus_none_are_claimed():
+    without = SACCT.replace("gres/gpu=1,", "").replace("gres/gpu:a100=2,", "")
+    table = accounting.account(jobs(), accounting.parse(without), RULES).set_index("job")
+    assert table["gpus"].isna().all()
+    assert table["gpu_hours_requested"].isna().all()
+    assert table.at["11", "gpu_hours_used"] == 1.5
+    assert np.isnan(table.at["12", "gpu_hours_used"])
 
 
 @pytest.fixture

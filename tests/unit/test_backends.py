@@ -46,6 +46,8 @@ def test_backends_agree_and_train(reference, backend):
     folder, expected = reference
     found = run(backend, folder)
     assert found.pop("iou") > 0.8
+    if backend == "torch":
+        np.testing.assert_array_equal(found.pop("resumed"), found.pop("undisturbed"))
     patches, targets = found.pop("patches"), found.pop("targets")
     np.testing.assert_allclose(patches, expected["patches"], atol=1e-3)
     assert (
@@ -64,6 +66,8 @@ def main(folder: Path) -> None:
     backend.start(1, "cpu", "float32")
     import keras
     from test_augment import ALL
+    from test_checkpoints import interrupted
+    from test_checkpoints import run as run_dropping
     from test_training import SETTINGS, discs
 
     from brightcell import augment, models, nets, training, warping
@@ -83,6 +87,14 @@ def main(folder: Path) -> None:
     model = nets.build_unet("attention", (32, 32, 1), filters=4, levels=3, outputs=2)
     history = training.train(model, [discs(1), discs(2)], [discs(3)], SETTINGS, seed=1)
     content["iou"] = history["val_cell_iou"].max()
+    if name == "torch":  # has random state beside Keras' variables
+        ends = {
+            "undisturbed": run_dropping(),
+            "resumed": interrupted(folder / name, 11, pytest.MonkeyPatch()),
+        }
+        content |= {
+            end: np.concatenate([weight.ravel() for weight in weights]) for end, (weights, _) in ends.items()
+        }
     drawn = augment.draw_batch([discs(1), discs(2)], 4, 32, 2, ALL, np.random.default_rng(7))
     make = backend.compiled(lambda tensors: warping.make_patches(tensors, 32, 2))
     made = make({key: keras.ops.convert_to_tensor(values) for key, values in drawn.items()})

@@ -1,7 +1,9 @@
 """Resuming: a training that was stopped anywhere ends as one that never was."""
 
+import errno
 import os
 import signal
+import subprocess
 
 import keras
 import numpy as np
@@ -65,6 +67,35 @@ def test_a_stopped_training_ends_with_the_same_bits(tmp_path, undisturbed, step,
         np.testing.assert_array_equal(ours, theirs)
     columns = ["epoch", "loss", "val_loss", "val_cell_iou", "learning_rate"]
     assert history[columns].equals(undisturbed[1][columns])
+
+
+def test_a_training_that_is_stopped_while_it_validates_ends_with_the_same_bits(
+    tmp_path, undisturbed, monkeypatch
+):
+    validated, batches = [], []
+
+    def validate(model, tiles, loss, batch, received):
+        validated.append(1)
+
+        def predict(images):
+            batches.append(1)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return keras.Model.predict_on_batch(model, images)
+
+        if len(validated) == 2:
+            monkeypatch.setattr(model, "predict_on_batch", predict)
+        return really(model, tiles, loss, 1, received)
+
+    really = training.validate
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "validate", validate)
+        with pytest.raises(checkpoints.Interrupted, match="SIGTERM after step 16"):
+            run(checkpoints.Checkpoint(tmp_path, MADE_OF))
+    assert len(batches) == 1, "of four"
+    weights, history = run(checkpoints.Checkpoint(tmp_path, MADE_OF))
+    for ours, theirs in zip(weights, undisturbed[0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert history["loss"].equals(undisturbed[1]["loss"])
 
 
 def test_a_finished_state_trains_no_more_and_holds_one_best_epoch(tmp_path, undisturbed):
@@ -138,6 +169,56 @@ def test_a_damaged_state_is_told_and_not_used(tmp_path, caplog):
     assert "cannot be read" in caplog.text
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "Input/output error"), MemoryError()])
+def test_a_state_that_cannot_be_read_now_is_not_thrown_away(tmp_path, monkeypatch, fault):
+    checkpoint = saved(tmp_path)
+    before = (tmp_path / checkpoints.STATE).read_bytes()
+    model = dropping_network()
+    model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+
+    def load(path):
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "load", load)
+        with pytest.raises(MemoryError if isinstance(fault, MemoryError) else InputError):
+            checkpoint.restore(model)
+    assert (tmp_path / checkpoints.STATE).read_bytes() == before
+    assert checkpoint.restore(model)[0].step == 8
+
+
+def test_an_unfinished_state_of_other_settings_is_kept_once(tmp_path, caplog):
+    saved(tmp_path)
+    kept = {path.name: path.read_bytes() for path in tmp_path.glob("*.npz")}
+    model = dropping_network()
+    model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+    other = checkpoints.Checkpoint(tmp_path, checkpoints.fingerprint({"seed": 2}, []))
+    assert other.restore(model)[0].step == 0
+    aside = tmp_path / checkpoints.ASIDE
+    assert f"kept in {aside}" in caplog.text
+    other.save(model, checkpoints.Progress(step=1))
+    checkpoints.Checkpoint(tmp_path, checkpoints.fingerprint({"seed": 3}, [])).restore(model)
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == kept
+    assert len(kept) == 2
+    for path in aside.iterdir():  # as the log says
+        path.replace(tmp_path / path.name)
+    mine = checkpoints.Checkpoint(tmp_path, MADE_OF)
+    assert mine.restore(model)[0].step == 8
+    mine.finish()
+    assert not aside.exists()
+
+
+def test_what_a_killed_job_was_writing_is_cleared_away(tmp_path):
+    saved(tmp_path)
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    part = tmp_path / f".state.{os.uname().nodename}.{killed.pid}.part.npz"
+    part.write_bytes(b"half")
+    checkpoints.Checkpoint(tmp_path, MADE_OF)
+    assert not part.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-1.npz", "owner.json", "state.npz"]
 
 
 def test_the_older_of_two_jobs_stops(tmp_path):

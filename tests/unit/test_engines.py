@@ -10,11 +10,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tifffile
 from project import ROOT
 from skimage import measure
 from textured import scene
 
-from brightcell import backend, engines, images, inference, models, nets
+import segment_chunk
+from brightcell import backend, engines, files, images, inference, models, nets
 from brightcell.errors import InputError
 
 RECIPE = {"percentiles": [0.5, 99.5], "levels": 5, "network": "residual_attention"}
@@ -129,9 +131,14 @@ def test_auto_takes_openvino_where_it_pays(monkeypatch):
     monkeypatch.setattr(engines, "has_openvino", lambda: True)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     assert engines.choose_engine(2e6, 80 * 512 * 512)[0] == "openvino"
-    engine, reason = engines.choose_engine(2e4, 8 * 256 * 256)
+    engine, reason = engines.choose_engine(2e6, 8 * 256 * 256)
     assert engine == "keras"
-    assert "too few" in reason
+    assert "TFLOP are too few" in reason
+    of_16_filters = 8.1e9 / 256**2
+    engine, reason = engines.choose_engine(of_16_filters, 1000 * 256 * 256)
+    assert engine == "keras"
+    assert "operations a pixel" in reason
+    assert engines.choose_engine(16 * of_16_filters, 1000 * 256 * 256)[0] == "openvino"
     monkeypatch.setattr(backend, "has_gpu", lambda: True)
     assert engines.choose_engine(2e6, 80 * 512 * 512)[0] == "keras"
     monkeypatch.setattr(backend, "has_gpu", lambda: False)
@@ -159,6 +166,55 @@ def test_a_file_that_carries_code_is_refused(tmp_path):
     keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(tmp_path / "code.keras")
     with pytest.raises(InputError, match=r"code\.keras: not a model that can be loaded safely"):
         engines.load_predictor(tmp_path / "code.keras")
+
+
+def code_in_it(channels=1, outputs=1):
+    inputs = keras.Input((None, None, channels))
+    return keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs))
+
+
+def small(channels=1, outputs=1):
+    return nets.build_unet("simple", (None, None, channels), filters=2, levels=2, outputs=outputs)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "said"),
+    [
+        (code_in_it, {}, "not a model that can be loaded safely"),
+        (
+            small,
+            {"channels": 3},
+            r"a network of 3 channels and 1 outputs; recipe\.json beside it tells of 1 and 1",
+        ),
+        (small, {"outputs": 2}, "a network of 1 channels and 2 outputs"),
+        (small, {}, None),
+    ],
+)
+def test_recordings_are_segmented_by_models_that_fit_their_recipe_alone(
+    tmp_path, monkeypatch, model, shape, said
+):
+    monkeypatch.setattr(backend, "start", lambda *arguments: "float32")
+    keras.utils.set_random_seed(1)
+    model(**shape).save(tmp_path / "model.keras")
+    recipe = {**RECIPE, "network": "simple", "channels": 1, "outputs": 1, "levels": 2}
+    files.write_json(recipe | {"working_pixel_size_um": None}, tmp_path / "recipe.json")
+    watershed = {"threshold": 0.5, "smoothing_px": 1.0, "depth": 0.1, "minimum_area_px": 10}
+    calibration = {"parameters": watershed, "score": "mean_ap", "value": 0.5}
+    files.write_json(calibration, tmp_path / "calibration.json")
+    tifffile.imwrite(tmp_path / "new.tif", picture(1, 64)[0][..., 0])
+    rows = [{"sample": "new", "image": str(tmp_path / "new.tif"), "frame": "0"}]
+    beside = [[tmp_path / name] for name in ("model.keras", "recipe.json", "calibration.json")]
+    settings = {"images": {"pixel_size_um": None, "channels": None}, "preprocess": {}}
+    settings |= {"prediction": SETTINGS | {"tile": 64}, "precision": "float32", "device": "cpu"}
+    names = ("labels.tif", "cells.tsv", "frames.tsv", "made_of.json")
+    out = {Path(name).stem: tmp_path / "out" / name for name in names}
+    if said is None:
+        segment_chunk.main(rows, [], *beside, None, settings, out, 1)
+        assert len(files.read_table(out["frames"])) == 1
+        return
+    with pytest.raises(InputError, match=rf"model\.keras: {said}"):
+        segment_chunk.main(rows, [], *beside, None, settings, out, 1)
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
 def test_a_network_of_somebody_else_is_run_as_it_is(tmp_path):

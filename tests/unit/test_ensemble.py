@@ -84,6 +84,40 @@ def test_models_from_elsewhere_are_found(models):
     assert ensemble.find_models(models / "attention/fold1") == [str(models / "attention/fold1")]
 
 
+@pytest.mark.parametrize(
+    ("key", "title", "values"),
+    [("scheme", "schemes", ("grouped", "random")), ("dataset", "data sets", ("hela", "t98g"))],
+)
+def test_models_of_several_schemes_or_data_sets_are_not_averaged(models, key, title, values):
+    for number, value in zip((0, 2), values, strict=True):
+        path = models / f"simple/fold{number}/recipe.json"
+        path.write_text(json.dumps(RECIPE | {key: value}))
+    said = rf"several {title}: {values[0]} \(.*fold0\), {values[1]} \(.*fold2\).*name the folder of one"
+    with pytest.raises(InputError, match=said):
+        ensemble.find_models(models)
+    with pytest.raises(InputError, match=said):
+        ensemble.find_models(models, "simple")
+    assert ensemble.find_models(models, "attention") == [str(models / "attention/fold1")]
+    assert ensemble.find_models(models / "simple/fold2") == [str(models / "simple/fold2")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("recipe.json", "", r"recipe\.json: damaged \(Expecting value"),
+        ("recipe.json", "[]", r"recipe\.json: found '\[\]'; expected names and values"),
+        ("recipe.json", "{}", r"recipe\.json: no network and no channels and"),
+        ("calibration.json", '{"value": 1, "parameters": {}}', r"calibration\.json: no score in it"),
+        ("calibration.json", b"\xff\xfe", r"calibration\.json: damaged"),
+    ],
+)
+def test_what_lies_beside_a_model_may_be_damaged(models, name, content, said):
+    path = models / "simple/fold2" / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=rf"fold2/{said}"):
+        ensemble.find_models(models)
+
+
 def test_models_that_are_not_there_or_not_whole(models):
     with pytest.raises(InputError, match="nowhere: no such folder"):
         ensemble.find_models(models / "nowhere")

@@ -14,7 +14,10 @@ def test_a_row_tells_of_a_job_what_its_log_and_benchmark_know(tmp_path):
         "python": "3.11.2",
         "brightcell": "1",
     }
-    (tmp_path / "train.log").write_text(f"12:00:00 where {json.dumps(where)}\n12:00:01 epoch 1/2\n")
+    device = json.dumps({"device": "gpu", "other": 1})
+    (tmp_path / "train.log").write_text(
+        f"12:00:00 where {json.dumps(where)}\n12:00:01 where it begins\n12:00:02 where {device}\n"
+    )
     (tmp_path / "train.tsv").write_text("s\tmax_rss\tmean_load\n1.0\t2.0\t3.0\n60.5\t700.25\t180\n")
     (tmp_path / "label.log").write_text("12:00:00 an older log\n")
     (tmp_path / "score.tsv").write_text("s\tmax_rss\tmean_load\n0.1\tNA\tNA\n")
@@ -29,7 +32,8 @@ def test_a_row_tells_of_a_job_what_its_log_and_benchmark_know(tmp_path):
         for rule in ("train", "label", "score", "never_ran")
     ]
     gather_jobs.main(listed, tmp_path / "jobs.tsv")
-    table = read_table(tmp_path / "jobs.tsv", ("rule", "image", "fingerprint", "group", "host"))
+    table = read_table(tmp_path / "jobs.tsv", ("rule", "image", "fingerprint", "group", "host", "device"))
+    assert list(table["device"]) == ["gpu", "", ""]
     assert list(table["rule"]) == ["train", "label", "score"]
     train = table.iloc[0]
     assert (train["seconds"], train["memory_mb"], train["cpu_percent"]) == (

@@ -1,5 +1,7 @@
 """Tiling: whatever the sizes, tiled prediction is the prediction."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -34,6 +36,27 @@ def test_neighbouring_tiles_blend_without_a_step():
         lambda tiles: np.full(tiles.shape[:3], next(calls)), np.zeros((32, 56)), 32, 8
     )
     assert np.abs(np.diff(result, axis=1)).max() < 0.2  # two tiles, 0 and 1, over a ramp of 8 px
+
+
+def one_sided(tiles):
+    """A predictor that sees what is left and above, and where a pixel lies in the raster of pooling."""
+    row, column = np.mgrid[: tiles.shape[1], : tiles.shape[2]]
+    raster = ((3 * row + column) % 8)[..., None] / 8
+    return np.concatenate([np.roll(tiles, (2, 1), (1, 2)) * raster, tiles**2], axis=-1)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (30, 41), (7, 150), (90, 131)])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_symmetries_are_the_mean_of_eight_turned_frames(height, width, batch_size):
+    frame = np.random.default_rng(0).integers(0, 4096, (height, width, 1)).astype(np.uint16)
+    recipe = {"percentiles": [0, 100], "levels": 4}
+    settings = {"tile": 64, "overlap": 16, "batch_size": batch_size}
+    expected = np.zeros((height, width, 2))
+    for turns, step in itertools.product(range(4), (1, -1)):
+        maps = inference.predict_frame(one_sided, np.rot90(frame[:, ::step], turns), recipe, settings)
+        expected += np.rot90(maps, -turns)[:, ::step] / 8
+    found = inference.predict_frame(one_sided, frame, recipe, settings | {"symmetries": True})
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_overlap_must_fit():

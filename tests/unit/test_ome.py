@@ -1,4 +1,4 @@
-"""OME-TIFFs of recordings, opened by other readers: tifffile, its XML, bioio."""
+"""OME-TIFFs of recordings, opened by other readers: tifffile, ome-types, which holds their XML against the schema."""
 
 import math
 from xml.etree import ElementTree
@@ -58,6 +58,18 @@ def test_axes_pixel_size_and_name(tmp_path):
     with readers.open_recording(path) as recording:  # as this workflow reads recordings
         assert recording.pages == 3
         assert recording.pixel_size_um == 0.65
+
+
+def test_the_xml_is_valid_ome(tmp_path):
+    ome_types = pytest.importorskip("ome_types", reason="comes with `make formats`")
+    path = tmp_path / "labels.ome.tif"
+    sizes = [(4, 6, 0.5), (4, 6, 0.5), (8, 6, math.nan)]
+    ome.write_ome(path, [labels(*size[:2]) for size in sizes], sizes, np.uint8, "dish")
+    ome_types.validate_xml(tifffile.tiffcomment(path).encode())
+    first, second = (image.pixels for image in ome_types.from_tiff(path).images)
+    assert (first.size_t, first.size_y, first.size_x, first.type.value) == (2, 4, 6, "uint8")
+    assert first.physical_size_x == first.physical_size_y == 0.5
+    assert (second.size_t, second.size_y, second.physical_size_x) == (1, 8, None)
 
 
 def test_a_change_of_size_begins_a_new_series(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import roifile
+import tifffile
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
@@ -66,13 +67,18 @@ def exported(tmp_path):
     labels[1][43:46, 3:6] = 2
     ome.write_ome(tmp_path / "labels.ome.tif", labels, [(50, 60, 0.5)] * 2, np.uint8, "dish")
     frames = pd.DataFrame({"sample": ["01", "02"], "frame": [0, 5], "image": "a", "cells": [2, 2]})
-    cells = pd.DataFrame({"sample": ["01", "01", "02", "02"], "cell": [1, 2, 1, 2]})
-    cells = cells.assign(area_px=1, area_um2=np.nan, confidence=0.8, disagreement=0.1)
-    files.write_table(frames, tmp_path / "frames.tsv")
-    files.write_table(cells, tmp_path / "cells.tsv")
-    named = [tmp_path / name for name in ("labels.ome.tif", "cells.tsv", "frames.tsv")]
-    outline_cells.main(*named, "dish", tmp_path / "rois.zip", tmp_path / "cells.geojson")
+    export(tmp_path, frames.assign(height=50, width=60, pixel_size_um=0.5), [1, 2, 1, 2])
     return labels, tmp_path
+
+
+def export(folder, frames, numbers):
+    """Outline the cells of frames, whose cells have these numbers."""
+    cells = pd.DataFrame({"sample": frames["sample"].repeat(frames["cells"]), "cell": numbers})
+    cells = cells.assign(area_px=1, area_um2=np.nan, confidence=0.8, disagreement=0.1)
+    files.write_table(frames, folder / "frames.tsv")
+    files.write_table(cells, folder / "cells.tsv")
+    named = [folder / name for name in ("labels.ome.tif", "cells.tsv", "frames.tsv")]
+    outline_cells.main(*named, "dish", folder / "rois.zip", folder / "cells.geojson")
 
 
 def test_geojson_has_the_labels_areas_and_places_in_time(exported):
@@ -114,6 +120,28 @@ def test_imagej_rois_have_names_frames_and_areas(exported):
         rows, columns = np.nonzero(labels[t] == cell)
         box = rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
         assert (roi.top, roi.left, roi.bottom, roi.right) == box
+
+
+def test_outlines_point_into_the_series_of_their_frame(tmp_path):
+    sizes = [(20, 30, 0.5), (20, 30, 0.5), (24, 30, 0.5), (24, 30, np.nan), (24, 30, np.nan)]
+    pages = [np.pad(np.full((2, number), 1, np.uint8), 5)[:20] for number in range(1, 6)]
+    pages = [np.pad(page, ((0, h - page.shape[0]), (0, w - page.shape[1])))
+             for page, (h, w, _) in zip(pages, sizes, strict=True)]  # fmt: skip
+    ome.write_ome(tmp_path / "labels.ome.tif", pages, sizes, np.uint8, "dish")
+    frames = pd.DataFrame(sizes, columns=["height", "width", "pixel_size_um"])
+    frames = frames.assign(sample=list("abcde"), frame=range(5), image="a", cells=1)
+    export(tmp_path, frames, [1] * 5)
+    features = json.loads((tmp_path / "cells.geojson").read_text())["features"]
+    with tifffile.TiffFile(tmp_path / "labels.ome.tif") as stack:
+        shown = [np.atleast_3d(series.asarray().reshape(-1, *series.shape[-2:])) for series in stack.series]
+    assert len(shown) == 3
+    for number, (feature, roi) in enumerate(
+        zip(features, roifile.roiread(tmp_path / "rois.zip"), strict=True)
+    ):
+        properties, time = feature["properties"], feature["geometry"]["plane"]["t"]
+        assert roi.t_position == time + 1
+        page = shown[properties["series"] - 1][time]
+        assert (page > 0).sum() == area(feature["geometry"]["coordinates"]) == 2 * (number + 1)
 
 
 def test_outlines_come_back_as_masks(exported):

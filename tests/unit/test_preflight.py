@@ -2,13 +2,14 @@
 
 import json
 import subprocess
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
 
 import preflight as script
 import report as report_script
-from brightcell import preflight
+from brightcell import backend, preflight
 from brightcell.errors import InputError
 from brightcell.preflight import Facts
 
@@ -40,7 +41,7 @@ FAULTS = {
         ["no /dev/nvidia0", "slurm/profile.yaml"],
     ),
     "given but not there": (
-        {"seen": [], "device_files": [], "driver": [], "slurm_job": "7", "smi_error": "not found"},
+        {"seen": [], "device_files": [], "driver": [], "allocated": "0", "smi_error": "not found"},
         ["SLURM gave this job GPU 0", "its driver is not loaded", "administrators"],
     ),
     "without --nv": (
@@ -121,11 +122,44 @@ def test_auto_tells_and_goes_on(here, tmp_path, job, level):
     assert json.loads((tmp_path / "preflight.json").read_text())["device"] == "cpu"
 
 
-def test_where_a_gpu_is_wanted_none_is_an_error(here, tmp_path):
-    here(seen=[], visible="")
-    with pytest.raises(InputError, match=r"training.device is gpu, but on .* this job was given no GPU"):
-        script.main("gpu", tmp_path / "preflight.json", Log())
+@pytest.mark.parametrize(
+    ("wanted", "facts", "said"),
+    [
+        ("gpu", {"visible": ""}, "training.device is gpu, but none .* this job was given no GPU"),
+        (
+            "auto",
+            {"cuda_built": (0, 0), "slurm_job": "12", "allocated": "0"},
+            "asked SLURM for a GPU, but .* CPU build",
+        ),
+    ],
+)
+def test_where_a_gpu_is_wanted_none_is_an_error_and_no_finding_is_kept(here, tmp_path, wanted, facts, said):
+    here(seen=[], **facts)
+    with pytest.raises(InputError, match=said):
+        script.main(wanted, tmp_path / "preflight.json", Log())
     assert not (tmp_path / "preflight.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "given"),
+    [
+        ({"CUDA_VISIBLE_DEVICES": "0"}, ""),  # no SLURM
+        ({"SLURM_JOB_ID": "7"}, ""),
+        ({"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "NoDevFiles"}, ""),
+        ({"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0,1"}, "0,1"),
+        ({"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "", "SLURM_JOB_GPUS": "3"}, "3"),
+    ],
+)
+def test_a_gpu_that_slurm_gave_is_required_unless_the_config_says_cpu(monkeypatch, environment, given):
+    for name in ("SLURM_JOB_ID", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(backend, "has_gpu", lambda: False)
+    assert backend.allocated() == given
+    backend.require("cpu")
+    with pytest.raises(InputError, match=f"SLURM gave this job GPU {given}") if given else nullcontext():
+        backend.require("auto")
 
 
 def test_without_a_gpu_the_backend_is_not_imported(monkeypatch):

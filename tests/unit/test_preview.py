@@ -6,9 +6,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from segmented import make_recording
 
 from brightcell import files, preview
+from brightcell.intake import Intake
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,19 @@ def test_of_many_some_are_shown_at_even_distances_and_some_for_their_flags():
 @pytest.mark.parametrize(("cells", "frames"), [(3000, 10), (70_000, 2)])
 def test_fewer_are_shown_of_frames_with_many_cells(cells, frames):
     assert len(preview.choose_frames(table(200, cells=cells))) == frames
+
+
+def test_frames_look_as_the_networks_saw_them(tmp_path, monkeypatch):
+    made = make_recording(tmp_path, frames=18, size=64)
+    for row in made.rows[16:]:
+        tifffile.imwrite(row["image"], np.full((64, 64, 3), 255, np.uint8), photometric="rgb")
+    made.judge()
+    shown, draw = [], preview.draw_frame
+    monkeypatch.setattr(preview, "draw_frame", lambda image, *rest: shown.append(image) or draw(image, *rest))
+    made.preview(followed=False, bit_depth="group")
+    intake = Intake(made.rows[:16], {"pixel_size_um": None, "channels": None}, {"bit_depth": "group"})
+    for image, row in zip(shown, made.rows, strict=True):
+        assert np.array_equal(image, intake.frame(row).image)
 
 
 def test_every_cell_of_a_frame_has_its_outline_and_its_track(recording):

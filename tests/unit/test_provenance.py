@@ -1,10 +1,12 @@
-"""Code digests: what an edit reruns."""
+"""Code digests: what an edit reruns, and what stops a job."""
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from brightcell import provenance
+from brightcell.errors import InputError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -67,3 +69,31 @@ def test_training_does_not_depend_on_scores_or_reports():
     }
     assert "nets" not in closure("score.py")
     assert "metrics" in closure("score.py")
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """What a run has read: a config and a table; the jobs that it submits read them again."""
+    monkeypatch.setenv(provenance.READING, "")
+    config, table = (
+        {"seeds": [1], "networks": ["simple"]},
+        pd.DataFrame({"sample": ["a", "b"], "group": ["", "x"]}),
+    )
+    provenance.hold_to_first_reading(True, config, table)
+    return config, table
+
+
+def test_a_job_that_reads_the_same_goes_on(read):
+    config, table = read
+    provenance.hold_to_first_reading(False, dict(reversed(config.items())), table.copy())
+
+
+@pytest.mark.parametrize("change", [{"seeds": [2]}, {"group": ["x", ""]}])
+def test_a_job_that_reads_a_changed_config_or_sheet_stops(read, change):
+    config, table = read
+    if "group" in change:
+        table = table.assign(**change)
+    else:
+        config = config | change
+    with pytest.raises(InputError, match="changed while the run was at work"):
+        provenance.hold_to_first_reading(False, config, table)

@@ -414,7 +414,7 @@ def test_what_a_cluster_gave_and_what_was_used_has_a_table():
                 "cpu_percent": 90.0,
             }
         ]
-    ).assign(memory_mb=3000.0, slurm_job="7")
+    ).assign(memory_mb=3000.0, slurm_job="7", device="gpu")
     table = accounting.account(jobs, asked, {"7": "train", "8": "train"})
     html = build(make_data(accounting=accounting.summarise(table)))
     shown = html[html.index("What the cluster gave") :]

@@ -10,7 +10,7 @@ import tifffile
 
 import join_chunks
 import segment_chunk
-from brightcell import backend, files, images
+from brightcell import backend, files, images, segmentation
 from brightcell.errors import InputError
 
 SETTINGS = {
@@ -165,12 +165,15 @@ def test_a_frame_that_is_all_cell(tmp_path):
     assert frames["cell_share"][0] > 0.99
 
 
-def join(folder, chunks):
+def join(folder, chunks, now=None, **changed):
+    made_of = files.read_json((now or chunks[0]) / "made_of.json")
+    rows = [row | changed for chunk in chunks for row in files.read_json(chunk / "made_of.json")["rows"]]
+    del made_of["rows"]
     out = {"labels": folder / "labels.ome.tif", "cells": folder / "all_cells.tsv"}
     out |= {"frames": folder / "all_frames.tsv", "made_of": folder / "all.json"}
     if (chunks[0] / "probability.tif").exists():
         out["probability"] = folder / "probability.ome.tif"
-    join_chunks.main(chunks, "dish", out)
+    join_chunks.main(chunks, "dish", rows, made_of, out)
     return files.read_table(out["cells"]), files.read_table(out["frames"])
 
 
@@ -204,9 +207,53 @@ def test_frames_of_changing_size_become_series(tmp_path, caplog):
 def test_chunks_of_other_models_are_not_mixed(tmp_path):
     first = segment(tmp_path, [disc()], "000000-000000")
     second = segment(tmp_path, [disc()], "000001-000001", members=["one"])
-    with pytest.raises(InputError, match="were segmented with different models"):
+    with pytest.raises(
+        InputError, match=r"000001-000001: .* of now: models .*remove the folder .*chunks, and"
+    ):
         join(tmp_path, [first, second])
+    with pytest.raises(InputError, match=r"000000-000000: .*: models \("):
+        join(tmp_path, [first], now=second)
     assert not (tmp_path / "labels.ome.tif").exists()
+
+
+def test_chunks_of_another_config_are_told_by_their_settings(tmp_path):
+    chunk = segment(tmp_path, [disc()])
+    made_of = files.read_json(chunk / "made_of.json")
+    now = tmp_path / "now"
+    other = {
+        "images": {**made_of["images"], "pixel_size_um": 0.65},
+        "parameters": {**made_of["parameters"], "border": "clear"},
+    }
+    files.write_json(made_of | other, now / "made_of.json")
+    said = r"parameters\.border keep, not clear; images\.pixel_size_um None, not 0\.65 \("
+    with pytest.raises(InputError, match=said):
+        join(tmp_path, [chunk], now)
+    moved = {f"elsewhere/{path}": digest for path, digest in made_of["models"].items()}
+    files.write_json(made_of | {"models": moved}, now / "made_of.json")
+    with pytest.raises(InputError, match=r"now: rows \("):
+        join(tmp_path, [chunk], now, pixel_size_um="0.65")
+    assert not (tmp_path / "all.json").exists()
+    join(tmp_path, [chunk], now, image="elsewhere/0.tif")
+    assert files.read_json(tmp_path / "all.json")["models"] == moved
+
+
+def test_what_is_done_otherwise_than_at_the_training_is_told(tmp_path, caplog):
+    segment(tmp_path / "old", [disc()])
+    assert "at the training" not in caplog.text  # a recipe of an earlier version tells nothing
+    off = {"flat": None, "bayer": None, "denoise": "none", "denoise_px": 7, "crop": [0, 0, 9, 9]}
+    segment(tmp_path / "same", [disc()], chosen_channels=None, preprocess=off)
+    assert "at the training" not in caplog.text
+    steps = {"flat": "lamp.tif", "denoise": "mean"}
+    segment(tmp_path / "other", [disc()], chosen_channels=[1], preprocess=steps)
+    assert "images.channels is None, at the training it was [1]" in caplog.text
+    given = "{'flat': 'given', 'dark': None}"
+    assert f"preprocess, flat_field, is off, at the training it was {given}" in caplog.text
+    assert "denoise, is off, at the training it was {'method': 'mean', 'size_px': 3}" in caplog.text
+    assert caplog.text.count("at the training") == 3
+    found = segmentation.unlike_training(SETTINGS, RECIPE, {"symmetries": True})
+    assert found == ["prediction.symmetries is False, at the training it was True"]
+    elsewhere = SETTINGS | {"preprocess": {"flat": "today.tif"}}
+    assert not segmentation.unlike_training(elsewhere, {"preprocess": {"flat": "then.tif"}}, {})
 
 
 def test_cells_at_the_border_go_where_they_are_not_wanted(tmp_path):

@@ -10,7 +10,7 @@ import manual
 from brightcell import nets
 from brightcell.errors import InputError, nearest
 from brightcell.findings import FINDINGS, UNACCEPTABLE
-from brightcell.settings import SAMPLES_SCHEMA, complete, expand, load_schema
+from brightcell.settings import SAMPLES_SCHEMA, complete, expand, expectation, load_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = load_schema()
@@ -39,6 +39,12 @@ def test_every_key_has_a_description_and_a_default_and_is_strict(path, entry):
     assert len(entry["description"]) > 20
     assert ("default" in entry) != (path == "dataset")
     assert "properties" not in entry or entry["additionalProperties"] is False
+
+
+def test_every_pattern_is_told_in_words():
+    every = [entry for _, entry in [*entries(SCHEMA), *entries(load_schema(SAMPLES_SCHEMA))]]
+    assert sum("pattern" in entry for entry in every) == sum("x-expected" in entry for entry in every) > 5
+    assert all("pattern" not in entry or entry["x-expected"] in expectation(entry) for entry in every)
 
 
 def test_defaults_are_filled_in_at_every_depth():
@@ -128,6 +134,20 @@ def test_numbers_that_yaml_reads_as_text_or_as_floats():
         ({"dataset": "../elsewhere"}, "dataset: found '../elsewhere'; expected a name"),
         ({"dataset": ".hidden"}, "dataset"),
         ({"dataset": "two words"}, "dataset"),
+        (
+            {"archive": {"package": "cells"}},
+            "found 'cells'; expected a package and its version, joined by `==`; or null",
+        ),
+        (
+            {"archive": {"file": "a.zip", "sha256": "2f1c"}},
+            "found '2f1c'; expected 64 hexadecimal digits; or null",
+        ),
+        ({"training": {"init_weights": "{net}.keras"}}, "expected a path, which may hold `{network}`"),
+        (
+            {"preprocess": {"bayer": "none"}},
+            "found 'none'; expected one of RGGB, GRBG, GBRG, BGGR; or null; did you mean null?",
+        ),
+        ({"images": {"mask_type": None}}, "images.mask_type: found null; expected one of auto"),
         ({"dataset": "mine\n"}, "dataset"),
         ({"dataset": 2024}, "write it in quotes: '2024'"),
         ({"check": {"ignore": ["duplicates"]}}, "'duplicates' is not a finding"),

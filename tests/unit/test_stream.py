@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,15 @@ def test_memory_is_bounded_by_rows_of_tiles(tmp_path):
     assert took["streamed"] < maps / 2
     streamed, whole = (images.read_stack(tmp_path / f"{way}.tif")["frame"] for way in ("streamed", "whole"))
     np.testing.assert_array_equal(streamed, whole)
+
+
+def test_symmetries_need_no_more_memory(tmp_path):
+    peaks = {}
+    for symmetries in (False, True):
+        settings = SETTINGS | {"tile": 256, "symmetries": symmetries}
+        pages = stream.predict_pages(two_maps, frames((1500, 1500, 1)), RECIPE, settings)
+        tracemalloc.start()
+        images.write_stack(tmp_path / "s.tif", pages)
+        peaks[symmetries] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[True] < 1.2 * peaks[False]

@@ -10,8 +10,7 @@ from ctc_metrics.scripts.evaluate import evaluate_sequence
 from ctc_metrics.scripts.validate import validate_sequence
 
 import track_cells
-from brightcell import files, images, simulate
-from brightcell.errors import InputError
+from brightcell import files, images, simulate, tracking
 from brightcell.measure import measure_cells
 from brightcell.tracking import challenge_tracks, link_cells, typical_diameter
 
@@ -140,6 +139,39 @@ def test_tracks_are_numbered_as_they_appear_and_rows_keep_their_order():
     assert again.sort_index()["track"].tolist() == [1, 2, 1]
 
 
+def test_a_crowd_is_followed_in_pieces(monkeypatch):
+    """Cells of diameter 16, 20 px apart, drift by 5 px a frame, from piece to piece; one in the middle divides."""
+    rng = np.random.default_rng(3)
+    grid = 20.0 * np.stack(np.divmod(np.arange(31 * 31), 31), axis=1)
+    frames = [rng.normal(grid + np.array([0, 5 * time]), 1) for time in range(4)]
+    mother = 15 * 31 + 15
+    for time in (2, 3):
+        frames[time] = np.vstack([frames[time], frames[time][mother] + [7, 0]])
+        frames[time][mother] -= [7, 0]
+    cells = pd.concat(
+        pd.DataFrame(places, columns=["row_px", "column_px"]).assign(time=time, area_px=200)
+        for time, places in enumerate(frames)
+    ).reset_index(names="true")
+    largest = []
+    predict = tracking.LapTrack.predict
+
+    def seen(tracker, coordinates):
+        largest.append(max(map(len, coordinates)))
+        return predict(tracker, coordinates)
+
+    monkeypatch.setattr(tracking, "MOST_CELLS", 400)
+    monkeypatch.setattr(tracking.LapTrack, "predict", seen)
+    table = cells.join(link_cells(cells, **OPTIONS))
+    assert len(largest) > 2
+    assert max(largest) <= 400
+    undivided = ~table["true"].isin([mother, 31 * 31])
+    assert (table[undivided].groupby("true")["track"].nunique() == 1).all()
+    assert table["track"].nunique() == 31 * 31 + 2  # and two daughters
+    descent = table[table["parent"] > 0]
+    assert set(descent["parent"]) == {mother + 1}
+    assert set(descent["true"]) == {mother, 31 * 31}
+
+
 # --- the challenge's format ---------------------------------------------------------------------
 
 
@@ -185,13 +217,6 @@ def test_more_tracks_than_the_challenge_allows_are_told(tmp_path, caplog):
     track_cells.write_challenge([("a", labels[0])], table, 1, tmp_path)
     assert "more than the 65535" in caplog.text
     assert tifffile.imread(tmp_path / "mask000.tif").max() == side**2
-
-
-def test_a_frame_of_too_many_cells_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(track_cells, "MOST_CELLS", 1)
-    with pytest.raises(InputError, match=r"2 cells in a frame.*link: false"):
-        followed(discs([(20, 20, 5), (60, 60, 5)]), tmp_path)
-    assert not (tmp_path / "tracks.tsv").exists()
 
 
 # --- simulated time-lapses ----------------------------------------------------------------------

@@ -101,6 +101,33 @@ def test_a_diverging_loss_is_told():
         training.train(network(), [spoilt], [discs(2)], SETTINGS, seed=1)
 
 
+def test_a_loss_that_stays_high_is_told():
+    settings = SETTINGS | {"learning_rate": 1e6, "schedule": "cosine"}
+    with pytest.raises(
+        training.Diverged, match=r"for three epochs the loss has been above .* epoch 3, step 24"
+    ) as told:
+        training.train(network(), [discs(1)], [discs(2)], settings, seed=1)
+    assert told.value.best_epoch in (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("losses", "first", "told"),
+    [
+        ([4, 4, 4], 0.2, True),
+        ([4, 4], 0.2, False),
+        ([0.1, 4, 4], 0.2, False),
+        ([4, 4, 0.3], 0.2, False),
+        ([4, 3.9, 3.8], 3.5, False),  # weights to start from that know less than nothing of these images
+        ([9, 8, 7.1], 3.5, True),
+        ([0.34, 0.33, 0.34], 0.01, False),
+    ],
+)
+def test_three_epochs_far_above_the_start_are_too_many(losses, first, told):
+    history = [[epoch, loss, 1, 1, 1, 1] for epoch, loss in enumerate(losses[:-1], 1)]
+    progress = training.Progress(history=history, first=first)
+    assert bool(training.stays_high(losses[-1], progress, training.SegmentationLoss(), 1)) == told
+
+
 def test_cosine_warms_up_and_falls():
     rate = training.learning_rate(SETTINGS | {"schedule": "cosine", "epochs": 10, "steps_per_epoch": 50})
     values = [float(rate(step)) for step in (0, 10, 250, 500)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from brightcell import unlabelled
+from brightcell import chunks, readers, unlabelled
 from brightcell.errors import InputError
 
 
@@ -62,6 +62,50 @@ def test_pages_of_a_stack_are_frames(folder):
     assert list(table["page"]) == ["0", "1", "2"]
     assert list(table["frame"]) == ["0", "1", "2"]
     assert set(table["group"]) == {"stack"}
+
+
+def read_stacks(memory=None):
+    return unlabelled.read({"samples": None, "images": "many/*.tif", "pattern": None}, memory=memory)
+
+
+def add_stack(path, pages):
+    path.parent.mkdir(exist_ok=True)
+    tifffile.imwrite(path, np.zeros((pages, 8, 8), np.uint8), imagej=True, metadata={"axes": "TYX"})
+
+
+def test_a_stack_added_later_changes_no_row(folder):
+    for number in range(2):
+        tifffile.imwrite(folder / f"new/dish9_{number:02d}.tif", np.zeros((8, 8), np.uint8))
+    named = {"samples": None, "images": "new/*.tif", "pattern": None}
+    before = chunks.rows_of_recordings(unlabelled.read(named))
+    add_stack(folder / "new/stack.tif", 3)
+    after = chunks.rows_of_recordings(unlabelled.read(named))
+    assert [row["page"] for row in after.pop("stack")] == ["0", "1", "2"]
+    assert after == before
+
+
+def test_many_stacks_are_looked_into_like_few(folder):
+    for number in range(101):
+        add_stack(folder / f"many/well{number}x.tif", 2)
+    assert len(read_stacks()) == 202
+
+
+def test_files_are_opened_once(folder, monkeypatch):
+    for name in ("a", "b"):
+        add_stack(folder / f"many/{name}.tif", 2)
+    memory, opened, read = folder / "pages.json", [], readers.open_recording
+    monkeypatch.setattr(readers, "open_recording", lambda path: opened.append(path.name) or read(path))
+    assert len(read_stacks(memory)) == len(read_stacks(memory)) == 4
+    assert opened == ["a.tif", "b.tif"]
+    add_stack(folder / "many/b.tif", 5)
+    (folder / "many/c.tif").write_bytes(b"II*\0")
+    assert len(read_stacks(memory)) == len(read_stacks(memory)) == 2 + 5 + 1
+    assert opened[2:] == ["b.tif", "c.tif", "c.tif"]  # what cannot be read is tried again
+    memory.write_text("{")
+    assert len(read_stacks(memory)) == 8
+    memory.unlink()
+    memory.mkdir()  # no place to remember
+    assert len(read_stacks(memory)) == 8
 
 
 def test_names_without_numbers_count_in_their_order(folder):

@@ -32,6 +32,7 @@ rule calibrate:
         runtime=minutes(60),
     params:
         watershed=lookup(dpath="watershed", within=config),
+        symmetries=lookup(dpath="prediction/symmetries", within=config),
         code=code("calibrate.py"),
     message:
         "Calibrate the watershed of {wildcards.network}: {wildcards.scheme} fold {wildcards.fold}, seed {wildcards.seed}"

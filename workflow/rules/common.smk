@@ -25,6 +25,7 @@ from brightcell import (
 from brightcell.errors import InputError
 from snakemake.exceptions import WorkflowError
 from snakemake.io import apply_wildcards
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 # Every job reads this workflow again, on a cluster twice: what was looked for before it started is there.
@@ -48,10 +49,15 @@ try:
         else sheets.no_samples()
     )
     recordings = (
-        unlabelled.read(config["segment"], check_files=FIRST_READING)
+        unlabelled.read(
+            config["segment"],
+            check_files=FIRST_READING,
+            memory=".snakemake/brightcell/pages.json",
+        )
         if FETCHED
         else sheets.no_samples()
     )
+    provenance.hold_to_first_reading(FIRST_READING, config, samples, recordings)
     MODELS = (
         ensemble.find_models(
             settings.expand(config["segment"]["models"]),
@@ -250,9 +256,7 @@ def probability_too(path):
 
 @functools.cache
 def time_lapses():
-    """The recordings whose cells are followed: their frames have an order, by frame or by page, no two the same."""
-    if not config["segment"]["tracks"]["link"]:
-        return []
+    """The recordings whose frames have an order, by frame or by page, no two the same."""
     times = recordings["frame"].where(recordings["frame"] != "", recordings["page"])
     of_recording = times.groupby(recordings["group"], sort=False)
     return [
@@ -262,9 +266,14 @@ def time_lapses():
     ]
 
 
+def followed():
+    """The recordings whose cells are followed: time-lapses, unless the config says otherwise."""
+    return time_lapses() if config["segment"]["tracks"]["link"] else []
+
+
 def tracks_where_followed(wildcards):
     """The tracks of the recording in the wildcards, where its cells are followed."""
-    if wildcards.recording not in time_lapses():
+    if wildcards.recording not in followed():
         return []
     return f"results/{DATASET}/segmented/{wildcards.recording}/tracks.tsv"
 
@@ -294,7 +303,7 @@ def segmented(wildcards):
     ) + expand(
         "results/{dataset}/segmented/{recording}/{name}",
         dataset=DATASET,
-        recording=time_lapses(),
+        recording=followed(),
         name=["tracks.tsv", "ctc"],
     )
 
@@ -362,12 +371,21 @@ def check_results_folder():
         raise WorkflowError(str(error)) from None
 
 
+def on_slurm():
+    """Tell whether jobs are submitted to SLURM."""
+    return workflow.executor_plugin.name == "slurm"
+
+
 def check_leftovers():
-    """Refuse to start while SLURM jobs of a run that was killed still work in this folder."""
+    """Refuse to start while SLURM jobs of a run that was killed still work in this folder, or may do so."""
     try:
         left = slurm.jobs_of(Path.cwd()) if shutil.which("squeue") else []
-    except InputError:  # who needs SLURM is told when jobs are submitted
-        return
+    except InputError as error:
+        unknown = f"whether jobs of an earlier run still work in this folder is not known: {error}"
+        if not on_slurm():  # SLURM may be installed and not run
+            logger.warning(unknown)
+            return
+        raise WorkflowError(f"{unknown} Start again when SLURM answers.") from None
     if left:
         listed = ", ".join(f"{job.number} ({job.what})" for job in left[:5])
         raise WorkflowError(
@@ -375,6 +393,19 @@ def check_leftovers():
             "because two jobs must not write one file. Wait for their end, or cancel them: `make leftovers CANCEL=yes`; "
             "trainings go on from their saved state. If a run of another config is at work here: --no-hooks."
         )
+
+
+def check_requests():
+    """Refuse what SLURM would refuse, one job a rule, before any starts: of a group Snakemake tells only that it failed."""
+    jobs = {
+        job.rule.name: job for job in workflow.dag.needrun_jobs() if not job.is_local
+    }
+    asked = {slurm.options(job.resources): name for name, job in jobs.items()}
+    try:
+        for options, name in asked.items() if on_slurm() else ():
+            slurm.check_request(name, options)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def show_to_containers():

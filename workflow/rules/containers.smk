@@ -8,6 +8,8 @@ onstart:
     check_containers()
     check_results_folder()
     check_leftovers()
+    check_requests()
+    files.sweep(result(""))
 
 
 rule containers:

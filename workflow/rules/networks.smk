@@ -61,6 +61,8 @@ rule train:
         network=lookup(dpath="network", within=config),
         training=lookup(dpath="training", within=config),
         percentiles=lookup(dpath="images/percentiles", within=config),
+        chosen_channels=lookup(dpath="images/channels", within=config),
+        preprocess=preprocessing(),
         code=code("train.py"),
     message:
         "Train {wildcards.network}: {wildcards.scheme} fold {wildcards.fold}, seed {wildcards.seed}"

@@ -1,5 +1,13 @@
 # Use trained networks: segment recordings that have no masks, chunk by chunk.
 
+# What made_of.json tells of the config, so that chunks of another one are known.
+SEGMENTATION = {
+    "images": config["images"],
+    "preprocess": preprocessing(),
+    "prediction": config["prediction"],
+    "border": config["segment"]["border"],
+}
+
 
 rule segment:
     input:
@@ -37,14 +45,8 @@ rule segment_chunk:
         rows=chunk_rows,
         first_rows=first_rows,
         network=lookup(dpath="segment/network", within=config),
-        settings={
-            "images": config["images"],
-            "preprocess": preprocessing(),
-            "prediction": config["prediction"],
-            "precision": config["training"]["precision"],
-            "device": config["training"]["device"],
-            "border": config["segment"]["border"],
-        },
+        settings=SEGMENTATION
+        | {name: config["training"][name] for name in ("precision", "device")},
         code=code("segment_chunk.py"),
     message:
         "Segment the frames {wildcards.chunk} of the recording {wildcards.recording}"
@@ -62,6 +64,9 @@ rule join_chunks:
         labels=chunk_files("labels.tif"),
         cells=chunk_files("cells.tsv"),
         made_of=chunk_files("made_of.json"),
+        models=members("model.keras"),
+        recipes=members("recipe.json"),
+        calibrations=members("calibration.json"),
     output:
         **probability_too("<results>/segmented/{recording}/probability.ome.tif"),
         labels="<results>/segmented/{recording}/labels.ome.tif",
@@ -84,6 +89,9 @@ rule join_chunks:
         mem_mb=megabytes(2000),
         runtime=minutes(120),
     params:
+        rows=lambda wildcards: RECORDINGS[wildcards.recording],
+        network=lookup(dpath="segment/network", within=config),
+        settings=SEGMENTATION,
         code=code("join_chunks.py"),
     message:
         "Join the chunks of the recording {wildcards.recording}"

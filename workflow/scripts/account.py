@@ -4,7 +4,10 @@ from pathlib import Path
 
 from brightcell import accounting, files
 
-TEXT = ("rule", "scheme", "network", "fold", "seed", "group", "host", "image", "fingerprint", "slurm_job")
+TEXT = (
+    *("rule", "scheme", "network", "fold", "seed", "group"),
+    *("host", "image", "fingerprint", "slurm_job", "device"),
+)
 
 
 def main(jobs: str, slurm_logs: Path, dataset: str, table: str) -> str:

@@ -6,11 +6,11 @@ from brightcell import calibration, files, images
 from brightcell.jobs import job
 
 
-def main(validation, truth, samples, parameters_file, table_file, options, log):
+def main(validation, truth, samples, parameters_file, table_file, options, log, symmetries=False):
     """Search the config's settings on validation predictions; test frames are never read here.
 
     Where the network learned the distance to the cell's edge, the watershed from the foreground alone is calibrated
-    too, for the comparison of both.
+    too, for the comparison of both. `symmetries` tells how the predictions were made, for those who predict more.
     """
     maps = images.Pages(validation, lambda page: images.split_maps(images.from_uint16(page)))
     samples = files.read_table(samples)
@@ -48,6 +48,7 @@ def main(validation, truth, samples, parameters_file, table_file, options, log):
             "score": options["score"],
             "value": best.value,
             "frames": len(maps),
+            "symmetries": symmetries,
             "typical_cell": size._asdict(),
             "markers": "learned" if learned else "foreground",
             "foreground": {"parameters": found["foreground"].parameters, "value": found["foreground"].value},
@@ -66,4 +67,5 @@ if __name__ == "__main__":
             snakemake.output.table,
             snakemake.params.watershed,
             log,
+            snakemake.params.symmetries,
         )

@@ -9,21 +9,20 @@ from brightcell.files import write_table
 from brightcell.jobs import WHERE, job
 
 WILDCARDS = ("scheme", "network", "fold", "seed", "group")
-WHERE_COLUMNS = ("host", "image", "fingerprint", "python", "brightcell", "slurm_job")
+WHERE_COLUMNS = ("host", "image", "fingerprint", "python", "brightcell", "slurm_job", "device")
 # Columns of Snakemake's benchmark files, by their names here.
 MEASURED = {"seconds": "s", "memory_mb": "max_rss", "cpu_percent": "mean_load"}
 
 
 def read_where(log: Path) -> dict:
-    """Read where a job ran off the first lines of its log; empty strings without a log or such a line."""
+    """Read where a job ran off its log, and on which device if it chose one; empty strings for what is not told."""
     found = dict.fromkeys(WHERE_COLUMNS, "")
     if log.is_file():
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-            if WHERE in line:
+            if f"{WHERE}{{" in line:
                 told = json.loads(line.split(WHERE, 1)[1])
-                found = {name: told.get(name, "") for name in found}
+                found |= {name: told[name] for name in told.keys() & found.keys()}
                 found["image"] = Path(found["image"]).name or ".venv"
-                break
     return found
 
 

@@ -1,5 +1,6 @@
 """Join the chunks of a recording: its labels as OME-TIFF and its tables, in the order of time."""
 
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,25 +9,40 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import chunks, files, images, ome
+from brightcell import chunks, ensemble, files, images, ome
 from brightcell.errors import InputError
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
 
 
-def check_alike(folders: list[Path]) -> dict:
-    """Return what all chunks were made of; raise InputError where one was made of something else."""
-    first = files.read_json(folders[0] / "made_of.json")
-    for folder in folders[1:]:
-        other = files.read_json(folder / "made_of.json")
-        differ = [key for key in first if first[key] != other.get(key)]
+def check_made_of(folders: list[Path], made_of: dict, rows: list[dict]) -> None:
+    """Raise InputError where a chunk was made of other models, settings or rows of the sheet than those of now.
+
+    Snakemake makes such chunks anew as long as it remembers of what they were made, which copied results make it forget.
+    """
+    for folder in folders:
+        wanted = _flat(made_of | {"rows": chunks.rows_of(rows, folder.name)})
+        found = _flat(files.read_json(folder / "made_of.json"))
+        differ = [
+            key if key in ("models", "rows") else f"{key} {found.get(key)}, not {wanted.get(key)}"
+            for key in wanted | found
+            if found.get(key) != wanted.get(key)
+        ]
         if differ:
             raise InputError(
-                f"{folder} and {folders[0]} were segmented with different {', '.join(differ)} (made_of.json in both tells "
-                f"which). One recording is segmented alike: remove the folder {folders[0].parent}, and run again."
+                f"{folder}: segmented with other settings than those of now: {'; '.join(differ)} (made_of.json in it tells "
+                f"of what it was made). A recording is segmented alike: remove the folder {folder.parent}, and run again."
             )
-    return first
+
+
+def _flat(made_of: dict) -> dict:
+    """Name each setting as `part.name`, as JSON has it; models and images may lie elsewhere by now."""
+    models = sorted(made_of.get("models", {}).values())
+    rows = [row | {"image": Path(row["image"]).name} for row in made_of.get("rows", [])]
+    made_of = json.loads(json.dumps(made_of | {"models": models, "rows": rows}))
+    parts = ((key, value if isinstance(value, dict) else {"": value}) for key, value in made_of.items())
+    return {f"{key}.{name}".rstrip("."): value for key, part in parts for name, value in part.items()}
 
 
 def read_frames(folders: list[Path]) -> pd.DataFrame:
@@ -53,9 +69,12 @@ def join_cells(folders: list[Path], runs: Iterable[tuple[int, list[str]]], out: 
                 joined.writelines(lines[sample])
 
 
-def main(folders: list[Path], recording: str, out: dict) -> None:
-    """Write what `out` names: labels, cells, frames, made_of and, where the chunks have it, probability."""
-    made_of = check_alike(folders)
+def main(folders: list[Path], recording: str, rows: list[dict], made_of: dict, out: dict) -> None:
+    """Write what `out` names: labels, cells, frames, made_of and, where the chunks have it, probability.
+
+    rows, made_of : of what the recording is to be made, the latter by `ensemble.load`
+    """
+    check_made_of(folders, made_of, rows)
     frames = read_frames(folders)
     runs = list(chunks.in_order_of_time(frames))
     sizes = list(zip(frames["height"], frames["width"], frames["pixel_size_um"], strict=True))
@@ -93,5 +112,13 @@ if __name__ == "__main__":
         main(
             [Path(path).parent for path in snakemake.input.frames],
             snakemake.wildcards.recording,
+            snakemake.params.rows,
+            ensemble.load(
+                snakemake.input.models,
+                snakemake.input.recipes,
+                snakemake.input.calibrations,
+                snakemake.params.network,
+                snakemake.params.settings,
+            )[1],
             dict(snakemake.output.items()),
         )

@@ -1,7 +1,7 @@
 """Make a sample sheet from a folder of images and masks, and suggest a config for it.
 
-python workflow/scripts/make_samples.py folders ~/mine
-python workflow/scripts/make_samples.py --detect ~/mine --pattern '{group}_{frame}' --pixel-size-um 0.65
+.venv/bin/python workflow/scripts/make_samples.py folders ~/mine
+.venv/bin/python workflow/scripts/make_samples.py --detect ~/mine --pattern '{group}_{frame}' --pixel-size-um 0.65
 """
 
 import argparse
@@ -150,7 +150,7 @@ def arguments() -> argparse.ArgumentParser:
         prog="make_samples.py",
         description="Make a sample sheet from a folder of images and masks, tell what could not be paired, and "
         "suggest a config.",
-        epilog=f"layouts:\n{examples}\n\nexample:\n  python workflow/scripts/make_samples.py --detect ~/mine "
+        epilog=f"layouts:\n{examples}\n\nexample:\n  .venv/bin/python workflow/scripts/make_samples.py --detect ~/mine "
         "--pixel-size-um 0.65 --config config/mine.yaml",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

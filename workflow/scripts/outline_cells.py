@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tifffile
 
-from brightcell import files, outlines
+from brightcell import files, ome, outlines
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
@@ -37,15 +37,16 @@ def main(labels, cells, frames, recording: str, rois, geojson) -> None:
     ):
         rows = csv.DictReader(table, delimiter="\t")
         collection.write('{"type": "FeatureCollection", "features": [')
-        for position, frame in enumerate(frames.itertuples()):
+        sizes = zip(frames["height"], frames["width"], frames["pixel_size_um"], strict=True)
+        for position, (frame, place) in enumerate(zip(frames.itertuples(), ome.places(sizes), strict=True)):
             own = islice(rows, frame.cells)
             page = stack.pages[position].asarray()
             for outline, row in zip(outlines.outlines(page.astype("int32")), own, strict=True):
                 name = f"{frame.sample}_{outline.cell}"
-                roi = outlines.imagej_roi(outline, name, position)
+                roi = outlines.imagej_roi(outline, name, place[1])
                 archive.writestr(zipfile.ZipInfo(f"{name}.roi"), roi.tobytes(), zipfile.ZIP_DEFLATED)
                 feature = outlines.geojson_feature(
-                    outline, recording, frame.sample, int(frame.frame), position, measurements(row)
+                    outline, recording, frame.sample, int(frame.frame), place, measurements(row)
                 )
                 collection.write(("," if count else "") + "\n" + json.dumps(feature))
                 count += 1

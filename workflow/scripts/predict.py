@@ -40,7 +40,7 @@ def main(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]) as log:
+    with job(snakemake.log[0]) as log, backend.memory_advice("prediction", snakemake.params.prediction):
         main(
             snakemake.input.model,
             snakemake.input.recipe,

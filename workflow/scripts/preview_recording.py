@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tifffile
 
-from brightcell import files, preview
+from brightcell import chunks, files, preview
 from brightcell.intake import Intake
 from brightcell.jobs import job
 
@@ -24,7 +24,7 @@ def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, o
         cells = cells.merge(tracks.drop(columns="frame"), on=["sample", "cell"], how="left")
     of_sample, row_of = dict(list(cells.groupby("sample"))), {row["sample"]: row for row in rows}
     chosen, shown = preview.choose_frames(judged), {}
-    intake = Intake(rows, options, steps)
+    intake = Intake(rows[: chunks.FIRST], options, steps)  # greys as the networks saw them
     with tifffile.TiffFile(inputs.labels) as labels:
         for place in chosen:
             sample = judged["sample"].iloc[place]

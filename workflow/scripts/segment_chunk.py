@@ -4,7 +4,6 @@ import itertools
 import logging
 import math
 from contextlib import ExitStack
-from pathlib import Path
 
 import pandas as pd
 
@@ -39,23 +38,16 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     rows : of the chunk; first_rows : of the recording, by which grey values are mapped where they are mapped alike
     settings : the config's images, preprocess, prediction, precision, device and border
     """
-    recipes = [files.read_json(path) for path in recipe_files]
-    calibrations = [files.read_json(path) for path in calibration_files]
-    chosen = ensemble.choose(recipes, calibrations, network, [str(Path(path).parent) for path in models])
+    chosen, made_of = ensemble.load(models, recipe_files, calibration_files, network, settings)
     models = [models[index] for index in chosen.members]
-    parameters = chosen.parameters | {"border": settings.get("border", "keep")}
-    logger.info("%d × %s; watershed with %s", len(models), chosen.network, parameters)
-    made_of = {
-        "network": chosen.network,
-        "models": {str(path): files.digest(path) for path in models},
-        "parameters": parameters,
-        **{name: settings[name] for name in ("images", "preprocess", "prediction")},
-    }
+    logger.info("%d × %s; watershed with %s", len(models), chosen.network, chosen.parameters)
 
     precision = backend.start(threads, settings["device"], settings["precision"])
     from brightcell import segmentation, stream
     from brightcell.engines import load_predictor
 
+    for difference in segmentation.unlike_training(settings, chosen.recipe, chosen.calibration):
+        logger.warning("%s. Correct the config, unless the recording needs it.", difference)
     told, cells, frames = set(), [], []
 
     def prepared():
@@ -70,7 +62,10 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     first = next(pairs)  # what is wrong with a recording is told before networks are loaded
     pixels = math.prod(first[1].shape[:2]) * len(rows) * (8 if prediction.get("symmetries") else 1)
     predict = ensemble.Averaged(
-        [load_predictor(path, precision, prediction.get("engine", "keras"), pixels) for path in models]
+        [
+            load_predictor(path, precision, prediction.get("engine", "keras"), pixels, recipe=chosen.recipe)
+            for path in models
+        ]
     )
     maps_of = stream.predict_maps(
         predict, itertools.chain([first], pairs), chosen.recipe, prediction, len(rows)
@@ -83,19 +78,22 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     with ExitStack() as stack:
         writers = {name: stack.enter_context(images.stack_writer(out[name])) for name in wanted}
         for frame, maps in maps_of:
-            each = segmentation.separate(frame, maps, parameters, len(models))
+            each = segmentation.separate(frame, maps, chosen.parameters, len(models))
             for name, part in wanted.items():
                 writers[name](each.summary["sample"], part(each))
             cells.append(each.cells)
             frames.append(each.summary)
             logger.info("%s: %d cells", each.summary["sample"], len(each.cells))
     files.write_table(pd.concat(cells, ignore_index=True), out["cells"])
-    files.write_json(made_of, out["made_of"])
+    files.write_json(made_of | {"rows": rows}, out["made_of"])
     files.write_table(pd.DataFrame(frames), out["frames"])
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
+    with (
+        job(snakemake.log[0]),
+        backend.memory_advice("prediction", snakemake.params.settings["prediction"]),
+    ):
         main(
             snakemake.params.rows,
             snakemake.params.first_rows,

@@ -8,12 +8,10 @@ import pandas as pd
 import tifffile
 
 from brightcell import files, images, ome, tracking
-from brightcell.errors import InputError
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
 
-MOST_CELLS = 10_000  # of a frame: the distances between those of two frames then fill 0.8 GB
 MOST_LABELS = np.iinfo(np.uint16).max  # of the Cell Tracking Challenge
 
 
@@ -52,11 +50,6 @@ def main(labels, cells, frames, options: dict, out) -> None:
     cells, frames = (files.read_table(path, ("sample", "image")) for path in (cells, frames))
     table = cells[["sample", "frame", "cell"]].copy()
     table["time"] = table["sample"].map(pd.Series(range(len(frames)), index=frames["sample"]))
-    if len(table) and (most := int(table["time"].value_counts().max())) > MOST_CELLS:
-        raise InputError(
-            f"{labels}: {most:,} cells in a frame. Cells are followed where a frame holds at most {MOST_CELLS:,}: cut the "
-            "recording into parts, or leave tracks out with segment: {tracks: {link: false}}."
-        )
     places = cells[["row_px", "column_px", "area_px"]]
     table = table.join(tracking.link_cells(table[["time"]].join(places), **options))
     files.write_table(table[["sample", "frame", "cell", "track", "parent"]], out.tracks)

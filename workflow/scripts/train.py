@@ -72,6 +72,22 @@ def warm_start(model, path: Path) -> None:
     model.set_weights(source.get_weights())
 
 
+def tell_other_images(path: Path, percentiles: list[float], pixel_um: float, log) -> None:
+    """Warn where a network was trained on images mapped otherwise, or of other pixels, by the recipe beside it."""
+    recipe = path.with_name("recipe.json")
+    known = files.read_json(recipe) if recipe.exists() else {}
+    mapped, size = known.get("percentiles"), known.get("working_pixel_size_um")
+    if mapped and list(mapped) != list(percentiles):
+        log.warning(
+            "%s was trained with images.percentiles %s, not %s", path, list(mapped), list(percentiles)
+        )
+    if size and math.isfinite(pixel_um) and abs(pixel_um / size - 1) > 0.1:
+        log.warning(
+            "%s was trained on pixels of %.3g µm, these are of %.3g µm: set images.working_pixel_size_um, so that cells "
+            "look as large as it knows them", path, size, pixel_um,
+        )  # fmt: skip
+
+
 def main(
     frames,
     labels,
@@ -99,6 +115,7 @@ def main(
     }
     target = choose_target(params.network["target"], samples, log)
     seed = int(wildcards.seed)
+    pixel_um = float(rows["train"]["pixel_size_um"].median())
 
     precision = backend.start(
         threads, *(params.training[key] for key in ("device", "precision", "deterministic"))
@@ -123,6 +140,7 @@ def main(
     if init:
         warm_start(model, Path(init))
         log.info("starts from the weights of %s", init)
+        tell_other_images(Path(init), params.percentiles, pixel_um, log)
 
     def save(path: Path) -> None:
         """Write the model for frames of any size and in float32: the machine that predicts chooses its own precision."""
@@ -146,22 +164,20 @@ def main(
     )
     checkpoint = checkpoints.Checkpoint(Path(model_file).with_name("training_state"), made_of)
     try:
-        with backend.memory_advice(params.training["batch_size"], patch):
-            history = training.train(
-                model, training_frames, validation_frames, params.training, seed, checkpoint, warm=bool(init)
-            )
+        history = training.train(
+            model, training_frames, validation_frames, params.training, seed, checkpoint, warm=bool(init)
+        )
     except training.Diverged as error:
         if not error.best_epoch:
             raise
         kept = Path(model_file).with_name("diverged.keras")
         save(kept)
         raise InputError(
-            f"{error} The weights of epoch {error.best_epoch}, the last good ones, are in {kept}."
+            f"{error} The weights of epoch {error.best_epoch}, the best so far, are in {kept}."
         ) from None
 
     checkpoint.check_owner()
     save(Path(model_file))
-    pixel_um = float(rows["train"]["pixel_size_um"].median())
     recipe = {
         **dict(wildcards.items()),
         "fold": int(wildcards.fold),
@@ -179,6 +195,8 @@ def main(
         "device": "gpu" if backend.has_gpu() else "cpu",
         "threads": backend.allotted(threads),
         "percentiles": list(params.percentiles),
+        "chosen_channels": params.chosen_channels,
+        "preprocess": params.preprocess,
         "working_pixel_size_um": pixel_um if math.isfinite(pixel_um) else None,
         "training_data": describe_training(frames, labels, rows["train"]),
         "train_frames": len(training_frames),
@@ -192,7 +210,11 @@ def main(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]) as log:
+    settings = snakemake.params
+    with (
+        job(snakemake.log[0]) as log,
+        backend.memory_advice("training", settings.training, settings.network["levels"]),
+    ):
         main(
             [Path(path) for path in snakemake.input.frames],
             [Path(path) for path in snakemake.input.labels],

@@ -26,8 +26,6 @@ COLUMNS = [
     *("job", "runs", "models", "state", "wait_s", "run_s", "cpus", "cpu_hours_requested", "cpu_hours_used"),
     *("memory_mb_requested", "memory_mb_used", "gpus", "gpu_hours_requested", "gpu_hours_used"),
 ]
-# Rules that compute on a GPU; while others of their job run it is idle.
-ON_GPU = ("train", "predict", "preflight", "segment_chunk")
 UNITS = {"": 1 / 1024**2, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 
 
@@ -72,22 +70,25 @@ def megabytes(text: str) -> float:
 
 
 def resources(text: str) -> tuple[float, float, float]:
-    """Read CPUs, memory in MB and GPUs of a job's trackable resources.
+    """Read CPUs, memory in MB and GPUs of a job's trackable resources; nan for what is not named.
 
     >>> resources("billing=4,cpu=4,gres/gpu:a100=1,gres/gpu=1,mem=8000M,node=1")
     (4.0, 8000.0, 1.0)
     """
     told = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
-    typed = sum(float(number) for name, number in told.items() if name.startswith("gres/gpu:"))
+    typed = [float(number) for name, number in told.items() if name.startswith("gres/gpu:")]
     return (
         float(told.get("cpu", "nan")),
         megabytes(told.get("mem", "")),
-        float(told.get("gres/gpu", typed)),
+        float(told.get("gres/gpu", sum(typed) if typed else "nan")),
     )
 
 
 def parse(printed: str) -> pd.DataFrame:
-    """Make a table of COLUMNS of what `sacct --parsable2 --noheader` prints of FIELDS; what jobs ran is left empty."""
+    """Make a table of COLUMNS of what `sacct --parsable2 --noheader` prints of FIELDS; what jobs ran is left empty.
+
+    Where no job has GPUs nobody knows whether none was given or the site's accounting leaves them out: nan.
+    """
     rows: dict[str, dict] = {}
     peaks: dict[str, float] = {}
     for line in printed.splitlines():
@@ -111,9 +112,11 @@ def parse(printed: str) -> pd.DataFrame:
             "cpu_hours_used": seconds(values["TotalCPU"]) / 3600,
             "memory_mb_requested": memory,
             "gpus": gpus,
-            "gpu_hours_requested": gpus * run / 3600,
         }
     table = pd.DataFrame(rows.values(), columns=COLUMNS)
+    if table["gpus"].notna().any():
+        table["gpus"] = table["gpus"].fillna(0)
+    table["gpu_hours_requested"] = table["gpus"] * table["run_s"] / 3600
     table["memory_mb_used"] = table["job"].map(peaks).astype(float)
     return table
 
@@ -139,7 +142,8 @@ def account(jobs: pd.DataFrame, asked: pd.DataFrame, rules: dict[str, str]) -> p
     Parameters
     ----------
     jobs : pandas.DataFrame
-        jobs.tsv: rule, network, fold, seed, seconds, cpu_percent, memory_mb, slurm_job of the last attempt of each.
+        jobs.tsv: rule, network, fold, seed, seconds, cpu_percent, memory_mb, slurm_job and device of the last attempt
+        of each.
     asked : pandas.DataFrame
         From `ask`; empty where SLURM tells nothing. Then the measurements stand in, and what was requested is unknown.
     rules : dict
@@ -148,7 +152,8 @@ def account(jobs: pd.DataFrame, asked: pd.DataFrame, rules: dict[str, str]) -> p
     Returns
     -------
     pandas.DataFrame
-        COLUMNS, a row a SLURM job; a GPU counts as used while a rule of ON_GPU ran. Without SLURM a row a rule's job.
+        COLUMNS, a row a SLURM job; a GPU counts as used while a rule computed on it, whose attempts before the last
+        nobody measured: nan. Without SLURM a row a rule's job.
     """
     jobs = jobs.assign(slurm_job=jobs["slurm_job"].fillna("").astype(str))
     lone = jobs["slurm_job"] == ""
@@ -160,8 +165,8 @@ def account(jobs: pd.DataFrame, asked: pd.DataFrame, rules: dict[str, str]) -> p
     told = asked.set_index("job")
     every = list(dict.fromkeys([*rules, *own.index]))
     table = told.reindex(every).astype(object).combine_first(own.reindex(every).astype(object))
-    gpus = pd.to_numeric(table["gpus"])
-    table["gpu_hours_used"] = pd.to_numeric(table["gpu_hours_used"]).fillna(0).mul(gpus.clip(upper=1))
+    never = (table[["gpus", "run_s"]] == 0).any(axis=1)
+    table["gpu_hours_used"] = table["gpu_hours_used"].mask(table["gpu_hours_used"].isna() & never, 0)
     table["runs"] = table["runs"].fillna(pd.Series(rules))
     table[["models", "state"]] = table[["models", "state"]].fillna("")
     return table.reset_index(names="job")[COLUMNS].infer_objects()
@@ -178,7 +183,7 @@ def _measured(part: pd.DataFrame) -> dict:
         "run_s": took.sum(),
         "cpu_hours_used": (took * part["cpu_percent"].astype(float) / 100).sum() / 3600,
         "memory_mb_used": part["memory_mb"].astype(float).max(),
-        "gpu_hours_used": took[part["rule"].isin(ON_GPU)].sum() / 3600,
+        "gpu_hours_used": took[part["device"] == "gpu"].sum() / 3600,
     }
 
 
@@ -194,7 +199,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         median_wait_s=("wait_s", "median"),
         longest_wait_s=("wait_s", "max"),
         run_hours=("run_s", lambda values: values.sum() / 3600),
-        **{name: (name, lambda values: values.sum(min_count=1)) for name in COLUMNS if "_hours_" in name},
+        **{name: (name, lambda values: values.sum(skipna=False)) for name in COLUMNS if "_hours_" in name},
         memory_mb_requested=("memory_mb_requested", "max"),
         memory_mb_used=("memory_mb_used", "max"),
     ).reset_index()

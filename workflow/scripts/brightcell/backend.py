@@ -8,19 +8,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
+from . import jobs
 from .errors import InputError
 
 logger = logging.getLogger("brightcell")
+
+HIDDEN = ("", "-1", "NoDevFiles")  # what CUDA_VISIBLE_DEVICES says where a job has no GPU
 
 
 def start(threads: int, device: str, precision: str, deterministic: bool = False) -> str:
     """Prepare the backend, see to the device that the config wants, and return the dtype policy, logged."""
     threads = allotted(threads)
     prepare(threads, device)
-    require(device)
     if deterministic:
-        make_deterministic()
+        make_deterministic()  # reads its settings with the first look at a device
+    require(device)
     policy, reason = choose_precision(precision)
+    jobs.tell(device="gpu" if has_gpu() else "cpu")
     logger.info(
         "precision %s: %s; backend %s, %d threads", policy, reason, os.environ["KERAS_BACKEND"], threads
     )
@@ -42,7 +48,7 @@ def prepare(threads: int, device: str = "auto") -> None:
 
     The backend is TensorFlow unless the environment variable KERAS_BACKEND names another. device `cpu` hides
     every GPU from it; else it takes those that CUDA_VISIBLE_DEVICES leaves it, which SLURM sets to a job's own, and of
-    their memory no more than it needs.
+    their memory no more than it needs: TensorFlow and JAX would take nearly all of it.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -63,6 +69,9 @@ def prepare(threads: int, device: str = "auto") -> None:
         import torch
 
         torch.set_num_threads(threads)
+    elif backend == "jax":
+        os.environ["PJRT_NPROC"] = str(threads)
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 @contextmanager
@@ -118,12 +127,48 @@ def gpu_names() -> list[str]:
     return [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in found]
 
 
+def allocated() -> str:
+    """The GPUs that SLURM gave this job: their numbers or how many; empty for none and elsewhere."""
+    if not os.environ.get("SLURM_JOB_ID"):
+        return ""
+    named = (
+        os.environ.get(name, "") for name in ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS", "CUDA_VISIBLE_DEVICES")
+    )
+    return next((each for each in named if each not in HIDDEN), "")
+
+
+def compute_capability() -> tuple[int, int] | None:
+    """Return the lowest CUDA compute capability of the GPUs that Keras' backend sees; None where it tells none."""
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if name == "jax":
+        import jax
+
+        told = [getattr(device, "compute_capability", None) for device in jax.devices()]
+    elif name == "torch":
+        import torch
+
+        told = [torch.cuda.get_device_capability(index) for index in range(torch.cuda.device_count())]
+    else:
+        import tensorflow as tf
+
+        details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+        told = [each.get("compute_capability") for each in details]
+    pairs = [
+        tuple(int(part) for part in (each.split(".") if isinstance(each, str) else each))
+        for each in told
+        if each
+    ]
+    return min(pairs, default=None)
+
+
 def require(device: str) -> None:
-    """Raise InputError where the config wants a GPU and none is seen."""
-    if device == "gpu" and not has_gpu():
+    """Raise InputError where a GPU is a must and none is seen: the config wants one, or SLURM holds one for this job."""
+    given = allocated()
+    if (device == "gpu" or (device == "auto" and given)) and not has_gpu():
+        why = f"SLURM gave this job GPU {given}" if given else "training.device is gpu"
         raise InputError(
-            "training.device is gpu, but no GPU is visible to this job. Ask the cluster for one (slurm/profile.yaml), "
-            "check the driver with nvidia-smi, or set training.device to auto or cpu."
+            f"{why}, but on {os.uname().nodename} no GPU can be used. Ask the cluster for one (slurm/profile.yaml), check "
+            "the driver with nvidia-smi, or set training.device to cpu."
         )
 
 
@@ -137,9 +182,30 @@ def make_deterministic() -> None:
     elif backend == "torch":
         import torch
 
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     elif backend == "jax":
         os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+
+
+def random_state() -> list[np.ndarray]:
+    """Return what Keras' variables do not hold of the random state: PyTorch's own generators, uint8 arrays."""
+    if os.environ.get("KERAS_BACKEND") != "torch":
+        return []
+    import torch
+
+    return [state.cpu().numpy() for state in (torch.get_rng_state(), *torch.cuda.get_rng_state_all())]
+
+
+def set_random_state(states: list[np.ndarray]) -> None:
+    """Bring back what `random_state` returned; generators of GPUs that are not here any more are left out."""
+    if not states:
+        return
+    import torch
+
+    torch.set_rng_state(torch.from_numpy(states[0]))
+    for index, state in enumerate(states[1 : 1 + torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(torch.from_numpy(state), index)
 
 
 def compiled(function: Callable) -> Callable:
@@ -159,22 +225,33 @@ def compiled(function: Callable) -> Callable:
 
 
 @contextmanager
-def memory_advice(batch_size: int, patch: int) -> Iterator[None]:
-    """Turn a backend's way of saying that memory ran out into an InputError that says what to try."""
+def memory_advice(block: str, settings: dict, levels: int = 7) -> Iterator[None]:
+    """Turn a backend's way of saying that memory ran out into an InputError that says what to try.
+
+    block : `training` or `prediction`, with its settings; levels : of the network, or the most that one may have
+    """
     try:
         yield
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
         if not isinstance(error, MemoryError) and not re.search(
-            r"RESOURCE_EXHAUSTED|ResourceExhausted|OutOfMemory|out of memory|OOM when", text
+            r"RESOURCE_EXHAUSTED|ResourceExhausted|OutOfMemory|out of memory|OOM when|bad_alloc"
+            r"|[Cc]an(no|')t allocate memory|not enough memory",
+            text,
         ):
             raise
-        smaller = [f"training.batch_size {batch_size // 2}"] if batch_size > 1 else []
-        smaller += [f"training.patch {patch // 2}"] if patch >= 64 else []
+        side, otherwise = {
+            "training": ("patch", "network.filters halved"),
+            "prediction": ("tile", "smaller frames"),
+        }[block]
+        step, batch = 2 ** (levels - 1), settings["batch_size"]
+        half = settings[side] // 2 // step * step
+        smaller = [f"{block}.batch_size {batch // 2}"] if batch > 1 else []
+        smaller += [f"{block}.{side} {half}"] if half >= 32 else []
         raise InputError(
-            f"Out of memory with batches of {batch_size} patches of {patch} px ({text.splitlines()[0][:200]}). "
-            f"Try {' or '.join([*smaller, 'network.filters halved'])}; a GPU with more memory or, on a cluster, "
-            "more mem_mb for the rule train."
+            f"Out of memory with {block}.batch_size {batch} and {block}.{side} {settings[side]} "
+            f"({text.splitlines()[0][:200]}). Try {' or '.join([*smaller, otherwise])}; a GPU with more memory or, on a "
+            "cluster, more mem_mb for this rule."
         ) from error
 
 
@@ -191,7 +268,12 @@ def choose_precision(wanted: str) -> tuple[str, str]:
     if wanted != "auto":
         return wanted, "as configured"
     if has_gpu():
-        return "mixed_bfloat16", "a GPU is there"
+        capability = compute_capability()
+        if capability is None or capability >= (8, 0):
+            return "mixed_bfloat16", "a GPU is there"
+        return "float32", "the GPU is older than bfloat16 (compute capability {}.{}, 8.0 is needed)".format(
+            *capability
+        )
     if has_amx():
         return "mixed_bfloat16", "the CPU has AMX"
     return "float32", "neither a GPU nor a CPU with AMX"

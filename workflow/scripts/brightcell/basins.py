@@ -53,14 +53,16 @@ def find_basins(height: np.ndarray, mask: np.ndarray) -> Basins:
     steps, unit = _in_steps(height, mask)
     width = steps.shape[1]
     offsets = np.array([-width - 1, -width, -width + 1, -1, 0, 1, width - 1, width, width + 1])
-    way = offsets[_way_up(steps)[mask]]
+    way = offsets.take(_way_up(steps)[mask])
     steps = steps.ravel()
     pixels = np.flatnonzero(steps >= 0)
     place = np.full(steps.size, -1, np.int32)
     place[pixels] = np.arange(len(pixels), dtype=np.int32)
     up = _follow(place[pixels + way].astype(np.intp))  # numpy is fastest with these
-    tops = up == np.arange(len(up))
-    basin = (np.cumsum(tops, dtype=np.int32) - 1)[up]
+    tops = np.flatnonzero(up == np.arange(len(up)))
+    number = np.empty(len(up), np.int32)
+    number[tops] = np.arange(len(tops))
+    basin = number[up]
     place[pixels] = basin
     met = []
     for offset in offsets[5:]:
@@ -80,8 +82,9 @@ def _in_steps(height: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, float]:
     low, high = float(height.min()), float(height.max())
     unit = (high - low) / HEIGHTS or 1.0
     steps = np.full((height.shape[0] + 2, height.shape[1] + 2), -1, np.int32)
-    inner = ((height - np.float32(low)) * np.float32(1 / unit)).astype(np.int32)
-    np.copyto(steps[1:-1, 1:-1], inner, where=mask)
+    inner = height - np.float32(low)
+    inner *= np.float32(1 / unit)
+    np.copyto(steps[1:-1, 1:-1], inner, where=mask, casting="unsafe")
     return steps, unit
 
 
@@ -106,9 +109,11 @@ def _way_up(steps: np.ndarray) -> np.ndarray:
 
 
 def _follow(target: np.ndarray) -> np.ndarray:
-    """Follow pointers, one an element, to their ends."""
-    while not np.array_equal(further := target[target], target):
-        target = further
+    """Follow pointers, one an element, to their ends; overwrites `target`."""
+    further = np.empty_like(target)
+    # no index is out of bounds; told to clip them, take writes into `further` without a copy
+    while not np.array_equal(target.take(target, out=further, mode="clip"), target):
+        target, further = further, target
     return target
 
 

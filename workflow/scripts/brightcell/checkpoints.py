@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import uuid
@@ -21,13 +22,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from . import files
+from . import backend, files
 from .errors import InputError, TakenOver
 
 logger = logging.getLogger("brightcell")
 
 STATE = "state.npz"
 OWNER = "owner.json"
+ASIDE = "other_settings"
 
 
 @dataclass
@@ -35,8 +37,8 @@ class Progress:
     """How far a training has come.
 
     step : steps done in all; history : a row an epoch; best, best_epoch : the lowest validation loss and its epoch;
-    seconds, total : time spent on the epoch that is not finished, and the sum of its steps' losses; finished : whether
-    the training is.
+    seconds, total : time spent on the epoch that is not finished, and the sum of its steps' losses; first : the loss of
+    the first step; finished : whether the training is.
     """
 
     step: int = 0
@@ -45,6 +47,7 @@ class Progress:
     best_epoch: int = 0
     seconds: float = 0.0
     total: float = 0.0
+    first: float = 0.0
     finished: bool = False
 
 
@@ -85,6 +88,7 @@ class Checkpoint:
             "job": os.environ.get("SLURM_JOB_ID", ""),
         }
         files.write_json(owner, self.folder / OWNER)
+        files.sweep(self.folder)
 
     def check_owner(self) -> None:
         """Raise TakenOver where another job has opened the folder since."""
@@ -110,6 +114,7 @@ class Checkpoint:
             f"variable_{index}": ops.convert_to_numpy(variable)
             for index, variable in enumerate(_variables(model))
         }
+        content |= {f"random_{index}": state for index, state in enumerate(backend.random_state())}
         about = {"made_of": self.made_of, "progress": asdict(progress)}
         with files.whole(self.folder / STATE) as temporary:
             np.savez(temporary, about=np.array(json.dumps(about)), **content)
@@ -122,6 +127,7 @@ class Checkpoint:
 
         Where there is no state, or one of another training or a damaged one (both told in the log), nothing is
         changed and the progress is that of the start. Of a finished training only progress and weights are returned.
+        Raises InputError where the disk does not give the state now.
         """
         path = self.folder / STATE
         if not path.exists():
@@ -131,22 +137,33 @@ class Checkpoint:
                 about = json.loads(str(content["about"]))
                 differing = _differences(about["made_of"], self.made_of)
                 if differing:
-                    logger.warning("the state in %s is of another training: %s", self.folder, differing)
+                    kept = "" if about["progress"]["finished"] else self._set_aside()
+                    logger.warning(
+                        "the state in %s is of another training: %s%s", self.folder, differing, kept
+                    )
                     return Progress(), None
-                values = [content[f"variable_{index}"] for index in range(len(content.files) - 1)]
+                values, random = (_numbered(content, name) for name in ("variable", "random"))
             progress = Progress(**about["progress"])
             best = None
             if progress.best_epoch:
                 with np.load(self._best(progress.best_epoch)) as content:
-                    best = [content[f"arr_{index}"] for index in range(len(content.files))]
+                    best = _numbered(content, "arr")
             variables = [] if progress.finished else _variables(model)
             if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
                 raise ValueError("variables of other shapes")
         except Exception as error:
+            if isinstance(error, MemoryError):
+                raise
+            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                raise InputError(
+                    f"{path}: the state of this training cannot be read now ({error}). Expected a disk that answers: run the "
+                    f"same command again when it does, or delete {self.folder} to train anew."
+                ) from error
             logger.warning("the state in %s cannot be read (%s): training starts anew", self.folder, error)
             return Progress(), None
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+        backend.set_random_state(random)
         return progress, best
 
     def finish(self) -> None:
@@ -157,6 +174,17 @@ class Checkpoint:
         about["progress"]["finished"] = True
         with files.whole(self.folder / STATE) as temporary:
             np.savez(temporary, about=np.array(json.dumps(about)))
+        shutil.rmtree(self.folder / ASIDE, ignore_errors=True)
+
+    def _set_aside(self) -> str:
+        """Keep the files of an unfinished training of other settings, the first of them alone; says where they are."""
+        aside = self.folder / ASIDE
+        if not (aside / STATE).exists():
+            aside.mkdir(exist_ok=True)
+            for path in [*self.folder.glob("best-*.npz"), self.folder / STATE]:
+                path.replace(aside / path.name)
+            return f". It is kept in {aside} until this one is finished: to go on from it, restore its settings and move it back"
+        return ""
 
     def _best(self, epoch: int) -> Path:
         return self.folder / f"best-{epoch}.npz"
@@ -167,6 +195,11 @@ def _variables(model: keras.Model) -> list:
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+
+
+def _numbered(content: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:
+    """Read name_0, name_1, …; raises KeyError where one is missing."""
+    return [content[f"{name}_{index}"] for index in range(sum(key.startswith(name) for key in content.files))]
 
 
 def _differences(saved: dict[str, str], now: dict[str, str]) -> str:

@@ -17,14 +17,13 @@ LAST_WRITTEN = "frames.tsv"  # a chunk's folder that holds it is finished
 
 
 def rows_of_recordings(table: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
-    """Give the rows of each recording of a sheet, in its order, without empty columns.
+    """Give the rows of each recording of a sheet, in its order, without empty cells: what others fill in changes no row.
 
     `frame` is the sheet's, else the page, else the position from 0.
     """
-    filled = [name for name in table if (table[name] != "").any()]
     found: dict[str, list[dict[str, str]]] = {}
-    for values in zip(*(table[name] for name in filled), strict=True):
-        row = dict(zip(filled, values, strict=True))
+    for values in zip(*(table[name] for name in table), strict=True):
+        row = {name: value for name, value in zip(table, values, strict=True) if value != ""}
         rows = found.setdefault(row["group"], [])
         row["frame"] = str(int(row.get("frame") or row.get("page") or len(rows)))
         rows.append(row)

@@ -20,8 +20,10 @@ from .streamline import streamlined
 logger = logging.getLogger("brightcell")
 
 ENGINES = ("auto", "keras", "openvino")
-# Below these operations in all, OpenVINO's export and compilation take longer than what they save.
-WORTH_EXPORTING = 2e12
+# Below these operations a pixel, OpenVINO is hardly faster; below those in all, its export and compilation take longer
+# than what they save. Measured: docs/performance.md.
+FASTER_FROM = 1e6
+WORTH_EXPORTING = 5e12
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def load_predictor(
     engine: str = "keras",
     pixels: int | None = None,
     threads: int | None = None,
+    recipe: dict | None = None,
 ) -> Predictor:
     """Load a trained network for prediction.
 
@@ -61,6 +64,8 @@ def load_predictor(
         How many pixels will be predicted in all, at the working pixel size; many where it is None.
     threads : int, optional
         Threads of OpenVINO; those that `backend.prepare` was told where it is None. Keras has its own.
+    recipe : dict, optional
+        Of the training: the network must have its channels and outputs.
 
     Raises
     ------
@@ -74,6 +79,8 @@ def load_predictor(
             "prediction.engine is openvino, which is not installed: run `make engines`, or set it to auto or keras."
         )
     network = load_model(path)
+    if recipe is not None:
+        check_shape(network, path, recipe)
     try:
         radius, operations = footprint.receptive_radius(network), footprint.operations(network, 1, 1)
     except InputError as error:  # a network of somebody else's
@@ -91,6 +98,16 @@ def load_predictor(
     return Predictor(run, engine, precision, radius)
 
 
+def check_shape(network, path: str | Path, recipe: dict) -> None:
+    """Raise InputError where a network has other channels or outputs than its recipe tells."""
+    found = {"channels": network.input_shape[-1], "outputs": network.output_shape[-1]}
+    if any(found[name] != recipe[name] for name in found):
+        raise InputError(
+            f"{path}: a network of {found['channels']} channels and {found['outputs']} outputs; recipe.json beside it tells "
+            f"of {recipe['channels']} and {recipe['outputs']}. Expected the files of one training: copy its whole folder anew."
+        )
+
+
 def has_openvino() -> bool:
     """Say whether OpenVINO is installed."""
     return importlib.util.find_spec("openvino") is not None
@@ -104,9 +121,11 @@ def choose_engine(operations: float, pixels: int | None) -> tuple[str, str]:
         return "keras", "OpenVINO is not installed (`make engines`)"
     if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         return "keras", "the backend is not TensorFlow"
+    if operations < FASTER_FROM:
+        return "keras", f"OpenVINO is hardly faster at {operations / 1e6:.2g} million operations a pixel"
     if pixels is not None and operations * pixels < WORTH_EXPORTING:
         return "keras", f"{operations * pixels / 1e12:.2g} TFLOP are too few for OpenVINO's start to pay off"
-    return "openvino", "no GPU is there, and OpenVINO is faster on a CPU"
+    return "openvino", "no GPU is there, and OpenVINO is faster for a network so large"
 
 
 def keras_function(network) -> Callable[[np.ndarray], np.ndarray]:

@@ -13,7 +13,12 @@ from .errors import InputError, nearest
 
 logger = logging.getLogger("brightcell")
 
-FILES = ("model.keras", "recipe.json", "calibration.json")
+# What lies beside a model, and what must stand in it.
+TOLD = {
+    "recipe.json": ("network", "channels", "outputs", "levels", "percentiles", "working_pixel_size_um"),
+    "calibration.json": ("parameters", "score", "value"),
+}
+FILES = ("model.keras", *TOLD)
 SAME_SIZE = 0.02  # pixel sizes that differ by less are the same number, rounded
 # What members must share, for the same frame is given to all of them.
 SHARED = {
@@ -28,12 +33,13 @@ SHARED = {
 class Ensemble(NamedTuple):
     """Trainings of one network: their places in the lists given, and what they share.
 
-    recipe : of the first member; parameters : of the watershed, keyword arguments of `instances.label_cells`
+    recipe, calibration : of the first member; parameters : of the watershed, keyword arguments of `instances.label_cells`
     """
 
     network: str
     members: list[int]
     recipe: dict
+    calibration: dict
     parameters: dict
 
 
@@ -41,8 +47,8 @@ def find_models(folder: str | Path, network: str | None = None, own: str | Path 
     """Find the folders of trained networks below a folder, those of one network if it is named.
 
     Each holds model.keras, recipe.json and calibration.json. Raises InputError where there is none, one is not
-    complete, or the network is not among them; and where they lie in the folder `own` of this config's own results,
-    in which they would be taken for something to make.
+    complete, the network is not among them, or they were trained on several data sets or under several schemes; and where
+    they lie in the folder `own` of this config's own results, in which they would be taken for something to make.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -67,14 +73,53 @@ def find_models(folder: str | Path, network: str | None = None, own: str | Path 
                 f"{place}: no {' and no '.join(missing)} beside model.keras. Expected {', '.join(FILES)} together: copy the "
                 "whole folder, or remove it."
             )
-    networks = [files.read_json(place / "recipe.json").get("network", "") for place in found]
+    recipes, _ = ([_complete(place / name, keys) for place in found] for name, keys in TOLD.items())
+    networks = [recipe["network"] for recipe in recipes]
     if network is not None and network not in networks:
         guess = nearest(network, networks)
         raise InputError(
             f"segment.network: found {network!r}; the models in {folder} are of {', '.join(sorted(set(networks)))}"
             + (f"; did you mean {guess!r}?" if guess else ". Correct the config.")
         )
-    return [str(place) for place, each in zip(found, networks, strict=True) if network in (None, each)]
+    kept = [
+        (place, recipe)
+        for place, recipe in zip(found, recipes, strict=True)
+        if network in (None, recipe["network"])
+    ]
+    for key, title in (("dataset", "data sets"), ("scheme", "schemes")):
+        first = {recipe[key]: place for place, recipe in reversed(kept) if key in recipe}
+        if len(first) > 1:
+            listed = ", ".join(f"{name} ({place})" for name, place in sorted(first.items()))
+            raise InputError(
+                f"segment.models {folder}: found models of several {title}: {listed}. Expected those of one, because their "
+                "scores cannot be compared, and one scheme may show networks what another hides: name the folder of one."
+            )
+    return [str(place) for place, _ in kept]
+
+
+def load(
+    models: Sequence[str | Path],
+    recipes: Sequence[str | Path],
+    calibrations: Sequence[str | Path],
+    network: str | None,
+    settings: dict,
+) -> tuple[Ensemble, dict]:
+    """Choose among trainings by their files; returns the choice, and what a recording is made of by it.
+
+    settings : the config's images, preprocess, prediction and border
+    The second is the content of made_of.json: network, digests of the models, parameters of the watershed, settings.
+    """
+    read = [[files.read_json(path) for path in paths] for paths in (recipes, calibrations)]
+    chosen = choose(*read, network, [str(Path(path).parent) for path in models])
+    chosen = chosen._replace(parameters=chosen.parameters | {"border": settings.get("border", "keep")})
+    members = [models[index] for index in chosen.members]
+    made_of = {
+        "network": chosen.network,
+        "models": {str(path): files.digest(path) for path in members},
+        "parameters": chosen.parameters,
+        **{name: settings[name] for name in ("images", "preprocess", "prediction")},
+    }
+    return chosen, made_of
 
 
 def choose(
@@ -99,7 +144,8 @@ def choose(
                     f"{names[index]}: {title} {recipes[index].get(key)}; {names[members[0]]} has {first.get(key)}. Networks "
                     "that segment together must agree in it: keep them in folders of their own."
                 )
-    return Ensemble(network, members, first, common_parameters([calibrations[index] for index in members]))
+    own = [calibrations[index] for index in members]
+    return Ensemble(network, members, first, own[0], common_parameters(own))
 
 
 def best_network(recipes: Sequence[dict], calibrations: Sequence[dict]) -> str:
@@ -141,6 +187,17 @@ class Averaged:
     def __call__(self, tiles: np.ndarray) -> np.ndarray:
         maps = np.stack([np.asarray(predictor(tiles), np.float32) for predictor in self.predictors])
         return np.concatenate([maps.mean(0), maps[..., :1].std(0)], axis=-1)
+
+
+def _complete(path: Path, keys: Sequence[str]) -> dict:
+    content = files.read_json(path)
+    missing = [key for key in keys if key not in content]
+    if missing:
+        raise InputError(
+            f"{path}: no {' and no '.join(missing)} in it. Expected the file that this workflow wrote beside the model: get "
+            "it again, or remove the folder."
+        )
+    return content
 
 
 def _alike(one: object, other: object) -> bool:

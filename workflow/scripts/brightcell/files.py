@@ -3,16 +3,20 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 
 from .errors import InputError
 
+ANEW = "Where this workflow wrote the file, remove it, and it is made anew; else get it again."
 ROOM = 1024**2  # bytes that a folder must have room for before work begins
+DAY = 86400  # seconds
 
 
 def check_writable(folder: str | Path) -> None:
@@ -46,12 +50,34 @@ def whole(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.uname().nodename}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: str | Path) -> None:
+    """Remove what killed processes left of `whole` below a folder: those of this host, others' after a day."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and re.search(r"\.\d+\.part", name):
+                path = Path(place, name)
+                with suppress(OSError):  # another user's, or gone meanwhile
+                    if _abandoned(path):
+                        path.unlink()
+
+
+def _abandoned(path: Path) -> bool:
+    here = re.search(rf"\.{re.escape(os.uname().nodename)}\.(\d+)\.part", path.name)
+    if not here:
+        return time.time() - path.stat().st_mtime > DAY
+    try:
+        os.kill(int(here[1]), 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _separator(path: str | Path) -> str:
@@ -84,8 +110,14 @@ def write_json(content: dict, path: str | Path) -> None:
 
 
 def read_json(path: str | Path) -> dict:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file that holds a dictionary; raises InputError for one that does not."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}). {ANEW}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: found {str(content)[:50]!r}; expected names and values in braces. {ANEW}")
+    return content
 
 
 def digest(path: str | Path) -> str:

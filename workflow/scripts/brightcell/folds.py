@@ -129,10 +129,11 @@ def _check_number(units: int, n_folds: int, unit: str, advice: str) -> None:
     if units < max(3, n_folds) or n_folds * (units - 2) < units:
         found = f"{units} {unit}{'' if units == 1 else 's'}"
         expected = max(n_folds, 4 if n_folds == 2 else 3)
-        lower = " or lower folds.number" if n_folds > units >= 3 else ""
+        other = "lower folds.number" if n_folds > units else "set folds.number to 3"
+        other = f" or {other}" if units >= 3 else ""
         raise InputError(
             f"sample sheet: {found} for {n_folds} folds. Expected at least {expected} {unit}s, so that in "
-            f"every fold one is tested, one validates and one is trained on: add {unit}s{lower}{advice}."
+            f"every fold one is tested, one validates and one is trained on: add {unit}s{other}{advice}."
         )
 
 

@@ -4,6 +4,8 @@ scipy has both, exact and for any number of dimensions, but takes 0.1 s and 0.02
 same values for frames, where pieces of foreground are rarely wider than a hundred pixels, in a fifth of the time.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import ndimage
 
@@ -16,41 +18,39 @@ def distance_to_background(mask: np.ndarray) -> np.ndarray:
     """Euclidean distance of every pixel of a mask (height, width) to the nearest one outside; float32.
 
     0 outside. The frame's border is no background; without any background distances are meaningless, but finite.
-    First along rows, then over the rows around (Felzenszwalb and Huttenlocher 2012,
+    First along columns, then over the columns around (Felzenszwalb and Huttenlocher 2012,
     doi 10.4086/toc.2012.v008a019), as far as the largest distance reaches.
 
     >>> distance_to_background(np.array([[0, 1, 1, 1, 1]]) > 0)
     array([[0., 1., 2., 3., 4.]], dtype=float32)
     """
     height, width = mask.shape
-    squared = np.full((height + 2 * FARTHEST, width), FAR**2, np.uint16)
-    for start in range(0, height, BAND):
-        band = mask[start : start + BAND]
-        squared[FARTHEST + start : FARTHEST + start + len(band)] = _distance_in_rows(band) ** 2
+    squared = np.full((height, width + 2 * FARTHEST), FAR**2, np.uint16)
+    np.square(_distance_in_columns(mask), out=squared[:, FARTHEST:-FARTHEST])
     distance = np.empty(mask.shape, np.float32)
-    for start in range(FARTHEST, FARTHEST + height, BAND):
-        stop = min(start + BAND, FARTHEST + height)
-        nearest = squared[start:stop].copy()
+    for start in range(0, height, BAND):
+        band = squared[start : start + BAND]
+        nearest = band[:, FARTHEST:-FARTHEST].copy()
         for step in range(1, FARTHEST + 1):
-            if nearest.max() <= step**2:  # no row farther off can be nearer
+            if nearest.max() <= step**2:  # no column farther off can be nearer
                 break
-            beside = np.minimum(squared[start - step : stop - step], squared[start + step : stop + step])
+            left, right = FARTHEST - step, FARTHEST + step
+            beside = np.minimum(band[:, left : left + width], band[:, right : right + width])
             beside += np.uint16(step**2)
             np.minimum(nearest, beside, out=nearest)
         if nearest.max() > FARTHEST**2:
             return ndimage.distance_transform_edt(mask).astype(np.float32)
-        np.sqrt(nearest, out=distance[start - FARTHEST : stop - FARTHEST], dtype=np.float32)
+        np.sqrt(nearest, out=distance[start : start + BAND], dtype=np.float32)
     return distance
 
 
-def _distance_in_rows(mask: np.ndarray) -> np.ndarray:
-    """Distance of every pixel to the nearest one outside the mask in its row, FAR where it is farther; uint16."""
-    beyond = mask.shape[1] + FAR
-    whole = np.int16 if beyond < 2**15 else np.int32
-    column = np.arange(mask.shape[1], dtype=whole)
-    before = np.maximum.accumulate(np.where(mask, whole(-FAR), column), axis=1)
-    after = np.minimum.accumulate(np.where(mask, whole(beyond), column)[:, ::-1], axis=1)[:, ::-1]
-    return np.minimum(np.minimum(column - before, after - column), FAR).astype(np.uint16)
+def _distance_in_columns(mask: np.ndarray) -> np.ndarray:
+    """Distance of every pixel to the nearest one outside the mask in its column, FAR where it is farther; uint16."""
+    distance = np.where(mask, np.uint16(FAR), np.uint16(0))
+    for rows in (distance, distance[::-1]):
+        for before, row in pairwise(rows):
+            np.minimum(row, before + 1, out=row)
+    return distance
 
 
 def smooth(height: np.ndarray, sigma: float) -> np.ndarray:

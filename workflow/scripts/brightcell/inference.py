@@ -4,6 +4,7 @@ import functools
 import itertools
 import logging
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,6 +47,15 @@ def blending_profile(tile: int, overlap: int) -> np.ndarray:
     return np.maximum(rise**2 * (3 - 2 * rise), 1e-6).astype(np.float32)
 
 
+class Stretch(NamedTuple):
+    """Where a tile lies along an axis of a frame; pixels and weights are in the order in which the network sees them."""
+
+    start: int  # below 0 in the mirrored margin before the frame
+    step: int  # -1: the network sees the tile backwards
+    pixels: np.ndarray
+    weights: np.ndarray  # those of all tiles with one step sum up to 1 in each pixel
+
+
 def predict_bands(
     predict: Predict,
     image: np.ndarray,
@@ -54,70 +64,84 @@ def predict_bands(
     batch_size: int = 1,
     multiple: int = 1,
     prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+    symmetries: bool = False,
 ) -> Iterator[np.ndarray]:
     """Predict as `predict_tiled` does, and yield the rows as they are finished: float32 (rows, width[, outputs]).
 
     Memory is that of two rows of tiles, whatever the image's height. `multiple` is what tiles begin at, so that a
     network's pooling has the same raster in all of them; `prepare` is applied to each tile of the image, and makes
-    it float32.
+    it float32. `symmetries` gives the mean over the image turned and mirrored in all eight ways: tiles are laid from
+    either end of both axes, and each is seen upright and transposed.
     """
     tile_height, tile_width = (tile, tile) if isinstance(tile, int) else tile
     if not 0 <= overlap < min(tile_height, tile_width):
         raise InputError(f"An overlap of {overlap} px does not fit tiles of {tile} px: 0 ≤ overlap < tile.")
     image = np.atleast_3d(image)
     height, width = image.shape[:2]
-    rows, tops, row_profile, row_weights = _axis(height, tile_height, overlap, multiple)
-    columns, lefts, column_profile, column_weights = _axis(width, tile_width, overlap, multiple)
-    window = row_profile[:, None] * column_profile[None, :]
-    corners = [(top, left) for top in tops for left in lefts]
+    directions, transpositions = ((1, -1), (False, True)) if symmetries else ((1,), (False,))
+    downs = _stretches(height, tile_height, overlap, multiple, directions)
+    acrosses = _stretches(width, tile_width, overlap, multiple, directions)
+    margin = -min(each.start for each in acrosses)
+    padded = max(each.start for each in acrosses) + tile_width + margin
+    views = len(directions) ** 2 * len(transpositions)
+    places = [(down, across, swap) for down in downs for swap in transpositions for across in acrosses]
 
-    def read(top: int, left: int) -> np.ndarray:
-        down, across = rows[top : top + tile_height], columns[left : left + tile_width]
-        part = image[down] if top + tile_height > height else image[top : top + tile_height]
-        part = part[:, across] if left + tile_width > width else part[:, left : left + tile_width]
-        return np.asarray(part if prepare is None else prepare(part), np.float32)
+    def read(down: Stretch, across: Stretch, swap: bool) -> np.ndarray:
+        part = image[np.ix_(down.pixels, across.pixels)]
+        part = np.asarray(part if prepare is None else prepare(part), np.float32)
+        return part.swapaxes(0, 1) if swap else part
 
-    def predicted() -> Iterator[tuple[int, int, np.ndarray]]:
-        for start in range(0, len(corners), batch_size):
-            chosen = corners[start : start + batch_size]
-            tiles = [read(top, left) for top, left in chosen]
-            tiles += tiles[-1:] * (batch_size - len(tiles))
-            values = np.asarray(predict(np.stack(tiles)), np.float32)
-            yield from ((top, left, each) for (top, left), each in zip(chosen, values, strict=False))
+    def predicted() -> Iterator[tuple[Stretch, Stretch, np.ndarray]]:
+        # Tiles that are not square have another shape when transposed, and come in batches of their own.
+        for _, group in itertools.groupby(places, key=lambda place: place[2] and tile_height != tile_width):
+            alike = list(group)
+            for start in range(0, len(alike), batch_size):
+                chosen = alike[start : start + batch_size]
+                tiles = [read(*place) for place in chosen]
+                tiles += tiles[-1:] * (batch_size - len(tiles))
+                values = np.asarray(predict(np.stack(tiles)), np.float32)
+                for (down, across, swap), each in zip(chosen, values, strict=False):
+                    yield down, across, each.swapaxes(0, 1) if swap else each
 
-    def finished(canvas: np.ndarray, top: int, count: int) -> np.ndarray:
-        # The sum of all windows over a pixel is the product of the two sums along the axes.
-        weights = row_weights[top : top + count, None] * column_weights[None, :]
-        band = canvas[:count] / (weights if canvas.ndim == 2 else weights[..., None])
-        return band[: max(0, height - top), :width]
+    def finished(canvas: np.ndarray, top: int, count: int) -> Iterator[np.ndarray]:
+        rows = slice(max(0, -top), max(0, min(count, height - top)))
+        if rows.start < rows.stop:
+            yield canvas[rows, margin : margin + width] / views
 
-    canvas, begin = None, 0
-    for top, left, values in predicted():
+    canvas, begin = None, downs[0].start
+    for down, across, values in predicted():
         if canvas is None:
-            canvas = np.zeros((tile_height, len(columns), *values.shape[2:]), np.float32)
-        if done := top - begin:
-            yield finished(canvas, begin, done)
+            canvas = np.zeros((tile_height, padded, *values.shape[2:]), np.float32)
+        if done := down.start - begin:
+            yield from finished(canvas, begin, done)
             canvas[:-done] = canvas[done:].copy()
             canvas[-done:] = 0
-            begin = top
-        canvas[:, left : left + tile_width] += values * (window if values.ndim == 2 else window[..., None])
-    yield finished(canvas, begin, tile_height)
+            begin = down.start
+        window = down.weights[:, None] * across.weights
+        left = across.start + margin
+        part = canvas[:, left : left + tile_width][:: down.step, :: across.step]
+        part += values * (window if values.ndim == 2 else window[..., None])
+    yield from finished(canvas, begin, tile_height)
 
 
-def _axis(
-    length: int, tile: int, overlap: int, multiple: int
-) -> tuple[np.ndarray, list[int], np.ndarray, np.ndarray]:
-    """Lay tiles along an axis, enlarged by mirroring to whole tiles.
-
-    Gives where each of its pixels is taken from, where tiles begin, the weights of a tile and those of all together.
-    """
+def _stretches(
+    length: int, tile: int, overlap: int, multiple: int, directions: tuple[int, ...]
+) -> list[Stretch]:
+    """Lay tiles along an axis, enlarged by mirroring to whole tiles: from its begin (1), from its end (-1)."""
     whole = max(tile, -(-length // multiple) * multiple)
-    places = np.pad(np.arange(length), (0, whole - length), mode="symmetric")
     starts, profile = tile_starts(whole, tile, overlap, multiple), blending_profile(tile, overlap)
-    weights = np.zeros(whole, np.float32)
+    total = np.zeros(whole, np.float32)
     for start in starts:
-        weights[start : start + tile] += profile
-    return places, starts, profile, weights
+        total[start : start + tile] += profile
+    stretches = []
+    for start, step in itertools.product(starts, directions):
+        place = np.arange(start, start + tile) % (2 * length)
+        pixels = np.minimum(place, 2 * length - 1 - place)
+        weights = profile / total[start : start + tile]
+        if step == -1:
+            start, pixels = length - start - tile, length - 1 - pixels
+        stretches.append(Stretch(start, step, pixels, weights))
+    return sorted(stretches, key=lambda each: each.start)
 
 
 def predict_tiled(
@@ -136,7 +160,7 @@ def predict_tiled(
     batch_size : int
         Tiles given to `predict` at once; the last batch is filled up with copies.
     options
-        `multiple` and `prepare` of `predict_bands`.
+        `multiple`, `prepare` and `symmetries` of `predict_bands`.
 
     Returns
     -------
@@ -159,18 +183,11 @@ def predict_frame(predict: Predict, frame: np.ndarray, recipe: dict, settings: d
     levels, network), settings the config's `prediction` (tile, overlap, batch_size, symmetries). Returns float32
     (height, width, outputs): with symmetries the mean over the frame turned and mirrored in all eight ways.
     """
-    if not settings.get("symmetries", False):
-        return _gathered(frame_bands(predict, frame, recipe, settings), frame.shape[0])
-    total = 0
-    for turns, mirrored in itertools.product(range(4), (False, True)):
-        turned = np.rot90(frame[:, ::-1] if mirrored else frame, turns)
-        maps = np.rot90(_gathered(frame_bands(predict, turned, recipe, settings), turned.shape[0]), -turns)
-        total = total + (maps[:, ::-1] if mirrored else maps)
-    return (total / 8).astype(np.float32)
+    return _gathered(frame_bands(predict, frame, recipe, settings), frame.shape[0])
 
 
 def frame_bands(predict: Predict, frame: np.ndarray, recipe: dict, settings: dict) -> Iterator[np.ndarray]:
-    """Predict a frame as `predict_frame` does, without symmetries, and yield its rows as they are finished."""
+    """Predict a frame as `predict_frame` does, and yield its rows as they are finished."""
     low, span = images.grey_range(frame, recipe["percentiles"])
     tile = tuple(fitting_tile(min(settings["tile"], side), recipe["levels"]) for side in frame.shape[:2])
     overlap = 0
@@ -184,6 +201,7 @@ def frame_bands(predict: Predict, frame: np.ndarray, recipe: dict, settings: dic
         settings["batch_size"],
         multiple=2 ** (recipe["levels"] - 1),
         prepare=lambda part: (part.astype(np.float32) - low) / span,
+        symmetries=settings.get("symmetries", False),
     )
 
 

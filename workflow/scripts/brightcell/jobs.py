@@ -18,7 +18,7 @@ from .errors import InputError, TakenOver
 
 logger = logging.getLogger("brightcell")
 
-# What stands before the JSON in a log's first line.
+# What stands before the JSON of `tell` in a log.
 WHERE = " where "
 
 DISK_FAULTS = {
@@ -45,8 +45,8 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     start = time.perf_counter()
     try:
-        where = {"host": os.uname().nodename, "slurm_job": os.environ.get("SLURM_JOB_ID", "")}
-        logger.info("%s %s", WHERE.strip(), json.dumps(where | provenance.environment()))
+        number = os.environ.get("SLURM_JOB_ID", "")
+        tell(host=os.uname().nodename, slurm_job=number, **provenance.environment())
         if provenance.container():
             stay_in_the_image()
         yield logger
@@ -70,6 +70,11 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
             logger.exception("Unexpected error; please report it with this log (%s).", log)
         sys.exit(1)
     logger.info("done in %.1f s", time.perf_counter() - start)
+
+
+def tell(**facts: str) -> None:
+    """Log facts of where a job runs as JSON, for the table of jobs."""
+    logger.info("%s %s", WHERE.strip(), json.dumps(facts))
 
 
 def disk_fault(error: Exception, folder: Path) -> str:

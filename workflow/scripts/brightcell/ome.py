@@ -1,4 +1,4 @@
-"""Write the pages of a recording as OME-TIFF, which Fiji, napari, QuPath and bioio open with its axes and pixel size."""
+"""Write the pages of a recording as OME-TIFF, with its axes and pixel size."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -44,6 +44,16 @@ def write_ome(
                 },
             )
     return len(runs)
+
+
+def places(sizes: Iterable[Size]) -> list[tuple[int, int]]:
+    """Tell the series, from 1, and the place in it, from 0, that `write_ome` gives the pages of these sizes.
+
+    >>> places([(4, 6, 0.5), (4, 6, 0.5), (8, 6, 0.5)])
+    [(1, 0), (1, 1), (2, 0)]
+    """
+    runs = groupby(sizes, key=_comparable)
+    return [(number, place) for number, (_, run) in enumerate(runs, start=1) for place, _ in enumerate(run)]
 
 
 def smallest_type(largest: int) -> np.dtype:

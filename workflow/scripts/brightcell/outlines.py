@@ -90,9 +90,18 @@ def imagej_roi(outline: Outline, name: str, frame: int) -> roifile.ImagejRoi:
 
 
 def geojson_feature(
-    outline: Outline, recording: str, sample: str, frame: int, position: int, measurements: dict[str, float]
+    outline: Outline,
+    recording: str,
+    sample: str,
+    frame: int,
+    place: tuple[int, int],
+    measurements: dict[str, float],
 ) -> dict:
-    """Turn an outline into a feature of GeoJSON, as QuPath reads it: a detection with its place in time, from 0."""
+    """Turn an outline into a feature of GeoJSON, as QuPath reads it: a detection with its place in time.
+
+    place : series of labels.ome.tif, from 1, and time in it, from 0; see `ome.places`
+    """
+    series, time = place
     rings = [[[*ring.tolist(), ring[0].tolist()] for ring in part] for part in outline.parts]
     one = len(rings) == 1
     return {
@@ -101,13 +110,14 @@ def geojson_feature(
         "geometry": {
             "type": "Polygon" if one else "MultiPolygon",
             "coordinates": rings[0] if one else rings,
-            "plane": {"c": -1, "z": 0, "t": position},
+            "plane": {"c": -1, "z": 0, "t": time},
         },
         "properties": {
             "objectType": "detection",
             "name": f"{sample}_{outline.cell}",
             "sample": sample,
             "frame": frame,
+            "series": series,
             "cell": outline.cell,
             "measurements": measurements,
         },

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from . import backend, provenance
+from .backend import HIDDEN
 
 NVIDIA_SMI = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-HIDDEN = ("", "-1", "NoDevFiles")  # what CUDA_VISIBLE_DEVICES says where a job has no GPU
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Facts:
     driver : what nvidia-smi tells of each GPU; smi_error : why it tells nothing;
     cuda_driver, cuda_built : CUDA version that the driver can run, and that the backend was built for, (0, 0) where
     there is no such library and None where it is not known; seen : GPUs that the backend sees; error : why it cannot
-    compute on them; container, slurm_job : where this runs, empty for neither.
+    compute on them; container, slurm_job : where this runs, empty for neither; allocated : the GPUs that SLURM gave.
     """
 
     backend: str = "tensorflow"
@@ -35,6 +35,7 @@ class Facts:
     cuda_built: tuple[int, int] | None = None
     container: str = ""
     slurm_job: str = ""
+    allocated: str = ""
 
 
 def reason(facts: Facts) -> str:
@@ -57,9 +58,9 @@ def reason(facts: Facts) -> str:
             f"this job was given no GPU: CUDA_VISIBLE_DEVICES is {facts.visible!r}. On a cluster ask for one (the line "
             "GPUs in slurm/profile.yaml); elsewhere unset the variable."
         )
-    if not facts.device_files and not facts.driver and facts.slurm_job and facts.visible:
+    if not facts.device_files and not facts.driver and facts.allocated:
         return (
-            f"SLURM gave this job GPU {facts.visible}, but this node shows none (no /dev/nvidia0, nvidia-smi: "
+            f"SLURM gave this job GPU {facts.allocated}, but this node shows none (no /dev/nvidia0, nvidia-smi: "
             f"{facts.smi_error or 'tells of no GPU'}): its driver is not loaded. Tell the administrators which node it is."
         )
     if not facts.device_files and not facts.driver:
@@ -122,6 +123,7 @@ def look() -> Facts:
         cuda_driver=driver_cuda(),
         container=provenance.container(),
         slurm_job=os.environ.get("SLURM_JOB_ID", ""),
+        allocated=backend.allocated(),
     )
     if facts.visible in HIDDEN or not (facts.device_files or facts.driver):
         return facts

@@ -10,9 +10,13 @@ import platform
 import sys
 from pathlib import Path
 
+from .errors import InputError
+
 PACKAGE = Path(__file__).parent
 # These word messages and records and never change a result.
 WITHOUT_EFFECT = {"errors", "jobs", "provenance"}
+# Where a run leaves the digest of what it read: the jobs that it submits are given its environment.
+READING = "BRIGHTCELL_READING"
 # Where Apptainer puts an image's labels.
 LABELS = Path("/.singularity.d/labels.json")
 
@@ -34,6 +38,24 @@ def imported_modules(source: str) -> set[str]:
             inside = module if node.level else module[1:]
             found |= {inside[0]} if inside and inside[0] else {name.name for name in node.names}
     return {name for name in found if (PACKAGE / f"{name}.py").is_file()}
+
+
+def hold_to_first_reading(first: bool, config: dict, *tables) -> None:
+    """Raise InputError where a job reads another config, or other tables of text, than the run that submitted it.
+
+    Its results would be recorded as made with what the run had read. `first` tells that the run itself is reading.
+    """
+    parts = [json.dumps(config, sort_keys=True, default=str)]
+    parts += ["\t".join(table.to_numpy().ravel()) for table in tables]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    if first:
+        os.environ[READING] = digest
+    elif os.environ.get(READING, digest) != digest:
+        raise InputError(
+            "the config, a sample sheet or the images that segment.images names changed while the run was at work: this job "
+            "reads something else than the run that submitted it. Let the run end or stop it with Ctrl + C, and start it "
+            "again: it redoes what the change concerns. To prepare another run meanwhile, edit copies of config and sheet."
+        )
 
 
 @functools.cache

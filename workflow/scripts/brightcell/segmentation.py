@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import appearance, images, instances, intake, measure
+from . import appearance, images, instances, intake, measure, preprocess
 from .errors import InputError
 
 
@@ -52,6 +52,31 @@ def prepare(row: dict, taken: intake.Frame, recipe: dict) -> Prepared:
     except InputError as error:
         raise InputError(f"{row['image']}: {error}") from None
     return Prepared(row, frame, pixel_um, images.rescale_image(frame, factor), factor)
+
+
+def unlike_training(settings: dict, recipe: dict, calibration: dict) -> list[str]:
+    """Say what is done to frames otherwise than at the training, setting by setting.
+
+    settings : the config's images, preprocess and prediction; recipe, calibration : of a training. What these do not tell,
+    because an earlier version wrote them, is not compared, nor is `crop`; pictures of light are there or not.
+    """
+    channels = settings["images"]["channels"]
+    symmetries = settings["prediction"].get("symmetries", False)
+    now = {
+        "images.channels": channels,
+        "prediction.symmetries": symmetries,
+        **_steps(settings["preprocess"]),
+    }
+    then = {
+        "images.channels": recipe.get("chosen_channels", channels),
+        "prediction.symmetries": calibration.get("symmetries", symmetries),
+        **_steps(recipe.get("preprocess", settings["preprocess"])),
+    }
+    return [
+        f"{name} is {now[name]}, at the training it was {then[name]}"
+        for name in now
+        if now[name] != then[name]
+    ]
 
 
 def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: int) -> Segmented:
@@ -102,6 +127,14 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
         **means,
     }
     return Segmented(labels, cells, summary, images.resize_map(maps[..., 0], labels.shape))
+
+
+def _steps(options: dict) -> dict[str, object]:
+    pictures = {name: "given" for name in ("flat", "dark") if options.get(name)}
+    chosen = preprocess.plan(preprocess.OFF | options | pictures)
+    return {
+        f"preprocess, {name},": chosen.get(name, "off") for name in preprocess.PREPROCESS if name != "crop"
+    }
 
 
 def _without_lost(found: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

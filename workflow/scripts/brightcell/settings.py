@@ -79,9 +79,12 @@ def expectation(schema: dict) -> str:
 
     >>> expectation({"type": "integer", "minimum": 1})
     'a whole number, at least 1'
+
+    A pattern says nothing in words: the schema gives them as `x-expected`.
     """
     if "enum" in schema:
-        return "one of " + ", ".join(map(str, schema["enum"]))
+        values = ", ".join(str(value) for value in schema["enum"] if value is not None)
+        return f"one of {values}{'; or null' * (None in schema['enum'])}"
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if "array" in types:
         low, high = schema.get("minItems"), schema.get("maxItems")
@@ -103,10 +106,9 @@ def expectation(schema: dict) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "below",
     }
-    if "pattern" in schema:
-        words["string"] = "a name of letters, digits, `.`, `_`, `-`; no dot in front, no two dots in a row"
     if schema.get("minLength"):
         words["string"] = "text, not empty"
+    words["string"] = schema.get("x-expected", words["string"])
     if "maxLength" in schema:
         words["string"] += f", at most {schema['maxLength']} characters"
     bounds = [
@@ -167,17 +169,22 @@ def _explain(error: ValidationError, schema: dict) -> Iterator[str]:
                 yield f"{_join(path, key)}: missing; expected {about[0].lower()}{about[1:]}"
     elif error.validator == "enum":
         title = error.schema.get("title")
-        found = f"{error.instance!r} is not a {title}" if title else f"found {error.instance!r}"
-        guess = nearest(error.instance, map(str, error.validator_value))
-        hint = f"; did you mean '{guess}'?" if guess else ""
+        found = f"{error.instance!r} is not a {title}" if title else f"found {_shown(error.instance)}"
+        spelt = {str(value): _shown(value) for value in error.validator_value}
+        guess = nearest(error.instance, spelt)
+        hint = f"; did you mean {spelt[guess]}?" if guess else ""
         yield f"{path}: {found}; expected {expectation(error.schema)}{hint}"
     elif error.validator != "type" or "enum" not in error.schema:  # else told as enum
-        found, hint = repr(error.instance), ""
+        found, hint = _shown(error.instance), ""
         if error.validator == "type":
             found += f" ({_kind(error.instance)})"
             if "string" in error.validator_value and not isinstance(error.instance, dict | list | type(None)):
                 hint = f"; write it in quotes: '{error.instance}'"
         yield f"{path or 'the config'}: found {found}; expected {expectation(error.schema)}{hint}"
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else repr(value)
 
 
 def _kind(value: object) -> str:
@@ -351,17 +358,20 @@ MANUAL = """\
 <!-- Made from workflow/schemas by `python workflow/scripts/manual.py`: edit the schemas, not this file. -->
 # How to write a config
 
-A config says what to compare on which images. Copy these lines to `config/mine.yaml` and change them:
+A config says what to compare on which images. `make_samples.py --config config/mine.yaml` writes one that suits your
+cells ([how](../docs/your-own-images.md#3-make-the-sheet)); or copy these lines to `config/mine.yaml` and change them:
 
 ```yaml
 dataset: mine                       # results go to results/mine
-samples: config/mine.tsv            # the sample sheet: one row a frame
+samples: /path/to/mine/samples.tsv  # the sample sheet: one row a frame
 images:
   pixel_size_um: 0.65               # of the files
-  working_pixel_size_um: 1.3        # frames are brought to this before training
+  working_pixel_size_um: 1.3        # frames are brought to this: cells about 28 px across
 network: {{filters: 16, levels: 4}}
-training: {{epochs: 50, patch: 256, batch_size: 4}}
-folds: {{number: 5}}
+training: {{epochs: 50, patch: 256, batch_size: 4, learning_rate: 0.003, schedule: cosine,
+           augmentation: {{rotation: 180, shift: 0, shear: 0, zoom: 0.2, gamma: 0.2, contrast: 0.2, blur: 1, noise: 0.03}}}}
+prediction: {{tile: 256, symmetries: true}}
+folds: {{number: 3}}
 seeds: [1, 2, 3]
 ```
 
@@ -370,17 +380,18 @@ legal, stops the run at once, with its place and what was expected. Then:
 
 | command | what it does |
 |---|---|
-| `snakemake --configfile config/mine.yaml --cores all check` | looks at images and masks only; open `results/mine/check/check.html` |
-| `snakemake --configfile config/mine.yaml --cores all` | everything; open `results/mine/report.html` |
-| `snakemake --configfile config/mine.yaml --cores all segment` | segments new recordings with the trained networks |
-| `snakemake --cores all simulate` | makes the simulated images of the demo, `config/config.yaml` |
+| `.venv/bin/snakemake check --configfile config/mine.yaml --cores all` | looks at images and masks only; open `results/mine/check/check.html` |
+| `.venv/bin/snakemake --configfile config/mine.yaml --cores all` | everything; open `results/mine/report.html` |
+| `.venv/bin/snakemake segment --configfile config/mine.yaml --cores all` | segments new recordings with the trained networks |
+| `.venv/bin/snakemake simulate --cores all` | makes the simulated images of the demo, `config/config.yaml` |
 
-A top key can be changed for one run: `--config dataset=trial`.
+A target such as `check` stands first: `--configfile` takes all words that follow it for files, of which the later ones
+are read on top of the first. `dataset` can be changed for one run: `--config dataset=trial`.
 
 ## The sample sheet
 
 A table of text, one row a frame, a tab between columns, the columns' names in the first line, in any order. From Excel
-or LibreOffice: save as "Text (tab-delimited)". A path that does not begin with `/` is seen from the sheet's folder. An
+or LibreOffice: save as "Text (tab-delimited)". A path that does not begin with `/` is relative to the sheet's folder. An
 optional column is filled in every row or in none.
 
 {columns}

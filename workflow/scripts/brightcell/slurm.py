@@ -1,8 +1,8 @@
-"""Ask SLURM about the jobs that Snakemake submitted from a folder."""
+"""Ask SLURM about the jobs that Snakemake submitted from a folder, and whether it would take others."""
 
-import getpass
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,18 @@ from .errors import InputError
 
 # Number, state, time so far, name (the run of Snakemake), folder, comment (the rule or group).
 QUEUE = "%i|%T|%M|%j|%Z|%k"
+# Options of sbatch for the resources of a job.
+OPTIONS = {
+    "slurm_partition": "partition",
+    "slurm_account": "account",
+    "qos": "qos",
+    "constraint": "constraint",
+    "gres": "gres",
+    "gpu": "gpus",
+    "_cores": "cpus-per-task",  # Snakemake's name for the threads of a job
+    "mem_mb": "mem",
+    "runtime": "time",
+}
 RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
@@ -37,7 +49,7 @@ def ask(*command: str, timeout: float = 60) -> str:
         raise InputError(f"{name}: SLURM did not answer within {timeout:.0f} s. Try again later.") from None
     if done.returncode:
         said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise InputError(f"{name}: SLURM refused to answer: {said}")
+        raise InputError(f"{name}: SLURM refused: {said}")
     return done.stdout
 
 
@@ -62,5 +74,28 @@ def parse_queue(printed: str, folder: Path) -> list[Job]:
 
 def jobs_of(folder: Path) -> list[Job]:
     """List the queued and running jobs of a folder, of the user who asks."""
-    user = getpass.getuser()
-    return parse_queue(ask("squeue", "--noheader", "--user", user, "--format", QUEUE), folder.resolve())
+    return parse_queue(ask("squeue", "--noheader", "--me", "--format", QUEUE), folder.resolve())
+
+
+def options(resources: Mapping[str, object]) -> tuple[str, ...]:
+    """Say to sbatch what a job asks for.
+
+    >>> options({"slurm_partition": "gpu", "gpu": 1, "gpu_model": "a100", "mem_mb": 8000})
+    ('--partition=gpu', '--gpus=a100:1', '--mem=8000')
+    """
+    asked = {name: resources.get(name) for name in OPTIONS}
+    if asked["gpu"] and resources.get("gpu_model"):
+        asked["gpu"] = f"{resources.get('gpu_model')}:{asked['gpu']}"
+    known = {name: value for name, value in asked.items() if value and str(value) != "<TBD>"}
+    return tuple(f"--{OPTIONS[name]}={value}" for name, value in known.items())
+
+
+def check_request(rule: str, asked: tuple[str, ...]) -> None:
+    """Raise InputError, in SLURM's words, if it would refuse a job that asks for this."""
+    try:
+        ask("sbatch", "--test-only", *asked, "--wrap=true")
+    except InputError as error:
+        raise InputError(
+            f"the jobs of rule {rule} cannot be submitted. {error} Asked for: {' '.join(asked)}. Correct "
+            "slurm/profile.yaml, docs/slurm.md tells more; to submit them all the same: --no-hooks."
+        ) from None

@@ -116,18 +116,14 @@ def predict_pages(
 ) -> Iterator[tuple[str, np.ndarray | images.Bands]]:
     """Yield pages for `images.write_stack`: name and uint16 maps of each (name, frame), by rows as they are finished.
 
-    Beside the frame and the next one, memory is that of some rows of tiles, but for `symmetries`, which need the maps
-    of the whole frame. Every page is used up before the next is asked for.
+    Beside the frame and the next one, memory is that of some rows of tiles. Every page is used up before the next is
+    asked for.
     """
     progress = Progress(total)
 
     def bands() -> Iterator[tuple[tuple, np.ndarray]]:
         for number, (name, frame) in enumerate(ahead(frames)):
-            if settings.get("symmetries", False):
-                found = iter([inference.predict_frame(predict, frame, recipe, settings)])
-            else:
-                found = inference.frame_bands(predict, frame, recipe, settings)
-            for band in found:
+            for band in inference.frame_bands(predict, frame, recipe, settings):
                 yield (number, name, *frame.shape[:2]), images.to_uint16(band)
                 progress.step(len(band) / len(frame))
 

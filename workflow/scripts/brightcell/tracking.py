@@ -4,6 +4,7 @@ The links are those of the least cost in all (linear assignment), first from fra
 beginnings of what was linked, as Jaqaman et al. (2008, https://doi.org/10.1038/nmeth.1237) do it; laptrack solves it.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,8 @@ SIZE_WEIGHT = (
     0.3  # cells of which one is 28 times the other's area are as far apart as neighbours of one diameter
 )
 UNLIKE_DAUGHTERS = 2.0  # of areas; beyond it the smaller one is another cell, or a piece of one
+MOST_CELLS = 2000  # of a frame, linked at once: laptrack's time and memory grow with their square
+MARGIN = 2  # times the farthest move: so far around a piece cells compete for its links
 
 
 def typical_diameter(areas_px: np.ndarray) -> float:
@@ -53,25 +56,44 @@ def link_cells(
     places = np.column_stack([ordered[["row_px", "column_px"]], np.zeros(len(ordered))])
     places /= typical_diameter(ordered["area_px"])
     places[:, 2] = SIZE_WEIGHT * np.log(ordered["area_px"])
-    times = ordered["time"].to_numpy()
-    first = int(times[0])
-    bounds = np.searchsorted(times, np.arange(first, times[-1] + 2))
-    tree = LapTrack(
+    times, areas = ordered["time"].to_numpy(), ordered["area_px"].to_numpy()
+    tracker = LapTrack(
         cutoff=distance**2,
         gap_closing_cutoff=distance**2 if gap else False,
         gap_closing_max_frame_count=gap + 1,
         splitting_cutoff=distance**2 if divisions else False,
         splitting_metric=_between_centres,
-    ).predict([places[start:end] for start, end in pairwise(bounds)])
+    )
     before = {}
-    for node in tree:
-        mother, daughters = (
-            bounds[node[0]] + node[1],
-            [bounds[time] + at for time, at in tree.successors(node)],
-        )
-        for daughter in _accepted(mother, daughters, places, times, ordered["area_px"].to_numpy()):
-            before[int(daughter)] = int(mother)
+    for near, own in _pieces(places[:, :2], times, np.arange(len(times)), MARGIN * distance):
+        bounds = np.searchsorted(times[near], np.arange(times[near[0]], times[near[-1]] + 2))
+        tree = tracker.predict([places[near[start:end]] for start, end in pairwise(bounds)])
+        for node in tree:
+            mother = bounds[node[0]] + node[1]
+            if own[mother]:
+                daughters = [near[bounds[time] + at] for time, at in tree.successors(node)]
+                for daughter in _accepted(near[mother], daughters, places, times, areas):
+                    before[int(daughter)] = int(near[mother])
     return _number(before, len(ordered)).set_axis(ordered.index).reindex(cells.index)
+
+
+def _pieces(
+    places: np.ndarray, times: np.ndarray, own: np.ndarray, margin: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Halve the cells `own` by place until no frame has too many for laptrack.
+
+    Yields of each piece the numbers of its cells and of those within `margin` of them, in the order of time, and which
+    of these are its own.
+    """
+    low, high = places[own].min(axis=0), places[own].max(axis=0)
+    near = np.flatnonzero(((places >= low - margin) & (places <= high + margin)).all(axis=1))
+    axis = np.argmax(high - low)
+    if np.bincount(times[near]).max() <= MOST_CELLS or high[axis] - low[axis] <= margin:
+        yield near, np.isin(near, own)
+        return
+    lower = places[own, axis] < (low[axis] + high[axis]) / 2
+    for half in (own[lower], own[~lower]):
+        yield from _pieces(places, times, half, margin)
 
 
 def _between_centres(one: np.ndarray, other: np.ndarray) -> float:
@@ -95,12 +117,13 @@ def _number(before: dict[int, int], cells: int) -> pd.DataFrame:
     """Number the tracks of cells in the order of time, of which `before` tells the one before."""
     followers = np.bincount(list(before.values()), minlength=cells)
     track, parent = np.zeros((2, cells), int)
+    last = 0
     for cell in range(cells):
         earlier = before.get(cell)
         if earlier is not None and followers[earlier] == 1:
             track[cell], parent[cell] = track[earlier], parent[earlier]
         else:
-            track[cell] = track.max() + 1
+            track[cell] = last = last + 1
             parent[cell] = 0 if earlier is None else track[earlier]
     return pd.DataFrame({"track": track, "parent": parent})
 

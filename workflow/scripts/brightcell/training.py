@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -90,11 +90,22 @@ def validation_tiles(frames: list[augment.Frame], patch: int, outputs: int) -> t
     return np.stack(images), np.stack(targets), np.stack(counts)
 
 
-def validate(model: keras.Model, tiles: tuple[np.ndarray, ...], loss: SegmentationLoss, batch: int) -> tuple:
-    """Return loss and cell IoU (threshold 0.5, pixels of all tiles pooled) on validation tiles."""
+def validate(
+    model: keras.Model,
+    tiles: tuple[np.ndarray, ...],
+    loss: SegmentationLoss,
+    batch: int,
+    received: Sequence[str] = (),
+) -> tuple:
+    """Return loss and cell IoU (threshold 0.5, pixels of all tiles pooled) on validation tiles.
+
+    Ends early, with figures that mean nothing, as soon as something is in `received`.
+    """
     images, targets, counts = tiles
     total, overlap, union = 0.0, 0, 0
     for start in range(0, len(images), batch):
+        if received:
+            break
         chosen = slice(start, start + batch)
         image, missing = images[chosen], max(0, batch - len(images[chosen]))
         image = np.concatenate([image, np.repeat(image[-1:], missing, 0)])  # one shape, one compilation
@@ -157,7 +168,8 @@ def train(
     Raises
     ------
     Diverged
-        When the loss is no longer a number; the model then has the weights of its best epoch.
+        When the loss is no longer a number, or has stayed far above that of a network that knows nothing; the model
+        then has the weights of its best epoch.
     Interrupted
         When a signal asked for the end; the state is saved before.
     """
@@ -183,29 +195,33 @@ def train(
             begun = time.perf_counter() - progress.seconds
             while progress.step < epoch * settings["steps_per_epoch"]:
                 value = step(*next(batches))
+                progress.first = progress.first or value
                 progress.step += 1
                 progress.total += value
                 if received or not math.isfinite(value):
                     step.settle()
                 if not math.isfinite(value):
                     given.set_weights(best_weights)
-                    raise Diverged(value, epoch, progress)
+                    raise Diverged(f"the loss is {value}", epoch, progress)
                 if received:
                     _stop(received[0], model, progress, checkpoint, begun)
             step.settle()
-            value, progress.total = progress.total / settings["steps_per_epoch"], 0.0
+            value = progress.total / settings["steps_per_epoch"]
             trained = model.get_weights()
             candidate = trained if warm else unbiased_weights(model, progress.step)
             model.set_weights(candidate)
-            val_loss, iou = validate(model, tiles, loss, batch)
-            if not math.isfinite(val_loss):
-                given.set_weights(best_weights)
-                raise Diverged(val_loss, epoch, progress)
+            val_loss, iou = validate(model, tiles, loss, batch, received)
             model.set_weights(trained)
+            if received:
+                _stop(received[0], model, progress, checkpoint, begun)
+            reason = "" if math.isfinite(val_loss) else f"the validation loss is {val_loss}"
+            if reason := reason or stays_high(value, progress, loss, outputs):
+                given.set_weights(best_weights)
+                raise Diverged(reason, epoch, progress)
             rate = float(ops.convert_to_numpy(model.optimizer.learning_rate))
             seconds = time.perf_counter() - begun
             progress.history.append([epoch, value, val_loss, iou, rate, seconds])
-            progress.seconds = 0.0
+            progress.seconds = progress.total = 0.0
             improved = val_loss < progress.best
             if improved:
                 progress.best, progress.best_epoch, best_weights = val_loss, epoch, candidate
@@ -222,13 +238,28 @@ def train(
     return pd.DataFrame(progress.history, columns=columns).astype({"epoch": int})
 
 
-class Diverged(InputError):
-    """The loss is no longer a number. `best_epoch` is the epoch whose weights the model has, 0 for none."""
+def stays_high(value: float, progress: Progress, loss: SegmentationLoss, outputs: int) -> str:
+    """Say that a training has gone wrong, empty where it has not: three epochs in a row at twice what it began with.
 
-    def __init__(self, value: float, epoch: int, progress: Progress):
+    value is the loss of the epoch just ended. A start with weights that know less than a map of 0.5 counts as that
+    map, so that the rule needs no luck with the first batch.
+    """
+    shape = (1, 1, 1, outputs)
+    ignorant = float(ops.convert_to_numpy(loss.call(ops.zeros(shape), ops.full(shape, 0.5)))[0, 0, 0])
+    limit = 2 * max(ignorant, progress.first)
+    losses = [*(row[1] for row in progress.history[-2:]), value]
+    if len(losses) < 3 or min(losses) < limit:
+        return ""
+    return f"for three epochs the loss has been above {limit:.2g}, twice that of an untrained network, and is {value:.2g}"
+
+
+class Diverged(InputError):
+    """A training that leads nowhere. `best_epoch` is the epoch whose weights the model has, 0 for none."""
+
+    def __init__(self, reason: str, epoch: int, progress: Progress):
         self.best_epoch = progress.best_epoch
         super().__init__(
-            f"Training diverged: the loss is {value} at epoch {epoch}, step {progress.step}. "
+            f"Training diverged: {reason} at epoch {epoch}, step {progress.step}. "
             "Lower training.learning_rate, or set training.precision to float32."
         )
 

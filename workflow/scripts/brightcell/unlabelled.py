@@ -2,39 +2,63 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISDIR
 
 import pandas as pd
 
-from . import naming, samples
+from . import files, naming, samples
 from .errors import InputError
 from .layouts import IMAGE_SUFFIXES
 from .settings import expand
 
-LOOKED_INTO = 100  # so many files are opened to count their pages; of more each counts as one frame
 
+def read(options: dict, check_files: bool = True, memory: str | Path | None = None) -> pd.DataFrame:
+    """Read the table of the frames that the config's `segment` names, see `samples.read_samples`; may be empty.
 
-def read(options: dict, check_files: bool = True) -> pd.DataFrame:
-    """Read the table of the frames that the config's `segment` names, see `samples.read_samples`; may be empty."""
+    memory : file that keeps how many frames files hold, see `page_counter`
+    """
     if options["samples"]:
         return samples.read_samples(
             expand(options["samples"]), masks=False, check_files=check_files, key="segment.samples"
         )
     if options["images"]:
-        return find_frames(expand(options["images"]), options["pattern"], pages_of)
+        with page_counter(memory) as pages:
+            return find_frames(expand(options["images"]), options["pattern"], pages)
     return samples.no_samples()
 
 
-def pages_of(path: Path) -> int:
-    """Count the frames in a file; one that cannot be read counts as one, and is told when it is read for good."""
+@contextmanager
+def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], int]]:
+    """Give a function that counts the frames in a file; one that cannot be read counts as one, until it can be.
+
+    Every job looks at all files anew. A file whose size and time are as the file `memory` tells is not opened again.
+    """
     from .readers import open_recording
 
     try:
-        with open_recording(path) as recording:
-            return recording.pages
-    except InputError:
-        return 1
+        known = files.read_json(memory) if memory else {}
+    except (OSError, InputError):
+        known = {}
+    found = {}
+
+    def pages(path: Path) -> int:
+        try:
+            state = path.stat()
+            key, stamp = str(path), [state.st_size, state.st_mtime_ns]
+            if known.get(key, [])[:2] != stamp or S_ISDIR(state.st_mode):  # the time of a .zarr tells little
+                with open_recording(path) as recording:
+                    found[key] = [*stamp, recording.pages]
+            return (found.get(key) or known[key])[2]
+        except (OSError, InputError):  # told when it is read for good
+            return 1
+
+    yield pages
+    if memory and known | found != known:
+        with suppress(OSError):
+            files.write_json(known | found, memory)
 
 
 def find_frames(
@@ -50,7 +74,7 @@ def find_frames(
         How group and frame stand in the names, see `naming.compile_pattern`. Without it the number at a name's end is
         the frame, and what stands before it, with the folders below the pattern's fixed part, the group.
     pages : callable
-        How many frames a file holds; asked where there are few files.
+        How many frames a file holds.
     """
     fixed = re.match(r"(?:[^*?\[]*/)?", pattern).group()
     folder = Path(fixed or ".")
@@ -67,19 +91,16 @@ def find_frames(
             f"segment.images {pattern}: no image fits. Expected files ending in {', '.join(IMAGE_SUFFIXES)}: correct the "
             "pattern, in which * is any part of a name."
         )
-    looked_into = len(paths) <= LOOKED_INTO
     rows, left, _ = naming.make_rows(
         [naming.Pair(path) for path in paths],
         names,
-        pages=(lambda path: pages(Path(path))) if looked_into else (lambda path: 1),
+        pages=lambda path: pages(Path(path)),
         common=folder.as_posix(),
     )
     if left:
         shown = "".join(f"\n  {path}: {why}" for path, why in left[:10])
         more = f"\n  … and {len(left) - 10:,} more" if len(left) > 10 else ""
         raise InputError(f"segment.images {pattern}: {len(left):,} files are no frames{shown}{more}")
-    if any(row["page"] for row in rows):
-        rows = [row | {"page": row["page"] or "0"} for row in rows]
     columns = samples.no_samples().columns
     table = pd.DataFrame(rows, dtype=str).reindex(columns=columns, fill_value="")
     table["image"] = table["image"].map(os.path.normpath)

@@ -1,0 +1,57 @@
+"""Files appear whole or not at all, and what killed processes leave behind goes away."""
+
+import os
+import subprocess
+import sys
+import time
+
+from project import ROOT
+
+from brightcell import files
+
+KILLED = """
+import os, signal, sys
+from brightcell import files
+with files.whole(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    path = tmp_path / "a.b.tsv"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+    subprocess.run([sys.executable, "-c", KILLED, path], env=environment, check=False)
+    [left] = names(tmp_path)
+    assert os.uname().nodename in left  # the same process number elsewhere is another file
+    with files.whole(path) as temporary:
+        temporary.write_text("whole")
+        files.sweep(tmp_path.parent)
+        assert names(tmp_path) == [temporary.name]
+    assert names(tmp_path) == [path.name]
+
+
+def test_of_another_host_what_is_a_day_old_is_removed(tmp_path):
+    for name in (".a.n7.5.part.tif", ".b.n7.5.part.tif", "a.part", ".c.part.json"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - 90000,) * 2)
+    os.utime(tmp_path / ".b.n7.5.part.tif")
+    files.sweep(tmp_path)
+    assert names(tmp_path) == [".b.n7.5.part.tif", ".c.part.json", "a.part"]
+
+
+def test_an_error_leaves_the_file_that_was_there(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    try:
+        with files.whole(path) as temporary:
+            temporary.write_text("new")
+            raise KeyError
+    except KeyError:
+        pass
+    assert names(tmp_path) == ["a.txt"]
+    assert path.read_text() == "old"
