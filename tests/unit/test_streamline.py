@@ -49,7 +49,8 @@ def test_bfloat16_is_computed_in_and_the_last_layer_is_not():
     found = fast.predict_on_batch(given)
     assert found.dtype == np.float32
     difference = np.abs(found - model(given, training=False).numpy())
-    assert 0 < difference.max() < 0.05
+    assert 0 < difference.mean() < 0.02
+    assert difference.max() < 0.2
 
 
 def test_doubling_and_convolving_is_one_transposed_convolution():
