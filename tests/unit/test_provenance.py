@@ -13,14 +13,24 @@ SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of three modules: a imports b; c stands alone."""
+    """Modules a, which imports b, and c; packages: `open` has a face, `shut` has an empty one."""
     for name, source in {
         "a": "from . import b\n",
         "b": "X = 1\n",
         "c": "Y = 1\n",
         "errors": "Z = 1\n",
+        "open/__init__": "from .front import shown\n",
+        "open/front": "from brightcell.shut import used\nfrom .. import c\nshown = used.X + c.Y\n",
+        "open/back": "X = 1\n",
+        "shut/__init__": "",
+        "shut/used": "from .below.deep import X\n",
+        "shut/unused": "X = 1\n",
+        "shut/below/__init__": "",
+        "shut/below/deep": "from ...b import X\n",
     }.items():
-        (tmp_path / f"{name}.py").write_text(source)
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(source)
     monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
     (tmp_path / "script.txt").write_text("from brightcell import a, errors\n")
     return tmp_path
@@ -43,6 +53,36 @@ def test_other_modules_messages_and_comments_do_not(package, module, source):
     assert digest(package) == before
 
 
+# What a script depends on, by what it imports: a face runs before any module of its package.
+OPEN = {"open", "open.front", "shut", "shut.used", "shut.below", "shut.below.deep", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("imports", "modules"),
+    [
+        ("from brightcell.open import shown", OPEN),
+        ("from brightcell import open", OPEN),
+        ("from brightcell.open import back", OPEN | {"open.back"}),
+        ("import brightcell.open.back", OPEN | {"open.back"}),
+        ("from brightcell.open.back import X", OPEN | {"open.back"}),
+        ("from brightcell.shut import used", {"shut", "shut.used", "shut.below", "shut.below.deep", "b"}),
+        ("def late():\n    from brightcell.shut import unused", {"shut", "shut.unused"}),
+        ("from brightcell import a", {"a", "b"}),
+    ],
+)
+def test_a_script_depends_on_what_runs_when_it_is_imported_and_on_nothing_else(package, imports, modules):
+    (package / "script.txt").write_text(imports)
+    before, changed = digest(package), set()
+    for path in package.rglob("*.py"):
+        source = path.read_text()
+        path.write_text(f"{source}\nADDED = 1\n")
+        if digest(package) != before:
+            parts = path.relative_to(package).with_suffix("").parts
+            changed.add(".".join(part for part in parts if part != "__init__"))
+        path.write_text(source)
+    assert changed == modules
+
+
 def test_a_docstring_is_no_code():
     assert provenance.meaning('def f():\n    """Say."""\n    return 1') == provenance.meaning(
         'def f():\n    """Say it otherwise."""\n    # why\n    return  1'
@@ -52,11 +92,7 @@ def test_a_docstring_is_no_code():
 
 def test_training_does_not_depend_on_scores_or_reports():
     def closure(script):
-        waiting, seen = provenance.imported_modules((SCRIPTS / script).read_text()), set()
-        while waiting:
-            seen.add(name := waiting.pop())
-            waiting |= provenance.imported_modules((provenance.PACKAGE / f"{name}.py").read_text()) - seen
-        return seen
+        return provenance.dependencies(SCRIPTS / script).keys()
 
     assert not closure("train.py") & {
         "folds",

@@ -9,19 +9,17 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import account
-from brightcell import (
-    archive,
-    chunks,
-    containers,
-    ensemble,
-    files,
-    folds as folding,
-    provenance,
-    samples as sheets,
-    settings,
-    slurm,
-    unlabelled,
-)
+from brightcell import archive
+from brightcell import chunks
+from brightcell import containers
+from brightcell import ensemble
+from brightcell import files
+from brightcell import folds as folding
+from brightcell import provenance
+from brightcell import samples as sheets
+from brightcell import settings
+from brightcell import slurm
+from brightcell import unlabelled
 from brightcell.errors import InputError
 from snakemake.exceptions import WorkflowError
 from snakemake.io import apply_wildcards

@@ -21,23 +21,38 @@ READING = "BRIGHTCELL_READING"
 LABELS = Path("/.singularity.d/labels.json")
 
 
-def imported_modules(source: str) -> set[str]:
-    """Name the brightcell modules that Python source imports, at whatever depth.
+def imported_modules(source: str, package: str = "") -> set[str]:
+    """Name the brightcell modules that Python source imports, at whatever depth of its code.
 
-    >>> sorted(imported_modules("from brightcell import nets; from brightcell.images import read_mask"))
-    ['images', 'nets']
+    Names are dotted and leave out `brightcell.`; a package stands for its `__init__.py`, which Python runs before any
+    module in it. `package` is the package that the source itself belongs to, for its relative imports.
+
+    >>> sorted(imported_modules("import brightcell.files; from brightcell import jobs, errors"))
+    ['errors', 'files', 'jobs']
     """
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {name.name.split(".")[1] for name in node.names if name.name.startswith("brightcell.")}
+            found |= {
+                name.name.partition(".")[2] for name in node.names if name.name.startswith("brightcell.")
+            }
         elif isinstance(node, ast.ImportFrom):
-            module = (node.module or "").split(".")
-            if node.level == 0 and module[0] != "brightcell":
-                continue
-            inside = module if node.level else module[1:]
-            found |= {inside[0]} if inside and inside[0] else {name.name for name in node.names}
-    return {name for name in found if (PACKAGE / f"{name}.py").is_file()}
+            module = node.module or ""
+            if node.level:
+                above = ["brightcell", *package.split(".")] if package else ["brightcell"]
+                module = ".".join([*above[: len(above) - node.level + 1], *([module] if module else [])])
+            if module.partition(".")[0] == "brightcell":
+                inside = module.partition(".")[2]
+                found |= {inside} | {f"{inside}.{name.name}".lstrip(".") for name in node.names}
+    found |= {name.rsplit(".", depth)[0] for name in found for depth in range(1, name.count(".") + 1)}
+    return {name for name in found if name and module_file(name)}
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a module, or the `__init__.py` of a package, by its dotted name; None where there is none."""
+    path = PACKAGE.joinpath(*name.split("."))
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 def hold_to_first_reading(first: bool, config: dict, *tables) -> None:
@@ -71,23 +86,28 @@ def meaning(source: str) -> str:
     return ast.dump(tree)
 
 
+def dependencies(script: str | Path) -> dict[str, str]:
+    """Map the library modules that a script imports, directly or through one another, to their source."""
+    waiting, sources = imported_modules(Path(script).read_text(encoding="utf-8")), {}
+    while waiting:
+        name = waiting.pop()
+        if name in sources or name in WITHOUT_EFFECT:
+            continue
+        file = module_file(name)
+        sources[name] = file.read_text(encoding="utf-8")
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        waiting |= imported_modules(sources[name], package)
+    return sources
+
+
 def code_digest(script: str | Path) -> str:
-    """Digest the library modules that a script imports, directly or through one another.
+    """Digest the library modules that a script depends on.
 
     A rule gives it as a parameter, so that an edited module reruns the rules that use it and no others. The
     script itself is left to Snakemake, which watches it already. Comments and docstrings do not count.
     """
-    waiting, seen = imported_modules(Path(script).read_text(encoding="utf-8")), {}
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name in WITHOUT_EFFECT:
-            continue
-        source = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
-        seen[name] = meaning(source)
-        waiting |= imported_modules(source)
-    return hashlib.sha256("\n".join(f"{name} {seen[name]}" for name in sorted(seen)).encode()).hexdigest()[
-        :16
-    ]
+    parts = [f"{name} {meaning(source)}" for name, source in sorted(dependencies(script).items())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def versions(*packages: str) -> dict[str, str]:
