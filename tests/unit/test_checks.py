@@ -12,10 +12,11 @@ import check
 import gate
 import gather
 import prepare
-from brightcell import check_pictures, checks, images
+from brightcell import images
+from brightcell.check import dataset, thumbnails
+from brightcell.check.findings import FINDINGS, LEVELS, UNACCEPTABLE, finding_row, findings_table
 from brightcell.errors import InputError
 from brightcell.files import read_table
-from brightcell.findings import FINDINGS, LEVELS, UNACCEPTABLE, finding_row, findings_table
 from brightcell.settings import complete, load_schema
 
 OPTIONS = complete({"dataset": "test", "samples": "samples.tsv"}, load_schema())["images"]
@@ -65,7 +66,7 @@ def listed(rows):
 
 
 def names(image, labels, mask_type="instances"):
-    return set(checks.look(image, labels, mask_type).findings)
+    return set(dataset.look(image, labels, mask_type).findings)
 
 
 def test_a_good_frame_has_no_findings():
@@ -95,19 +96,19 @@ def test_a_dense_layer_with_bright_borders_is_not_inverted():
 
 def test_facts_of_a_frame():
     image, labels = scene(cells=10)
-    seen = checks.look(image, labels, "instances")
+    seen = dataset.look(image, labels, "instances")
     area = np.count_nonzero(labels)
     assert seen.facts["foreground"] == area / labels.size
     assert seen.facts["diameter_px"] == pytest.approx(2 * np.sqrt(area / 10 / np.pi), rel=0.02)
     assert seen.facts["touching"] == 0
     assert len(seen.cells) == 10
-    empty = checks.look(image, 0 * labels, "instances")
+    empty = dataset.look(image, 0 * labels, "instances")
     assert np.isnan([empty.facts["diameter_px"], empty.facts["touching"], empty.facts["fit"]]).all()
 
 
 def test_a_group_is_summed_up():
     samples = facts(cells=[10, 30, 60], diameter_px=[20, 40, 50], pixel_size_um=[0.5, 0.5, np.nan])
-    groups = checks.group_table(samples).set_index("group")
+    groups = dataset.group_table(samples).set_index("group")
     assert groups.loc["g", ["frames", "cells", "fewest_cells", "most_cells"]].tolist() == [2, 40, 10, 30]
     assert groups.loc["g", "diameter_um"] == 15
     assert np.isnan(groups.loc["h", "diameter_um"])
@@ -133,57 +134,57 @@ def test_a_group_is_summed_up():
     ],
 )
 def test_findings_on_the_whole(columns, working, found):
-    assert [row["finding"] for row in checks.table_findings(facts(**columns), working)] == found
+    assert [row["finding"] for row in dataset.table_findings(facts(**columns), working)] == found
 
 
 def test_a_working_pixel_size_is_proposed_for_large_cells():
     samples = facts(diameter_px=56.0, pixel_size_um=0.65, height=1024, width=1024)
-    (row,) = checks.table_findings(samples)
+    (row,) = dataset.table_findings(samples)
     assert row["finding"] == "working_size"
     assert "56 px across (median); with images.working_pixel_size_um: 1.3 about 28 px" in row["found"]
-    assert checks.suggested_settings(samples)["images"] == {"working_pixel_size_um": 1.3}
+    assert dataset.suggested_settings(samples)["images"] == {"working_pixel_size_um": 1.3}
     unknown = samples.assign(pixel_size_um=np.nan)
-    assert "working_pixel_size_um" not in checks.table_findings(unknown)[0]["found"]
-    assert "images" not in checks.suggested_settings(facts())
+    assert "working_pixel_size_um" not in dataset.table_findings(unknown)[0]["found"]
+    assert "images" not in dataset.suggested_settings(facts())
 
 
 def test_a_group_with_cells_of_another_size():
     samples = facts(4, group=list("abcd"), diameter_px=[30, 31, 29, 65])
-    (row,) = checks.table_findings(samples)
+    (row,) = dataset.table_findings(samples)
     assert (row["finding"], row["group"]) == ("cell_sizes", "d")
     assert "42.2 µm across; the median of all groups is 19.8 µm" in row["found"]
-    assert not checks.table_findings(samples.assign(cells=9))[1:]  # few cells tell no size
+    assert not dataset.table_findings(samples.assign(cells=9))[1:]  # few cells tell no size
 
 
 def test_cell_sizes_are_compared_in_micrometres_where_they_are_known():
     samples = facts(4, group=list("abcd"), diameter_px=[30, 30, 30, 90], pixel_size_um=[0.6, 0.6, 0.6, 0.2])
-    assert "cell_sizes" not in [row["finding"] for row in checks.table_findings(samples)]
+    assert "cell_sizes" not in [row["finding"] for row in dataset.table_findings(samples)]
 
 
 def test_a_frame_out_of_focus_in_its_group():
     samples = facts(8, sharpness=[1, 1.02, 0.98, 1.01, 0.5, 1, 0.99, 0.4])
-    assert listed(checks.outlier_findings(samples)) == [("focus", "s4"), ("focus", "s7")]
-    assert checks.outlier_findings(facts(8, sharpness=[1, 1.02, 0.98, 1.01, 0.95, 1, 0.99, 1.6])) == []
+    assert listed(dataset.outlier_findings(samples)) == [("focus", "s4"), ("focus", "s7")]
+    assert dataset.outlier_findings(facts(8, sharpness=[1, 1.02, 0.98, 1.01, 0.95, 1, 0.99, 1.6])) == []
 
 
 def test_a_frame_of_other_contrast():
     samples = facts(8, contrast=[1, 1.1, 0.9, 1, 5, 1, 1, 0.1])
-    assert listed(checks.outlier_findings(samples)) == [("contrast", "s4"), ("contrast", "s7")]
+    assert listed(dataset.outlier_findings(samples)) == [("contrast", "s4"), ("contrast", "s7")]
 
 
 def test_frames_that_vary_have_no_outlier():
     samples = facts(8, contrast=[0.3, 0.7, 1, 1.8, 2.5, 0.5, 1.2, 2.4])
-    assert checks.outlier_findings(samples) == []
+    assert dataset.outlier_findings(samples) == []
 
 
 def test_a_mask_that_fits_far_worse_than_the_others():
     samples = facts(8, fit=[0.6, 0.7, 0.65, 0.02, 0.6, 0.7, 0.6, 0.1], foreground=[*[0.2] * 7, 0.7])
-    assert listed(checks.outlier_findings(samples)) == [("misfit", "s3")]  # dense layers are spared
-    assert checks.outlier_findings(facts(8, fit=[0.2, 0.3, 0.1, 0, 0.2, 0.3, 0.1, 0])) == []
+    assert listed(dataset.outlier_findings(samples)) == [("misfit", "s3")]  # dense layers are spared
+    assert dataset.outlier_findings(facts(8, fit=[0.2, 0.3, 0.1, 0, 0.2, 0.3, 0.1, 0])) == []
 
 
 def test_few_frames_have_no_outlier():
-    assert checks.outlier_findings(facts(4, sharpness=[1, 1, 1, 0.1])) == []
+    assert dataset.outlier_findings(facts(4, sharpness=[1, 1, 1, 0.1])) == []
 
 
 def test_every_finding_has_a_level_and_advice():
@@ -205,11 +206,11 @@ def test_errors_come_first_and_accepted_findings_become_notes():
 @pytest.mark.parametrize("scale", [1, 10])
 def test_a_thumbnail_shows_outlines_of_small_and_large_frames(scale):
     image, labels = (np.kron(each, np.ones((scale, scale), each.dtype)) for each in (texture(), cells()))
-    picture = check_pictures.thumbnail(image, labels, side=72)
+    picture = thumbnails.thumbnail(image, labels, side=72)
     assert picture.shape == (54, 72, 3)
-    outlined = (picture == check_pictures.OUTLINE).all(-1)
+    outlined = (picture == thumbnails.OUTLINE).all(-1)
     assert outlined[10:22, 5:19].any() and not outlined[25:].any()
-    assert check_pictures.thumbnail(np.zeros((5, 6, 2), np.uint8), np.zeros((5, 6), np.int32)).shape == (
+    assert thumbnails.thumbnail(np.zeros((5, 6, 2), np.uint8), np.zeros((5, 6), np.int32)).shape == (
         5,
         6,
         3,
@@ -218,18 +219,18 @@ def test_a_thumbnail_shows_outlines_of_small_and_large_frames(scale):
 
 def test_faulty_cells_are_marked():
     labels = cells(numbers=(4, 9, 4))
-    seen = checks.look(texture(), labels, "instances")
-    (mark,) = check_pictures.cell_marks(seen.cells, 0.5)
+    seen = dataset.look(texture(), labels, "instances")
+    (mark,) = thumbnails.cell_marks(seen.cells, 0.5)
     assert (mark["x"], mark["y"], mark["finding"], mark["text"]) == (16, 8.5, "pieces", "pieces: number 4")
 
 
 def test_the_arrow_points_to_where_the_mask_fits():
     image, labels = scene(side=200, cells=30)
-    seen = checks.look(image, np.roll(labels, 20, 1), "instances")
-    arrow = check_pictures.shift_mark(seen.fit, seen.findings, labels.shape, 0.5)
+    seen = dataset.look(image, np.roll(labels, 20, 1), "instances")
+    arrow = thumbnails.shift_mark(seen.fit, seen.findings, labels.shape, 0.5)
     assert arrow["dx"] == pytest.approx(-10, abs=1) and arrow["dy"] == pytest.approx(0, abs=1)
-    right = checks.look(image, labels, "instances")
-    assert check_pictures.shift_mark(right.fit, right.findings, labels.shape, 0.5) is None
+    right = dataset.look(image, labels, "instances")
+    assert thumbnails.shift_mark(right.fit, right.findings, labels.shape, 0.5) is None
 
 
 # The scripts

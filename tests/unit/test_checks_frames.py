@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 from textured import scene
 
-from brightcell import fit, frame_checks
+from brightcell.check import alignment, frames
 
 
 def texture(seed=1, shape=(60, 80)):
@@ -13,7 +13,7 @@ def texture(seed=1, shape=(60, 80)):
 
 
 def found(image):
-    return set(frame_checks.image_findings(image))
+    return set(frames.image_findings(image))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -53,30 +53,30 @@ def test_one_saturated_channel_is_enough():
 
 def test_contrast_is_the_range_over_the_median():
     ramp = np.linspace(100, 300, 10_001).reshape(73, 137)
-    assert frame_checks.measure_frame(ramp)["contrast"] == pytest.approx(0.99, abs=0.01)
-    assert frame_checks.measure_frame(2 * ramp)["contrast"] == pytest.approx(0.99, abs=0.01)
+    assert frames.measure_frame(ramp)["contrast"] == pytest.approx(0.99, abs=0.01)
+    assert frames.measure_frame(2 * ramp)["contrast"] == pytest.approx(0.99, abs=0.01)
 
 
 def test_sharpness_falls_with_blur_and_not_with_the_number_of_cells():
     few, many = (scene(cells=cells)[0] for cells in (5, 25))
-    sharp = frame_checks.measure_frame(few)["sharpness"]
-    assert frame_checks.measure_frame(many)["sharpness"] == pytest.approx(sharp, rel=0.1)
-    assert frame_checks.measure_frame(ndimage.gaussian_filter(few, 2))["sharpness"] < 0.7 * sharp
+    sharp = frames.measure_frame(few)["sharpness"]
+    assert frames.measure_frame(many)["sharpness"] == pytest.approx(sharp, rel=0.1)
+    assert frames.measure_frame(ndimage.gaussian_filter(few, 2))["sharpness"] < 0.7 * sharp
 
 
 def test_blocks_are_averaged():
     image = np.arange(24, dtype=np.uint8).reshape(4, 6)
-    np.testing.assert_allclose(frame_checks.block_mean(image, 2), [[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]])
-    assert frame_checks.block_mean(image, 4).shape == (1, 1)
-    assert frame_checks.block_mean(np.zeros((3, 9, 2), np.uint8), 4).shape == (1, 2, 2)
+    np.testing.assert_allclose(frames.block_mean(image, 2), [[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]])
+    assert frames.block_mean(image, 4).shape == (1, 1)
+    assert frames.block_mean(np.zeros((3, 9, 2), np.uint8), 4).shape == (1, 2, 2)
 
 
 # Mask and image
 
 
 def lying(image, mask):
-    measured = fit.measure_fit(image, mask)
-    return measured, fit.fit_findings(measured, max(mask.shape))
+    measured = alignment.measure_fit(image, mask)
+    return measured, alignment.fit_findings(measured, max(mask.shape))
 
 
 @pytest.mark.parametrize("seed", range(5))

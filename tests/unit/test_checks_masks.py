@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brightcell import mask_checks
+from brightcell.check import masks
 
 
 def cells(shape=(60, 80), numbers=(1, 2, 3)):
@@ -17,7 +17,7 @@ def disc(row, column, radius, shape=(60, 80)):
 
 
 def findings(labels, mask_type="instances"):
-    return mask_checks.mask_findings(labels, mask_type, mask_checks.measure_cells(labels))
+    return masks.mask_findings(labels, mask_type, masks.measure_cells(labels))
 
 
 def test_a_good_mask_has_no_findings():
@@ -26,7 +26,7 @@ def test_a_good_mask_has_no_findings():
 
 def test_cells_are_measured():
     labels = cells(numbers=(4, 70_000, 2_147_483_647))
-    measured = mask_checks.measure_cells(labels)
+    measured = masks.measure_cells(labels)
     assert [(cell.number, cell.area, cell.row, cell.column) for cell in measured] == [
         (4, 225, 17, 12),
         (70_000, 225, 17, 32),
@@ -96,15 +96,15 @@ def test_two_discs_with_one_number(distance, expected):
 def test_the_share_of_touching_cells():
     labels = cells()
     labels[10:25, 20:25] = 1  # up to the second cell
-    assert mask_checks.touching_share(labels, 3) == pytest.approx(2 / 3)
-    assert mask_checks.touching_share(cells(), 3) == 0
-    assert np.isnan(mask_checks.touching_share(0 * labels, 0))
+    assert masks.touching_share(labels, 3) == pytest.approx(2 / 3)
+    assert masks.touching_share(cells(), 3) == 0
+    assert np.isnan(masks.touching_share(0 * labels, 0))
 
 
 def test_of_numbers_scattered_over_the_frame_some_are_looked_at():
     labels = np.random.default_rng(1).integers(0, 5000, (300, 300)).astype(np.int32)
     assert "scattered" in findings(labels)
-    assert 3 <= len(mask_checks.measure_cells(labels)) <= 2 * mask_checks.EFFORT
+    assert 3 <= len(masks.measure_cells(labels)) <= 2 * masks.EFFORT
 
 
 def test_classes_are_no_cells():

@@ -4,7 +4,7 @@ import pytest
 from scipy import ndimage
 from textured import scene
 
-from brightcell import repeats
+from brightcell.check import duplicates
 
 
 def facts(**columns):
@@ -14,10 +14,10 @@ def facts(**columns):
 
 def test_fingerprints_tell_arrays_apart():
     image, _ = scene()
-    assert repeats.fingerprint(image) == repeats.fingerprint(image.copy())
-    assert repeats.fingerprint(np.asfortranarray(image)) == repeats.fingerprint(image)
+    assert duplicates.fingerprint(image) == duplicates.fingerprint(image.copy())
+    assert duplicates.fingerprint(np.asfortranarray(image)) == duplicates.fingerprint(image)
     others = [image.astype(np.int32), image.reshape(80, 320), image + 1]
-    assert len({repeats.fingerprint(each) for each in [image, *others]}) == 4
+    assert len({duplicates.fingerprint(each) for each in [image, *others]}) == 4
 
 
 @pytest.mark.parametrize(
@@ -31,26 +31,26 @@ def test_fingerprints_tell_arrays_apart():
     ],
 )
 def test_equal_frames(prints, split, finding):
-    rows = repeats.repeat_findings(facts(split=split, image_print=prints, mask_print=["1", "2", "3"]))
+    rows = duplicates.repeat_findings(facts(split=split, image_print=prints, mask_print=["1", "2", "3"]))
     assert [row["finding"] for row in rows] == [finding]
     assert "a (group g" in rows[0]["found"]
 
 
 def test_equal_masks_of_different_frames():
-    rows = repeats.repeat_findings(facts(image_print=["x", "y", "z"], mask_print=["1", "1", "2"]))
+    rows = duplicates.repeat_findings(facts(image_print=["x", "y", "z"], mask_print=["1", "1", "2"]))
     assert [row["finding"] for row in rows] == ["duplicate_mask"]
 
 
 def test_constant_frames_and_empty_masks_are_no_repeats():
-    assert repeats.repeat_findings(facts(image_print=["", "", "x"], mask_print=["", "", "1"])) == []
+    assert duplicates.repeat_findings(facts(image_print=["", "", "x"], mask_print=["", "", "1"])) == []
 
 
 def likeness(frames, groups, split=""):
     samples = pd.DataFrame({"sample": [f"s{n}" for n in range(len(frames))], "group": groups, "split": split})
-    samples["image_print"] = [repeats.fingerprint(image) for image, _ in frames]
-    pictures = np.stack([repeats.small_picture(image) for image, _ in frames])
-    masks = np.stack([repeats.small_mask(labels) for _, labels in frames])
-    return [(row["finding"], row["found"]) for row in repeats.likeness_findings(samples, pictures, masks)]
+    samples["image_print"] = [duplicates.fingerprint(image) for image, _ in frames]
+    pictures = np.stack([duplicates.small_picture(image) for image, _ in frames])
+    masks = np.stack([duplicates.small_mask(labels) for _, labels in frames])
+    return [(row["finding"], row["found"]) for row in duplicates.likeness_findings(samples, pictures, masks)]
 
 
 COPIES = {
@@ -117,7 +117,7 @@ def test_pairs_of_the_same_groups_are_counted_in_one_row():
 
 
 def test_frames_beyond_one_block_are_compared_too(monkeypatch):
-    monkeypatch.setattr(repeats, "BLOCK", 2)
+    monkeypatch.setattr(duplicates, "BLOCK", 2)
     image, labels = scene(1)
     frames = [(image, labels), scene(2), scene(3), scene(4), (image + 3, labels)]
     ((finding, text),) = likeness(frames, list("abcde"))

@@ -8,8 +8,8 @@ from jsonschema import Draft202012Validator
 
 import manual
 from brightcell import nets
+from brightcell.check.findings import FINDINGS, UNACCEPTABLE
 from brightcell.errors import InputError, nearest
-from brightcell.findings import FINDINGS, UNACCEPTABLE
 from brightcell.settings import SAMPLES_SCHEMA, complete, expand, expectation, load_schema
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 
-from brightcell import check_pictures, checks, images
+from brightcell import images
+from brightcell.check import dataset as checks
+from brightcell.check import thumbnails
+from brightcell.check.findings import FINDINGS, LEVELS, finding_row, findings_table
 from brightcell.files import read_table, whole, write_table
-from brightcell.findings import FINDINGS, LEVELS, finding_row, findings_table
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
@@ -87,14 +89,14 @@ def pages(
 
 def figure(image: np.ndarray, labels: np.ndarray, seen: checks.Look) -> dict:
     """Draw one frame for the page: the picture, its size, and the marks of its faults."""
-    picture = check_pictures.thumbnail(image, labels)
+    picture = thumbnails.thumbnail(image, labels)
     factor = max(picture.shape[:2]) / max(labels.shape)
     return {
-        "png": check_pictures.data_uri(picture),
+        "png": thumbnails.data_uri(picture),
         "width": picture.shape[1],
         "height": picture.shape[0],
-        "marks": check_pictures.cell_marks(seen.cells, factor),
-        "shift": check_pictures.shift_mark(seen.fit, seen.findings, labels.shape, factor),
+        "marks": thumbnails.cell_marks(seen.cells, factor),
+        "shift": thumbnails.shift_mark(seen.fit, seen.findings, labels.shape, factor),
     }
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from brightcell.check.findings import LEVELS
 from brightcell.errors import InputError
 from brightcell.files import read_table, whole
-from brightcell.findings import LEVELS
 from brightcell.jobs import job
 
 SHOWN = 20

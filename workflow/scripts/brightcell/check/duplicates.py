@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage import transform
 
 from .findings import finding_row
-from .frame_checks import TURNS, block_mean, grey
+from .frames import TURNS, block_mean, grey
 
 SIDE = 48  # of the small pictures
 ALIKE = 0.85  # correlation of the small pictures of frames that show the same cells

@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import repeats, suggest
+from brightcell import suggest
+
+from . import duplicates
+from .alignment import Fit, fit_findings, measure_fit
 from .findings import finding_row
-from .fit import Fit, fit_findings, measure_fit
-from .frame_checks import image_findings, measure_frame
-from .mask_checks import Cell, mask_findings, measure_cells, touching_share
+from .frames import image_findings, measure_frame
+from .masks import Cell, mask_findings, measure_cells, touching_share
 
 FEW_CELLS = 50
 RARE_CLASS = 0.02  # share of pixels
@@ -55,10 +57,10 @@ def look(image: np.ndarray, labels: np.ndarray, mask_type: str) -> Look:
         "diameter_px": median,
         "diameter_high_px": high,
         "fit": np.nan if fit is None else fit.here,
-        "image_print": "" if "constant" in found else repeats.fingerprint(image),
-        "mask_print": "" if found.keys() & {"empty_mask", "full_mask"} else repeats.fingerprint(labels),
+        "image_print": "" if "constant" in found else duplicates.fingerprint(image),
+        "mask_print": "" if found.keys() & {"empty_mask", "full_mask"} else duplicates.fingerprint(labels),
     }
-    return Look(found, facts, cells, fit, repeats.small_picture(image), repeats.small_mask(labels))
+    return Look(found, facts, cells, fit, duplicates.small_picture(image), duplicates.small_mask(labels))
 
 
 def set_findings(
@@ -74,11 +76,11 @@ def set_findings(
     known : the rows of single frames; a mask of which it is known how it lies is not told again to fit badly.
     """
     lying = {row["sample"] for row in known if row["finding"] in ("shifted", "offset", "turned", "inverted")}
-    alike = repeats.likeness_findings(samples, pictures, masks)
+    alike = duplicates.likeness_findings(samples, pictures, masks)
     copies = [{row["sample"], *row["others"]} for row in alike if row["finding"] == "leakage"]
     equal = [
         row
-        for row in repeats.repeat_findings(samples)
+        for row in duplicates.repeat_findings(samples)
         if row["finding"] != "duplicate_mask" or {row["sample"], *row["others"]} not in copies
     ]
     outliers = [

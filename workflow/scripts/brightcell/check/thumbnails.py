@@ -6,10 +6,11 @@ import io
 import numpy as np
 from PIL import Image
 
-from . import images
-from .fit import Fit
-from .frame_checks import block_mean
-from .mask_checks import Cell
+from brightcell import images
+
+from .alignment import Fit
+from .frames import block_mean
+from .masks import Cell
 
 SIDE = 240  # px
 OUTLINE = (255, 190, 0)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft, ndimage
 
-from .frame_checks import TURNS, block_mean, grey
+from .frames import TURNS, block_mean, grey
 
 SIDE = 512  # frames are reduced to at most this, so that any frame costs 0.1 s
 WINDOW_PX = 2  # of the local contrast, in reduced pixels
