@@ -23,8 +23,8 @@ import calibrate  # noqa: E402
 import label  # noqa: E402
 import score  # noqa: E402
 from brightcell import files, settings, views  # noqa: E402
+from brightcell.comparison.watersheds import compare_watersheds  # noqa: E402
 from brightcell.metrics import METRICS  # noqa: E402
-from brightcell.watershed_gains import compare_watersheds  # noqa: E402
 from brightcell.watersheds import SCORES  # noqa: E402
 
 TABLES = ("frames", "cells", "curves", "reliability", "watersheds")

@@ -6,11 +6,11 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from brightcell.comparison.compare import inflation, summarise, verdict
 from brightcell.folds import assign_folds, leaky_schemes
 from brightcell.images import normalise
 from brightcell.metrics import pixel_scores
 from brightcell.simulate import simulate_sequence
-from brightcell.stats import inflation, summarise, verdict
 
 SEQUENCES, FRAMES, SIZE = 6, 4, 128
 

@@ -13,7 +13,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from brightcell import accounting, compact, images, looks, report, stats, tables
+from brightcell import accounting, compact, images, looks, report, tables
+from brightcell.comparison import compare
 from brightcell.files import read_table, write_json, write_table
 from brightcell.gallery import GalleryFrame
 from brightcell.metrics import METRICS
@@ -504,8 +505,8 @@ def test_the_script_reads_results_and_writes_the_page_and_its_tables(tmp_path):
     # names that pandas would take for numbers
     for table in (data.scores, data.samples, data.folds):
         table["sample"] = table["sample"].str.replace("s", "0").str.replace("a", "1").str.replace("b", "2")
-    data.summary = stats.summarise(data.scores, draws=50)
-    data.differences = stats.compare(data.scores, draws=50)
+    data.summary = compare.summarise(data.scores, draws=50)
+    data.differences = compare.compare(data.scores, draws=50)
     truth = discs()
     inputs = write_results(tmp_path, data, (truth.astype(np.float32), truth, np.where(truth > 2, truth, 0)))
     config = data.config | {

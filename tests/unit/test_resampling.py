@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brightcell.resampling import bootstrap_interval, sign_flip_test, smallest_p
+from brightcell.comparison.resampling import bootstrap_interval, sign_flip_test, smallest_p
 
 
 @pytest.mark.parametrize("groups", [1, 2, 5, 10, 16])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scored import table
 
-from brightcell.stats import compare, inflation, summarise, verdict
+from brightcell.comparison.compare import compare, inflation, summarise, verdict
 
 
 def speak(rows, **settings):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from brightcell.resampling import sign_flip_test
-from brightcell.significance import equivalence, groups_needed, holm, nadeau_bengio, t_test_power
+from brightcell.comparison.resampling import sign_flip_test
+from brightcell.comparison.significance import equivalence, groups_needed, holm, nadeau_bengio, t_test_power
 
 
 def test_holm_by_hand():

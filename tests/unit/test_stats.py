@@ -4,9 +4,7 @@ import pytest
 from scipy import stats as reference
 from scored import table
 
-from brightcell.resampling import bootstrap_interval, sign_flip_test
-from brightcell.significance import groups_needed
-from brightcell.stats import (
+from brightcell.comparison.compare import (
     DIFFERENCE_COLUMNS,
     LEAKAGE_COLUMNS,
     SUMMARY_COLUMNS,
@@ -14,6 +12,8 @@ from brightcell.stats import (
     inflation,
     summarise,
 )
+from brightcell.comparison.resampling import bootstrap_interval, sign_flip_test
+from brightcell.comparison.significance import groups_needed
 
 
 def only(rows):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brightcell.thresholds import (
+from brightcell.comparison.curves import (
     CURVE_COLUMNS,
     RELIABILITY_COLUMNS,
     average_curves,

@@ -6,7 +6,7 @@ import pytest
 from shapes import draw
 
 from brightcell import augment, instances
-from brightcell.watershed_gains import COLUMNS, compare_watersheds
+from brightcell.comparison.watersheds import COLUMNS, compare_watersheds
 from brightcell.watersheds import FRAME_COLUMNS, SCORES, score_watersheds
 
 DRAWN = {"draws": 500, "confidence": 0.95, "seed": 1}

@@ -4,7 +4,10 @@ import logging
 
 import pandas as pd
 
-from brightcell import published, stats, thresholds, watershed_gains
+from brightcell import published
+from brightcell.comparison import compare
+from brightcell.comparison import curves as thresholds
+from brightcell.comparison import watersheds as watershed_gains
 from brightcell.files import read_table, write_table
 from brightcell.folds import frame_ratios, leaky_schemes
 from brightcell.jobs import job
@@ -26,9 +29,9 @@ def main(inputs, outputs, order, draws, confidence, seed, margin) -> None:
     )
     folds = read_table(inputs.folds, TEXT)
     drawn = {"draws": draws, "confidence": confidence, "seed": seed}
-    summary = stats.summarise(scores, **drawn)
-    differences = stats.compare(scores, **drawn, margin=margin, ratios=frame_ratios(folds))
-    leakage = stats.inflation(scores, leaky_schemes(folds), **drawn)
+    summary = compare.summarise(scores, **drawn)
+    differences = compare.compare(scores, **drawn, margin=margin, ratios=frame_ratios(folds))
+    leakage = compare.inflation(scores, leaky_schemes(folds), **drawn)
     tables = {
         "scores": scores,
         "summary": summary,
@@ -41,7 +44,7 @@ def main(inputs, outputs, order, draws, confidence, seed, margin) -> None:
     }
     for name, table in tables.items():
         write_table(table, getattr(outputs, name))
-    for sentence in stats.verdict(differences, summary, confidence=confidence, leakage=leakage):
+    for sentence in compare.verdict(differences, summary, confidence=confidence, leakage=leakage):
         logger.info(sentence)
 
 

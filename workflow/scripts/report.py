@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import accounting, files, gallery, images, measure, provenance, report, sentences, stats
+from brightcell import accounting, files, gallery, images, measure, provenance, report
+from brightcell.comparison import compare, verdict
 from brightcell.jobs import job
 from brightcell.tables import RUN, TRUTH
 
@@ -76,8 +77,8 @@ def in_words(differences, summary, leakage, confidence: float) -> tuple[list[str
     for scheme in dict.fromkeys(summary["scheme"]):
         pairs, means = (table[table["scheme"] == scheme] for table in (differences, summary))
         leaks = None if said or leakage.empty else leakage
-        said[scheme] = stats.verdict(pairs, means, IN_WORDS[:1], confidence, leaks)
-        every = stats.verdict(pairs, means, IN_WORDS, confidence, leaks)
+        said[scheme] = compare.verdict(pairs, means, IN_WORDS[:1], confidence, leaks)
+        every = compare.verdict(pairs, means, IN_WORDS, confidence, leaks)
         more = more or [sentence for sentence in every if sentence not in said[scheme]]
     first = said.pop(next(iter(said)))
     return first, more, said
@@ -177,7 +178,7 @@ def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = N
                 for recipe, machine in zip(recipes, machines, strict=True)
             }
         ),
-        **({"GPU": sentences.gpu_sentence(finding)} if finding else {}),
+        **({"GPU": verdict.gpu_sentence(finding)} if finding else {}),
         "training, hours": round(sum(recipe["train_seconds"] for recipe in recipes) / 3600, 2),
         "backend": trained.get("backend", "–"),
         **({"container images": images_used} if images_used else {}),

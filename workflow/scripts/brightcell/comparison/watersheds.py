@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from . import stats
-from .watersheds import SCORES, VARIANTS
+from brightcell.watersheds import SCORES, VARIANTS
+
+from . import compare
 
 COLUMNS = (
     *("scheme", "network", "score", "variant", "minus", "mean", "low", "high", "p", "p_holm"),
@@ -33,8 +34,8 @@ def compare_watersheds(scored: pd.DataFrame, **drawn: float) -> pd.DataFrame:
         variants = own.drop(columns="network").rename(columns={"variant": "network"})
         # the last variant first, so that differences tell what it gains over those before
         variants = variants.sort_values("network", key=_rank, ascending=False, kind="stable")
-        means = stats.summarise(variants, SCORES, **drawn).rename(columns={"network": "variant"})
-        pairs = stats.compare(variants, SCORES, **drawn).rename(
+        means = compare.summarise(variants, SCORES, **drawn).rename(columns={"network": "variant"})
+        pairs = compare.compare(variants, SCORES, **drawn).rename(
             columns={"network_a": "variant", "network_b": "minus", "difference": "mean"}
         )
         pairs = pairs.merge(means[["scheme", "score", "variant", "frames"]], how="left")

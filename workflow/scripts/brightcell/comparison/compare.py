@@ -12,10 +12,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from .metrics import METRICS
+from brightcell.metrics import METRICS
+
 from .resampling import bootstrap_interval, sign_flip_test
-from .sentences import verdict
 from .significance import Interval, equivalence, groups_needed, holm, nadeau_bengio
+from .verdict import verdict
 
 __all__ = ["compare", "inflation", "summarise", "verdict"]
 

@@ -1,0 +1,1 @@
+"""Compare networks: means, paired differences, intervals, tests, and the sentences that say so."""
