@@ -29,7 +29,7 @@ def matrix_rate(side: int, times: int = 20) -> float:
     """Rate of bfloat16 products of side × side matrices, in GFLOP/s; the median of five."""
     from keras import ops
 
-    from brightcell import backend
+    from brightcell.compute import backend
 
     rng = np.random.default_rng(0)
     matrix = ops.cast(
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--anywhere", action="store_true", help="run without a GPU too, to see that it runs")
     options = parser.parse_args()
     os.environ.setdefault("KERAS_BACKEND", "jax")
-    from brightcell import backend
+    from brightcell.compute import backend
 
     if not options.anywhere:
         backend.prepare(os.cpu_count())

@@ -42,7 +42,7 @@ def main() -> None:
     }.items():  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
-    from brightcell import backend
+    from brightcell.compute import backend
 
     backend.start(options.threads, "cpu", "auto")
     from brightcell import training

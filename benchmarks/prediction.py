@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT / "workflow/scripts")]
 
 import numpy as np  # noqa: E402
 
-from brightcell import backend  # noqa: E402
+from brightcell.compute import backend  # noqa: E402
 
 THREADS = len(os.sched_getaffinity(0))
 

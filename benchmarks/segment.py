@@ -115,8 +115,9 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     import preview_recording
     import segment_chunk
     import track_cells
-    from brightcell import backend, files, images, instances, measure, segmentation, stream
+    from brightcell import files, images, instances, measure, segmentation, stream
     from brightcell import intake as reading
+    from brightcell.compute import backend
 
     backend.prepare(arguments.threads, arguments.device)
     rows, truth = make_recording(folder, arguments.frames, arguments.side, arguments.cells)

@@ -210,7 +210,8 @@ def measure_augmentation(options, precision: str) -> None:
     """Time to make a batch, by what is changed; and by SciPy on the host, as the study's loop did."""
     from keras import ops
 
-    from brightcell import augment, backend, warping
+    from brightcell import augment, warping
+    from brightcell.compute import backend
 
     images, labels = make_frames(2 * options.side, 4, options.channels)
     frames = [augment.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
@@ -296,7 +297,7 @@ def measure_growth(options, precision: str) -> None:
 
 def start_once(what: str, options) -> None:
     """In a process of its own: import and build; or that and all up to the end of the first step."""
-    from brightcell import backend
+    from brightcell.compute import backend
 
     precision = backend.start(options.threads, "cpu", "auto")
     model = build(options.network, options.filters, options.levels, options.side, 1, precision)
@@ -365,7 +366,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.once:
         return start_once(options.once, options)
-    from brightcell import backend
+    from brightcell.compute import backend
 
     return runs[options.what](options, backend.start(options.threads, "cpu", "auto"))
 

@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from brightcell import __version__, containers, provenance  # noqa: E402
+from brightcell import __version__, provenance
+from brightcell.compute import containers  # noqa: E402
 from brightcell.errors import InputError  # noqa: E402
 
 # zstd unpacks several times faster than the default, gzip, and is no larger.

@@ -11,7 +11,7 @@ from project import ROOT, Project
 from study import make_study
 from window import open_file
 
-from brightcell import accounting
+from brightcell.compute import accounting
 
 pytestmark = pytest.mark.pipeline
 FORMS = ("report.zip", "report.html")

@@ -11,7 +11,7 @@ import pytest
 from needs import missing, run_as_user
 from project import ROOT, Project
 
-from brightcell import containers
+from brightcell.compute import containers
 
 sys.path.insert(0, str(ROOT / "containers"))
 

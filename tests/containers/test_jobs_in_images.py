@@ -9,7 +9,8 @@ import pytest
 from needs import missing
 from project import CONFIG, Project
 
-from brightcell import containers, files, images
+from brightcell import files, images
+from brightcell.compute import containers
 
 IN_CONTAINERS = ("--sdm", "apptainer", "--apptainer-args=--net --network none")
 # One thread each: sums in another order would differ in the last digits.

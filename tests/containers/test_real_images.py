@@ -7,7 +7,7 @@ import build
 import pytest
 from needs import run_as_user
 
-from brightcell import containers
+from brightcell.compute import containers
 
 LARGEST = {"image": 250e6, "report": 250e6, "train": 600e6}  # bytes
 

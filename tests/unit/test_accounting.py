@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import account
-from brightcell import accounting, files
+from brightcell import files
+from brightcell.compute import accounting
 
 # 11: a model, done. 12: over its time. 13: over its memory, after ten minutes in the queue. 14: never started.
 SACCT = """\

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from project import ROOT
 
-from brightcell import backend
+from brightcell.compute import backend
 from brightcell.errors import InputError
 
 

@@ -61,7 +61,7 @@ def test_backends_agree_and_train(reference, backend):
 
 def main(folder: Path) -> None:
     """Run in the child: TensorFlow makes the weights, everyone predicts with them and trains a small network."""
-    from brightcell import backend
+    from brightcell.compute import backend
 
     backend.start(1, "cpu", "float32")
     import keras

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from brightcell import containers
+from brightcell.compute import containers
 from brightcell.errors import InputError
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,8 @@ from skimage import measure
 from textured import scene
 
 import segment_chunk
-from brightcell import backend, engines, files, images, inference, models, nets
+from brightcell import engines, files, images, inference, models, nets
+from brightcell.compute import backend
 from brightcell.errors import InputError
 
 RECIPE = {"percentiles": [0.5, 99.5], "levels": 5, "network": "residual_attention"}

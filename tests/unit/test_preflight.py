@@ -9,9 +9,9 @@ import pytest
 
 import preflight as script
 import report as report_script
-from brightcell import backend, preflight
+from brightcell.compute import backend, preflight
+from brightcell.compute.preflight import Facts
 from brightcell.errors import InputError
-from brightcell.preflight import Facts
 
 # A node where all is well.
 WELL = {

@@ -13,8 +13,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from brightcell import accounting, compact, images, looks, report, tables
+from brightcell import compact, images, looks, report, tables
 from brightcell.comparison import compare
+from brightcell.compute import accounting
 from brightcell.files import read_table, write_json, write_table
 from brightcell.gallery import GalleryFrame
 from brightcell.metrics import METRICS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from brightcell.containers import RECIPES
+from brightcell.compute.containers import RECIPES
 from brightcell.provenance import PACKAGE, imported_modules
 
 ROOT = Path(__file__).parents[2]

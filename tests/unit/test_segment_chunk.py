@@ -10,7 +10,8 @@ import tifffile
 
 import join_chunks
 import segment_chunk
-from brightcell import backend, files, images, segmentation
+from brightcell import files, images, segmentation
+from brightcell.compute import backend
 from brightcell.errors import InputError
 
 SETTINGS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import leftovers
-from brightcell import slurm
+from brightcell.compute import slurm
 from brightcell.errors import InputError
 
 RUN = "f81d4fae-7dec-41d0-8765-00a0c91e6bf6"

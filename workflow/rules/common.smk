@@ -11,14 +11,14 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import account
 from brightcell import archive
 from brightcell import chunks
-from brightcell import containers
+from brightcell.compute import containers
 from brightcell import ensemble
 from brightcell import files
 from brightcell import folds as folding
 from brightcell import provenance
 from brightcell import samples as sheets
 from brightcell import settings
-from brightcell import slurm
+from brightcell.compute import slurm
 from brightcell import unlabelled
 from brightcell.errors import InputError
 from snakemake.exceptions import WorkflowError

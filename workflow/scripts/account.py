@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from brightcell import accounting, files
+from brightcell import files
+from brightcell.compute import accounting
 
 TEXT = (
     *("rule", "scheme", "network", "fold", "seed", "group"),

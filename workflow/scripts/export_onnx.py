@@ -1,6 +1,7 @@
 """Export a trained network to ONNX, for tools of others."""
 
-from brightcell import backend, files
+from brightcell import files
+from brightcell.compute import backend
 from brightcell.jobs import job
 
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from brightcell import slurm
+from brightcell.compute import slurm
 from brightcell.errors import InputError
 
 

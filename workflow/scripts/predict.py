@@ -2,7 +2,8 @@
 
 import time
 
-from brightcell import backend, files, images
+from brightcell import files, images
+from brightcell.compute import backend
 from brightcell.jobs import job
 from brightcell.roles import rows_in_role
 

@@ -2,7 +2,8 @@
 
 import os
 
-from brightcell import files, jobs, preflight
+from brightcell import files, jobs
+from brightcell.compute import preflight
 from brightcell.errors import InputError
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import accounting, files, gallery, images, measure, provenance, report
+from brightcell import files, gallery, images, measure, provenance, report
 from brightcell.comparison import compare, verdict
+from brightcell.compute import accounting
 from brightcell.jobs import job
 from brightcell.tables import RUN, TRUTH
 

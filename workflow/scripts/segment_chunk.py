@@ -7,7 +7,8 @@ from contextlib import ExitStack
 
 import pandas as pd
 
-from brightcell import backend, ensemble, files, images
+from brightcell import ensemble, files, images
+from brightcell.compute import backend
 from brightcell.intake import Intake
 from brightcell.jobs import job
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from brightcell import appearance, backend, files, images, provenance
+from brightcell import appearance, files, images, provenance
+from brightcell.compute import backend
 from brightcell.errors import InputError
 from brightcell.jobs import job
 from brightcell.roles import rows_in_role

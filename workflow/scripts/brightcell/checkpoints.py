@@ -22,7 +22,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from . import backend, files
+from . import files
+from .compute import backend
 from .errors import InputError, TakenOver
 
 logger = logging.getLogger("brightcell")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from . import backend, footprint
+from . import footprint
+from .compute import backend
 from .errors import InputError
 from .models import load_model
 from .streamline import streamlined

@@ -14,8 +14,8 @@ import pandas as pd
 from keras import ops
 
 from . import augment, fused, steps, warping
-from .backend import compiled, has_gpu
 from .checkpoints import Checkpoint, Interrupted, Progress, stop_signals
+from .compute.backend import compiled, has_gpu
 from .errors import InputError
 
 logger = logging.getLogger("brightcell")

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brightcell.errors import InputError
+
 from . import slurm
-from .errors import InputError
 
 # What sacct is asked for; a job has a row of its own and one a step.
 FIELDS = (

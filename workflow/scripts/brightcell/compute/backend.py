@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from . import jobs
-from .errors import InputError
+from brightcell import jobs
+from brightcell.errors import InputError
 
 logger = logging.getLogger("brightcell")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import InputError
+from brightcell.errors import InputError
 
 # Number, state, time so far, name (the run of Snakemake), folder, comment (the rule or group).
 QUEUE = "%i|%T|%M|%j|%Z|%k"

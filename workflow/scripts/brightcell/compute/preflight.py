@@ -7,7 +7,9 @@ import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from . import backend, provenance
+from brightcell import provenance
+
+from . import backend
 from .backend import HIDDEN
 
 NVIDIA_SMI = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]

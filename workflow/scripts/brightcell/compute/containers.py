@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import provenance, settings
-from .errors import InputError
+from brightcell import provenance, settings
+from brightcell.errors import InputError
 
 BUILD = "build it with `make containers`"
 MANUAL = "docs/containers.md tells more"

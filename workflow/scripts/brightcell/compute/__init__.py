@@ -1,0 +1,1 @@
+"""Where jobs run: backends and devices, SLURM, containers."""
