@@ -76,9 +76,10 @@ def run_stage(stage: str, folder: Path) -> None:
     elif stage == "prepare":
         import gather
         import prepare
-        from brightcell import samples, settings
+        from brightcell import samples
+        from brightcell.config import validation
 
-        options = settings.complete({"dataset": "d", "samples": "s"}, settings.load_schema())
+        options = validation.complete({"dataset": "d", "samples": "s"}, validation.load_schema())
         rows = samples.read_samples(folder / "samples.tsv")
         for group in GROUPS:
             files = [out / group / name for name in ("frames.tif", "labels.tif", "samples.tsv")]
@@ -94,9 +95,9 @@ def run_stage(stage: str, folder: Path) -> None:
         check.main(out / "samples.tsv", *stacks, template, *tables, out / "check.html", "large")
     elif stage == "folds":
         import folds
-        from brightcell import settings
+        from brightcell.config import validation
 
-        options = settings.complete({"dataset": "d", "samples": "s"}, settings.load_schema())["folds"]
+        options = validation.complete({"dataset": "d", "samples": "s"}, validation.load_schema())["folds"]
         folds.main(out / "samples.tsv", out / "folds.tsv", options)
     elif stage == "label":
         import label

@@ -22,8 +22,9 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts")]
 import calibrate  # noqa: E402
 import label  # noqa: E402
 import score  # noqa: E402
-from brightcell import files, settings, views  # noqa: E402
+from brightcell import files, views
 from brightcell.comparison.watersheds import compare_watersheds  # noqa: E402
+from brightcell.config import validation  # noqa: E402
 from brightcell.metrics import METRICS  # noqa: E402
 from brightcell.watersheds import SCORES  # noqa: E402
 
@@ -68,7 +69,7 @@ def print_table(gains: pd.DataFrame) -> None:
 def main(results: Path, draws: int) -> None:
     """Print the tables of every scheme."""
     asked = {"dataset": "bench", "samples": "bench.tsv"}
-    options = settings.complete(asked, settings.load_schema())["watershed"]
+    options = validation.complete(asked, validation.load_schema())["watershed"]
     models = sorted(path.parents[1] for path in results.glob("models/*/*/*/predictions/validate.tif"))
     if not models:
         raise SystemExit(

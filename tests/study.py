@@ -17,7 +17,8 @@ from scenes import errors_of, predict, score_scene, simulate_scenes, turned
 from trainings import calibration, history, recipe, watersheds
 
 from brightcell import folds as folding
-from brightcell import images, metrics, settings
+from brightcell import images, metrics
+from brightcell.config import validation
 from brightcell.files import read_table, write_json, write_table
 
 ROOT = Path(__file__).parents[1]
@@ -114,7 +115,7 @@ def make_study(
     """
     networks, folder = tuple(networks), Path(folder)
     samples = sheet(groups, frames, size, instances, hostile, schemes)
-    config = settings.complete(
+    config = validation.complete(
         {
             "dataset": "study",
             "samples": "samples.tsv",
@@ -123,7 +124,7 @@ def make_study(
             "folds": {"schemes": list(schemes), "number": max(2, folds)},
             "comparison": {"draws": 500},
         },
-        settings.load_schema(),
+        validation.load_schema(),
     )
     dataset = HOSTILE_DATASET if hostile else "study"
     config["dataset"] = dataset

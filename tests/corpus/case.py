@@ -14,14 +14,15 @@ import check
 import gate
 import gather
 import prepare
-from brightcell import folds, images, settings
+from brightcell import folds, images
+from brightcell.config import validation
 from brightcell.errors import InputError
 from brightcell.files import read_table
 from brightcell.samples import read_samples
 
 SIDE = 96
 TEMPLATE = Path(check.__file__).parents[1] / "report/check.html.j2"
-SCHEMA = settings.load_schema()
+SCHEMA = validation.load_schema()
 CURES = (
     "expected",
     "correct",
@@ -146,7 +147,7 @@ def run(folder: Folder) -> Outcome:
     found_rows = samples = None
     stage = "parse"
     try:
-        config = settings.complete(
+        config = validation.complete(
             {"dataset": "corpus", "samples": str(folder.sheet)} | folder.config, SCHEMA
         )
         sheet = read_samples(folder.sheet, check_files=True)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from project import ROOT, Project
 
-from brightcell.settings import network_names
+from brightcell.config.validation import network_names
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ import prepare
 from brightcell import images
 from brightcell.check import dataset, thumbnails
 from brightcell.check.findings import FINDINGS, LEVELS, UNACCEPTABLE, finding_row, findings_table
+from brightcell.config.validation import complete, load_schema
 from brightcell.errors import InputError
 from brightcell.files import read_table
-from brightcell.settings import complete, load_schema
 
 OPTIONS = complete({"dataset": "test", "samples": "samples.tsv"}, load_schema())["images"]
 

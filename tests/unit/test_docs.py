@@ -13,7 +13,7 @@ import yaml
 from snakemake.cli import get_argument_parser
 
 import make_samples
-from brightcell import settings, suggest
+from brightcell.config import suggest, validation
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -105,7 +105,7 @@ def test_configs_that_are_shown_are_legal(page):
     for text in blocks(page, "yaml"):
         content = yaml.safe_load(text)
         if isinstance(content, dict) and "dataset" in content:
-            settings.complete(content, settings.load_schema(), str(page))
+            validation.complete(content, validation.load_schema(), str(page))
 
 
 @pytest.mark.parametrize("page", ["README.md", "config/README.md", "docs/your-own-images.md"])

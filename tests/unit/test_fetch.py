@@ -12,7 +12,7 @@ from server import Site, serve
 
 import fetch as fetch_script
 from brightcell import archive, fetch, layouts
-from brightcell import settings as config_settings
+from brightcell.config import validation as config_settings
 from brightcell.errors import InputError
 
 CONTENT = bytes(range(256)) * 400

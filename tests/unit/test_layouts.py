@@ -387,9 +387,11 @@ def test_the_command_writes_sheet_and_config(tmp_path, capsys, monkeypatch):
     assert "6 frames with masks" in out and "Written: mine/samples.tsv" in out
     import yaml
 
-    from brightcell import settings
+    from brightcell.config import validation
 
-    config = settings.complete(yaml.safe_load((tmp_path / "mine.yaml").read_text()), settings.load_schema())
+    config = validation.complete(
+        yaml.safe_load((tmp_path / "mine.yaml").read_text()), validation.load_schema()
+    )
     assert config["samples"] == "mine/samples.tsv" and config["dataset"] == "mine"
     assert config["images"]["pixel_size_um"] == 0.5
     with pytest.raises(InputError, match=r"mine.yaml: exists already"):

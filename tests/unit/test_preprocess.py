@@ -6,8 +6,8 @@ import yaml
 from scipy import ndimage
 
 from brightcell import preprocess
+from brightcell.config.validation import CONFIG_SCHEMA
 from brightcell.errors import InputError
-from brightcell.settings import CONFIG_SCHEMA
 from brightcell.shading import background, flat_field
 
 SIZE = (120, 160)

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import prepare
-from brightcell import images, settings
+from brightcell import images
+from brightcell.config import validation
 from brightcell.errors import InputError
 from brightcell.samples import read_samples
 
-SCHEMA = settings.load_schema()
+SCHEMA = validation.load_schema()
 LARGEST = 2**31 - 1
 
 # Sheets
@@ -51,7 +52,7 @@ rows = st.lists(
 
 @given(
     rows,
-    st.permutations(list(settings.load_schema(settings.SAMPLES_SCHEMA)["properties"])[:7]),
+    st.permutations(list(validation.load_schema(validation.SAMPLES_SCHEMA)["properties"])[:7]),
     st.sampled_from(["\n", "\r\n", "\r", "\n\n"]),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
     st.booleans(),
@@ -132,12 +133,12 @@ def _of_kind(kind, schema):
 @given(values(SCHEMA | {"required": ["dataset", "samples"]}))
 def test_a_config_comes_back_from_yaml_with_all_its_values(config):
     try:
-        whole = settings.complete(config, SCHEMA)
+        whole = validation.complete(config, SCHEMA)
     except InputError:  # one key asks something of another
         reject()
     assert holds(whole, config)
     again = yaml.safe_load(yaml.safe_dump(whole, allow_unicode=True))
-    assert settings.complete(again, SCHEMA) == whole
+    assert validation.complete(again, SCHEMA) == whole
 
 
 def holds(whole, part):
@@ -158,7 +159,7 @@ sections = st.dictionaries(st.sampled_from(list(SCHEMA["properties"])), anything
 @given(sections)
 def test_no_config_ends_in_anything_but_settings_or_words(config):
     try:
-        whole = settings.complete({"dataset": "mine", "samples": "mine.tsv"} | config, SCHEMA, "mine.yaml")
+        whole = validation.complete({"dataset": "mine", "samples": "mine.tsv"} | config, SCHEMA, "mine.yaml")
     except InputError as error:
         assert "mine.yaml: " in str(error)
     else:
@@ -194,7 +195,7 @@ def prepared(mask, folder, **options):
         tifffile.imwrite(folder / name, array, photometric="minisblack", compression="zlib")
     row = {"sample": "a", "image": str(folder / "image.tif"), "mask": str(folder / "mask.tif"), "group": "g"}
     row |= {"frame": "", "split": "", "pixel_size_um": "", "page": "", "scene": ""}
-    config = settings.complete({"dataset": "d", "samples": "s", "images": options}, SCHEMA)
+    config = validation.complete({"dataset": "d", "samples": "s", "images": options}, SCHEMA)
     outputs = [folder / name for name in ("frames.tif", "labels.tif", "samples.tsv")]
     prepare.main([row], config["images"], *outputs, config["preprocess"])
     return images.read_stack(outputs[1])["a"]

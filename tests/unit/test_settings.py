@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator
 import manual
 from brightcell import nets
 from brightcell.check.findings import FINDINGS, UNACCEPTABLE
+from brightcell.config.validation import SAMPLES_SCHEMA, complete, expand, expectation, load_schema
 from brightcell.errors import InputError, nearest
-from brightcell.settings import SAMPLES_SCHEMA, complete, expand, expectation, load_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = load_schema()

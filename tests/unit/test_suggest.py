@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import yaml
 
-from brightcell import nets, settings, suggest
+from brightcell import nets
+from brightcell.config import suggest, validation
 
 
 def discs(diameter, number=9):
@@ -76,7 +77,7 @@ def test_the_receptive_field_is_that_of_the_network(levels):
 def test_every_suggestion_is_a_legal_config(pixel, diameter, groups):
     made = suggest.settings([diameter], (700, 900), groups, pixel)
     text = suggest.config_text("a", "größe: #1.tsv", made, ["A remark.\nOf two lines."])
-    config = settings.complete(yaml.safe_load(text), settings.load_schema())
+    config = validation.complete(yaml.safe_load(text), validation.load_schema())
     assert config["samples"] == "größe: #1.tsv"
     assert text.startswith("# A remark.\n# Of two lines.\ndataset: a\n")
     assert len(text.splitlines()) <= 12

@@ -17,7 +17,7 @@ from brightcell import files
 from brightcell import folds as folding
 from brightcell import provenance
 from brightcell import samples as sheets
-from brightcell import settings
+from brightcell.config import validation as settings
 from brightcell.compute import slurm
 from brightcell import unlabelled
 from brightcell.errors import InputError

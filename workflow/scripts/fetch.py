@@ -5,9 +5,9 @@ from pathlib import Path
 
 import make_samples
 from brightcell import archive, fetch
+from brightcell.config.validation import expand
 from brightcell.errors import InputError
 from brightcell.jobs import job
-from brightcell.settings import expand
 
 logger = logging.getLogger("brightcell")
 

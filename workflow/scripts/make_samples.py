@@ -104,7 +104,7 @@ def suggestion(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_size
     """Measure the cells of some masks and write a config with settings that suit them."""
     import numpy as np
 
-    from brightcell import suggest
+    from brightcell.config import suggest
     from brightcell.masks import read_mask
     from brightcell.readers import open_recording
 

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from brightcell.config.validation import CONFIG_SCHEMA, SAMPLES_SCHEMA, load_schema, manual
 from brightcell.files import whole
-from brightcell.settings import CONFIG_SCHEMA, SAMPLES_SCHEMA, load_schema, manual
 
 MANUAL = Path(__file__).resolve().parents[2] / "config" / "README.md"
 

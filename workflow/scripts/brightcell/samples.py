@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from .config.validation import SAMPLES_SCHEMA, load_schema
 from .errors import InputError, nearest
 from .presence import SHOWN, few, missing_files, path_problems
-from .settings import SAMPLES_SCHEMA, load_schema
 
 
 def read_samples(

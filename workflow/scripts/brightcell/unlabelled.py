@@ -10,9 +10,9 @@ from stat import S_ISDIR
 import pandas as pd
 
 from . import files, naming, samples
+from .config.validation import expand
 from .errors import InputError
 from .layouts import IMAGE_SUFFIXES
-from .settings import expand
 
 
 def read(options: dict, check_files: bool = True, memory: str | Path | None = None) -> pd.DataFrame:

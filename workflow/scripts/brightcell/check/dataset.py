@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from brightcell import suggest
+from brightcell.config import suggest
 
 from . import duplicates
 from .alignment import Fit, fit_findings, measure_fit

@@ -11,9 +11,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from .errors import InputError, nearest
+from brightcell.errors import InputError, nearest
 
-SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 CONFIG_SCHEMA = SCHEMAS / "config.schema.yaml"
 SAMPLES_SCHEMA = SCHEMAS / "samples.schema.yaml"
 
@@ -32,7 +32,7 @@ def load_schema(path: str | Path = CONFIG_SCHEMA) -> dict:
 
 def network_names() -> list[str]:
     """List the keys of `nets.ARCHITECTURES`, read from the source: to import Keras would take seconds."""
-    tree = ast.parse(Path(__file__).with_name("nets.py").read_text(encoding="utf-8"))
+    tree = ast.parse((Path(__file__).parents[1] / "nets.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ARCHITECTURES":
             return [ast.literal_eval(key) for key in node.value.keys]
