@@ -58,7 +58,7 @@ def saved_network(folder: str, arguments) -> str:
 def engines(arguments) -> None:
     """Print time, ratio to `model.predict` in float32 and share of the bfloat16 matrix rate of each engine."""
     from brightcell import footprint
-    from brightcell.engines import has_openvino, load_predictor
+    from brightcell.inference.engines import has_openvino, load_predictor
     from brightcell.models import load_model
 
     frame = np.random.default_rng(0).random(
@@ -109,17 +109,18 @@ def peak_mb() -> float:
 
 def pages(predict, frames, arguments, folder: str) -> float:
     """Predict frames from an iterator into a stack file, as the workflow does; returns the seconds."""
-    from brightcell import images, stream
+    from brightcell import images
+    from brightcell.inference import streaming
 
     recipe = {"percentiles": [0.5, 99.5], "levels": arguments.levels, "network": arguments.network}
     options = {"tile": 512, "overlap": None, "batch_size": 1, "symmetries": False}
     out = Path(folder) / "out.tif"
-    return seconds(images.write_stack, out, stream.predict_pages(predict, frames, recipe, options))
+    return seconds(images.write_stack, out, streaming.predict_pages(predict, frames, recipe, options))
 
 
 def growth(arguments) -> None:
     """Print time and memory against the number of frames and their side."""
-    from brightcell.engines import load_predictor
+    from brightcell.inference.engines import load_predictor
 
     rng = np.random.default_rng(0)
     print("| frames | side, px | seconds | µs a pixel | peak memory, MB |")
@@ -145,7 +146,7 @@ def growth(arguments) -> None:
 def huge(arguments) -> None:
     """Print time and peak memory of one huge frame of 16 bits, read from a stack file, predicted, written."""
     from brightcell import images
-    from brightcell.engines import load_predictor
+    from brightcell.inference.engines import load_predictor
 
     with tempfile.TemporaryDirectory() as folder:
         predict, stack = load_predictor(saved_network(folder, arguments)), Path(folder) / "frames.tif"

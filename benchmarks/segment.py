@@ -115,9 +115,10 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     import preview_recording
     import segment_chunk
     import track_cells
-    from brightcell import files, images, instances, measure, segmentation, stream
+    from brightcell import files, images, instances, measure, segmentation
     from brightcell import intake as reading
     from brightcell.compute import backend
+    from brightcell.inference import streaming
 
     backend.prepare(arguments.threads, arguments.device)
     rows, truth = make_recording(folder, arguments.frames, arguments.side, arguments.cells)
@@ -125,7 +126,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     drawn = [np.stack(draw_maps(labels, seed=1), axis=-1).astype(np.float32) for labels in truth]
     clock, begun, answers = Clock(), [], iter(drawn)
 
-    predict_frame = stream.inference.predict_frame
+    predict_frame = streaming.inference.predict_frame
 
     def predicted(*given):
         if not begun:  # the first frame compiles the network
@@ -137,7 +138,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         answer = next(answers)
         return np.concatenate([answer, np.zeros_like(maps[..., -1:])], axis=-1)
 
-    stream.inference.predict_frame = predicted
+    streaming.inference.predict_frame = predicted
     reading.Intake.frame = clock.timed("reading", reading.Intake.frame)
     segmentation.separate = clock.timed(SEPARATION, segmentation.separate)
     instances.label_cells = clock.timed(PARTS[0], instances.label_cells)

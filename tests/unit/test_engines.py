@@ -16,9 +16,10 @@ from skimage import measure
 from textured import scene
 
 import segment_chunk
-from brightcell import engines, files, images, inference, models, nets
+from brightcell import files, images, models, nets
 from brightcell.compute import backend
 from brightcell.errors import InputError
+from brightcell.inference import engines, tiling
 
 RECIPE = {"percentiles": [0.5, 99.5], "levels": 5, "network": "residual_attention"}
 SETTINGS = {"tile": 512, "overlap": None, "batch_size": 1, "symmetries": False}
@@ -99,10 +100,10 @@ def test_bfloat16_finds_the_same_cells(trained, engine):
 def test_tiles_make_no_difference(trained, height, width):
     path, frame, _ = trained
     predict, frame = engines.load_predictor(path), frame[:height, :width]
-    whole = inference.predict_frame(predict, frame, RECIPE, SETTINGS)
-    tiled = inference.predict_frame(predict, frame, RECIPE, SETTINGS | {"tile": 320})
+    whole = tiling.predict_frame(predict, frame, RECIPE, SETTINGS)
+    tiled = tiling.predict_frame(predict, frame, RECIPE, SETTINGS | {"tile": 320})
     assert np.abs(tiled - whole).max() < 1e-3
-    careless = inference.predict_frame(predict, frame, RECIPE, SETTINGS | {"tile": 320, "overlap": 16})
+    careless = tiling.predict_frame(predict, frame, RECIPE, SETTINGS | {"tile": 320, "overlap": 16})
     assert np.abs(careless - whole).max() > 1e-3, "an overlap so small would do as well"
 
 
@@ -110,10 +111,10 @@ def test_symmetries_make_a_network_blind_to_how_a_frame_is_turned(trained):
     path, frame, _ = trained
     predict, frame = engines.load_predictor(path), frame[:150, :230]
     options = SETTINGS | {"symmetries": True, "tile": 128, "overlap": 48}
-    upright = inference.predict_frame(predict, frame, RECIPE, options)
-    turned = inference.predict_frame(predict, np.rot90(frame)[::-1], RECIPE, options)
+    upright = tiling.predict_frame(predict, frame, RECIPE, options)
+    turned = tiling.predict_frame(predict, np.rot90(frame)[::-1], RECIPE, options)
     np.testing.assert_allclose(np.rot90(turned[::-1], -1), upright, atol=1e-5)
-    single = inference.predict_frame(predict, frame, RECIPE, options | {"symmetries": False})
+    single = tiling.predict_frame(predict, frame, RECIPE, options | {"symmetries": False})
     assert np.abs(single - upright).max() > 0.01
 
 
@@ -123,8 +124,8 @@ def test_a_predictor_blind_to_turning_is_not_changed_by_symmetries():
     def predict(tiles):
         return np.concatenate([tiles, tiles**2], axis=-1)
 
-    found = inference.predict_frame(predict, frame, RECIPE, SETTINGS | {"symmetries": True})
-    np.testing.assert_allclose(found, inference.predict_frame(predict, frame, RECIPE, SETTINGS), atol=1e-6)
+    found = tiling.predict_frame(predict, frame, RECIPE, SETTINGS | {"symmetries": True})
+    np.testing.assert_allclose(found, tiling.predict_frame(predict, frame, RECIPE, SETTINGS), atol=1e-6)
 
 
 def test_auto_takes_openvino_where_it_pays(monkeypatch):
@@ -229,7 +230,7 @@ def test_a_network_of_somebody_else_is_run_as_it_is(tmp_path):
     np.testing.assert_allclose(predict(given), model(given), atol=1e-6)
     frame = np.random.default_rng(0).integers(0, 255, (40, 40, 1)).astype(np.uint8)
     with pytest.raises(InputError, match=r"set prediction\.overlap"):
-        inference.predict_frame(predict, frame, {**RECIPE, "network": "own"}, SETTINGS | {"tile": 16})
+        tiling.predict_frame(predict, frame, {**RECIPE, "network": "own"}, SETTINGS | {"tile": 16})
 
 
 EXPORT = """

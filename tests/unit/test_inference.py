@@ -6,15 +6,16 @@ import keras
 import numpy as np
 import pytest
 
-from brightcell import inference, models, nets
+from brightcell import models, nets
 from brightcell.errors import InputError
+from brightcell.inference import tiling
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (30, 200), (64, 64), (65, 97), (200, 131)])
 @pytest.mark.parametrize(("tile", "overlap", "batch_size"), [(64, 16, 1), (64, 0, 3), (32, 31, 7)])
 def test_identity_survives_any_tiling(height, width, tile, overlap, batch_size):
     image = np.random.default_rng(0).normal(size=(height, width, 2)).astype(np.float32)
-    result = inference.predict_tiled(lambda tiles: tiles, image, tile, overlap, batch_size)
+    result = tiling.predict_tiled(lambda tiles: tiles, image, tile, overlap, batch_size)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, image, atol=1e-4)
 
@@ -26,13 +27,13 @@ def test_every_batch_has_one_shape():
         shapes.add(tiles.shape)
         return tiles[..., 0]
 
-    assert inference.predict_tiled(predict, np.zeros((100, 70)), 32, 8, 4).shape == (100, 70)
+    assert tiling.predict_tiled(predict, np.zeros((100, 70)), 32, 8, 4).shape == (100, 70)
     assert shapes == {(4, 32, 32, 1)}
 
 
 def test_neighbouring_tiles_blend_without_a_step():
     calls = iter(range(100))
-    result = inference.predict_tiled(
+    result = tiling.predict_tiled(
         lambda tiles: np.full(tiles.shape[:3], next(calls)), np.zeros((32, 56)), 32, 8
     )
     assert np.abs(np.diff(result, axis=1)).max() < 0.2  # two tiles, 0 and 1, over a ramp of 8 px
@@ -53,15 +54,15 @@ def test_symmetries_are_the_mean_of_eight_turned_frames(height, width, batch_siz
     settings = {"tile": 64, "overlap": 16, "batch_size": batch_size}
     expected = np.zeros((height, width, 2))
     for turns, step in itertools.product(range(4), (1, -1)):
-        maps = inference.predict_frame(one_sided, np.rot90(frame[:, ::step], turns), recipe, settings)
+        maps = tiling.predict_frame(one_sided, np.rot90(frame[:, ::step], turns), recipe, settings)
         expected += np.rot90(maps, -turns)[:, ::step] / 8
-    found = inference.predict_frame(one_sided, frame, recipe, settings | {"symmetries": True})
+    found = tiling.predict_frame(one_sided, frame, recipe, settings | {"symmetries": True})
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_overlap_must_fit():
     with pytest.raises(InputError, match="overlap of 32 px does not fit tiles of 32 px"):
-        inference.predict_tiled(lambda tiles: tiles, np.zeros((8, 8)), 32, 32)
+        tiling.predict_tiled(lambda tiles: tiles, np.zeros((8, 8)), 32, 32)
 
 
 def test_load_model_refuses_what_is_damaged_or_missing(tmp_path):

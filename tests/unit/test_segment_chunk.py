@@ -39,7 +39,9 @@ def bright_is_cell(monkeypatch):
         said = BRIGHTNESS[path.parent.name]
         return lambda tiles: np.where(tiles > 0.5, np.float32(said), np.float32(0.01))
 
-    monkeypatch.setitem(sys.modules, "brightcell.engines", SimpleNamespace(load_predictor=load_predictor))
+    monkeypatch.setitem(
+        sys.modules, "brightcell.inference.engines", SimpleNamespace(load_predictor=load_predictor)
+    )
     monkeypatch.setattr(backend, "start", lambda *arguments: "float32")
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brightcell import images, inference, stream
+from brightcell import images
 from brightcell.errors import InputError
+from brightcell.inference import streaming, tiling
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 RECIPE = {"percentiles": [0, 100], "levels": 3}
@@ -29,7 +30,7 @@ def test_ahead_keeps_order_and_stays_so_many_ahead():
             made.append(number)
             yield number
 
-    for seen, number in enumerate(stream.ahead(items(), depth=2)):
+    for seen, number in enumerate(streaming.ahead(items(), depth=2)):
         assert number == seen
         time.sleep(0.02)
         assert len(made) <= seen + 1 + 2
@@ -44,7 +45,7 @@ def test_ahead_really_works_meanwhile():
         here.wait(timeout=10)  # met only if this goes on while the first item is in use
         yield 2
 
-    for number in stream.ahead(items()):
+    for number in streaming.ahead(items()):
         if number == 1:
             here.wait(timeout=10)
         both.append(number)
@@ -56,7 +57,7 @@ def test_an_error_arrives_after_the_items_before_it():
         yield 1
         raise InputError("frame 2 is damaged")
 
-    found = stream.ahead(items())
+    found = streaming.ahead(items())
     assert next(found) == 1
     with pytest.raises(InputError, match="frame 2 is damaged"):
         next(found)
@@ -71,7 +72,7 @@ def test_a_consumer_that_stops_ends_the_thread():
         finally:
             closed.set()
 
-    found = stream.ahead(items())
+    found = streaming.ahead(items())
     next(found)
     found.close()
     assert closed.is_set()
@@ -97,16 +98,16 @@ one_map.receptive_px = two_maps.receptive_px = 16
 @pytest.mark.parametrize("predict", [one_map, two_maps])
 def test_pages_hold_what_frames_are_predicted_as(tmp_path, predict):
     given = frames((40, 300, 1), (300, 200, 1), (64, 64, 1), (17, 5, 1))
-    images.write_stack(tmp_path / "s.tif", stream.predict_pages(predict, iter(given), RECIPE, SETTINGS))
+    images.write_stack(tmp_path / "s.tif", streaming.predict_pages(predict, iter(given), RECIPE, SETTINGS))
     found = images.read_stack(tmp_path / "s.tif")
     assert list(found) == [name for name, _ in given]
     for name, frame in given:
-        expected = images.to_uint16(inference.predict_frame(predict, frame, RECIPE, SETTINGS))
+        expected = images.to_uint16(tiling.predict_frame(predict, frame, RECIPE, SETTINGS))
         np.testing.assert_array_equal(np.atleast_3d(found[name]), expected)
-    maps = dict(stream.predict_maps(predict, iter(given), RECIPE, SETTINGS))
+    maps = dict(streaming.predict_maps(predict, iter(given), RECIPE, SETTINGS))
     np.testing.assert_array_equal(
         images.to_uint16(maps["frame1"]),
-        images.to_uint16(inference.predict_frame(predict, given[1][1], RECIPE, SETTINGS)),
+        images.to_uint16(tiling.predict_frame(predict, given[1][1], RECIPE, SETTINGS)),
     )
 
 
@@ -121,7 +122,8 @@ def test_an_error_while_predicting_reaches_the_writer_and_leaves_no_file(tmp_pat
     predict.receptive_px = 16
     with pytest.raises(InputError, match="no memory for a batch"):
         images.write_stack(
-            tmp_path / "s.tif", stream.predict_pages(predict, iter(frames((200, 200, 1))), RECIPE, SETTINGS)
+            tmp_path / "s.tif",
+            streaming.predict_pages(predict, iter(frames((200, 200, 1))), RECIPE, SETTINGS),
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -130,7 +132,7 @@ def test_progress_tells_rate_and_what_is_left(monkeypatch, caplog):
     now = iter([0.0, 5.0, 11.0, 12.0, 22.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(now))
     with caplog.at_level(logging.INFO, "brightcell"):
-        progress = stream.Progress(80)
+        progress = streaming.Progress(80)
         for _ in range(4):
             progress.step(5.5)
     assert caplog.messages == ["11 of 80 frames, 1/s, 69 s left", "22 of 80 frames, 1/s, 58 s left"]
@@ -184,7 +186,7 @@ def test_symmetries_need_no_more_memory(tmp_path):
     peaks = {}
     for symmetries in (False, True):
         settings = SETTINGS | {"tile": 256, "symmetries": symmetries}
-        pages = stream.predict_pages(two_maps, frames((1500, 1500, 1)), RECIPE, settings)
+        pages = streaming.predict_pages(two_maps, frames((1500, 1500, 1)), RECIPE, settings)
         tracemalloc.start()
         images.write_stack(tmp_path / "s.tif", pages)
         peaks[symmetries] = tracemalloc.get_traced_memory()[1]

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from brightcell import footprint, nets, streamline
+from brightcell import footprint, nets
+from brightcell.inference import layer_fusion
 
 SEED = 5  # the same inputs whichever tests run; untrained networks round by 0.002 to 0.1 in bfloat16, by what they are given
 
@@ -33,7 +34,7 @@ def images(channels: int) -> np.ndarray:
 @pytest.mark.parametrize("leaky_sums", [False, True])
 def test_the_same_prediction_with_less_work(architecture, leaky_sums):
     model = lived_in(nets.build_unet(architecture, (None, None, 3), filters=8, levels=3, outputs=2))
-    fast = streamline.streamlined(model, leaky_sums=leaky_sums)
+    fast = layer_fusion.streamlined(model, leaky_sums=leaky_sums)
     assert not any(isinstance(layer, layers.BatchNormalization | layers.Dropout) for layer in fast.layers)
     assert footprint.operations(fast, 64, 64) < 0.9 * footprint.operations(model, 64, 64)
     given = images(3)
@@ -45,7 +46,7 @@ def test_the_same_prediction_with_less_work(architecture, leaky_sums):
 
 def test_bfloat16_is_computed_in_and_the_last_layer_is_not():
     model = lived_in(nets.build_unet("residual_attention", (None, None, 1), filters=8, levels=3))
-    fast, given = streamline.streamlined(model, "mixed_bfloat16"), images(1)
+    fast, given = layer_fusion.streamlined(model, "mixed_bfloat16"), images(1)
     assert {layer.compute_dtype for layer in fast.layers[1:-1]} == {"bfloat16"}
     found = fast.predict_on_batch(given)
     assert found.dtype == np.float32
@@ -60,7 +61,7 @@ def test_doubling_and_convolving_is_one_transposed_convolution():
     wide = layers.Conv2DTranspose(3, 4, strides=2, padding="same")
     fast = keras.Model(given, wide(given))
     kernel, bias = plain.get_weights()
-    wide.set_weights([streamline.doubled_kernel(kernel), bias])
+    wide.set_weights([layer_fusion.doubled_kernel(kernel), bias])
     picture = images(2)
     np.testing.assert_allclose(fast(picture), model(picture), atol=1e-5)
 
@@ -73,7 +74,7 @@ def test_any_convolution_of_doubled_and_joined_tensors(kernel, strides):
     out = layers.Conv2D(3, kernel, strides=strides, padding="same", bias_initializer="ones")(joined)
     model = keras.Model(given, layers.Activation("sigmoid")(out))
     picture = images(2)
-    np.testing.assert_allclose(streamline.streamlined(model)(picture), model(picture), atol=1e-6)
+    np.testing.assert_allclose(layer_fusion.streamlined(model)(picture), model(picture), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -91,4 +92,4 @@ def test_any_convolution_of_doubled_and_joined_tensors(kernel, strides):
 )
 def test_other_layers_are_left_alone(layer):
     given = keras.Input((None, None, 2))
-    assert streamline.streamlined(keras.Model(given, layer(given))) is None
+    assert layer_fusion.streamlined(keras.Model(given, layer(given))) is None

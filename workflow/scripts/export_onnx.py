@@ -8,7 +8,7 @@ from brightcell.jobs import job
 def main(model, output, log):
     """Write the network as `output`; float32 (n, height, width, channels) to (n, height, width, outputs)."""
     backend.start(1, "cpu", "float32")
-    from brightcell import engines
+    from brightcell.inference import engines
 
     with files.whole(output) as temporary:
         engines.export_onnx(model, temporary)

@@ -17,8 +17,8 @@ def main(
     """
     recipe = files.read_json(recipe)
     precision = backend.start(threads, device, precision)
-    from brightcell import stream
-    from brightcell.engines import load_predictor
+    from brightcell.inference import streaming
+    from brightcell.inference.engines import load_predictor
 
     assigned, samples = files.read_table(folds), files.read_table(samples)
     rows_of = {
@@ -33,7 +33,7 @@ def main(
         rows = rows_of[role]
         start = time.perf_counter()
         read = images.iterate_named(frames, rows)
-        images.write_stack(path, stream.predict_pages(predict, read, recipe, settings, len(rows)))
+        images.write_stack(path, streaming.predict_pages(predict, read, recipe, settings, len(rows)))
         seconds = time.perf_counter() - start
         timed[role] = {"frames": len(rows), "seconds": round(seconds, 3)}
         log.info("%s: %d frames, %.2f frames/s", role, len(rows), len(rows) / seconds)

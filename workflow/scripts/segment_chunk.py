@@ -44,8 +44,9 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     logger.info("%d × %s; watershed with %s", len(models), chosen.network, chosen.parameters)
 
     precision = backend.start(threads, settings["device"], settings["precision"])
-    from brightcell import segmentation, stream
-    from brightcell.engines import load_predictor
+    from brightcell import segmentation
+    from brightcell.inference import streaming
+    from brightcell.inference.engines import load_predictor
 
     for difference in segmentation.unlike_training(settings, chosen.recipe, chosen.calibration):
         logger.warning("%s. Correct the config, unless the recording needs it.", difference)
@@ -68,7 +69,7 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
             for path in models
         ]
     )
-    maps_of = stream.predict_maps(
+    maps_of = streaming.predict_maps(
         predict, itertools.chain([first], pairs), chosen.recipe, prediction, len(rows)
     )
     del first

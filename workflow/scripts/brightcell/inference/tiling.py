@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import images
-from .errors import InputError
+from brightcell import images
+from brightcell.errors import InputError
 
 logger = logging.getLogger("brightcell")
 
@@ -248,7 +248,7 @@ def receptive_radius(predict: Predict, recipe: dict) -> int | None:
 
 @functools.lru_cache(maxsize=16)
 def _radius(architecture: str | None, levels: int) -> int | None:
-    from . import footprint, nets
+    from brightcell import footprint, nets
 
     if architecture not in nets.ARCHITECTURES:
         return None

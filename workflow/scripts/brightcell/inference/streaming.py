@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import images, inference
+from brightcell import images
+
+from . import tiling
 
 logger = logging.getLogger("brightcell")
 
@@ -86,7 +88,7 @@ class Progress:
 
 
 def predict_maps(
-    predict: inference.Predict,
+    predict: tiling.Predict,
     frames: Iterable[tuple[Any, np.ndarray]],
     recipe: dict,
     settings: dict,
@@ -101,14 +103,14 @@ def predict_maps(
 
     def predicted() -> Iterator[tuple[Any, np.ndarray]]:
         for key, frame in ahead(frames):
-            yield key, inference.predict_frame(predict, frame, recipe, settings)
+            yield key, tiling.predict_frame(predict, frame, recipe, settings)
             progress.step()
 
     return ahead(predicted())
 
 
 def predict_pages(
-    predict: inference.Predict,
+    predict: tiling.Predict,
     frames: Iterable[tuple[str, np.ndarray]],
     recipe: dict,
     settings: dict,
@@ -123,7 +125,7 @@ def predict_pages(
 
     def bands() -> Iterator[tuple[tuple, np.ndarray]]:
         for number, (name, frame) in enumerate(ahead(frames)):
-            for band in inference.frame_bands(predict, frame, recipe, settings):
+            for band in tiling.frame_bands(predict, frame, recipe, settings):
                 yield (number, name, *frame.shape[:2]), images.to_uint16(band)
                 progress.step(len(band) / len(frame))
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from . import footprint
-from .compute import backend
-from .errors import InputError
-from .models import load_model
-from .streamline import streamlined
+from brightcell import footprint
+from brightcell.compute import backend
+from brightcell.errors import InputError
+from brightcell.models import load_model
+
+from .layer_fusion import streamlined
 
 logger = logging.getLogger("brightcell")
 
