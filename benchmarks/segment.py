@@ -115,10 +115,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     import preview_recording
     import segment_chunk
     import track_cells
-    from brightcell import files, images, instances, measure, segmentation
+    from brightcell import files, images, segmentation
     from brightcell import intake as reading
     from brightcell.compute import backend
     from brightcell.inference import streaming
+    from brightcell.instances import labelling, regionprops
 
     backend.prepare(arguments.threads, arguments.device)
     rows, truth = make_recording(folder, arguments.frames, arguments.side, arguments.cells)
@@ -141,8 +142,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     streaming.inference.predict_frame = predicted
     reading.Intake.frame = clock.timed("reading", reading.Intake.frame)
     segmentation.separate = clock.timed(SEPARATION, segmentation.separate)
-    instances.label_cells = clock.timed(PARTS[0], instances.label_cells)
-    measure.measure_cells = clock.timed(PARTS[1], measure.measure_cells)
+    labelling.label_cells = clock.timed(PARTS[0], labelling.label_cells)
+    regionprops.measure_cells = clock.timed(PARTS[1], regionprops.measure_cells)
     opened = images.stack_writer
 
     def stack_writer(path):

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import track_cells  # noqa: E402
 from brightcell import files, images, tracking  # noqa: E402
-from brightcell.measure import measure_cells  # noqa: E402
+from brightcell.instances.regionprops import measure_cells  # noqa: E402
 from brightcell.simulate import simulate_sequence  # noqa: E402
 
 METRICS = ["Valid", "TRA", "DET", "SEG", "LNK", "BC"]

@@ -25,8 +25,8 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 from plain_watershed import draw_maps, label_plainly  # noqa: E402
 from spoilt import draw_cells  # noqa: E402
 
-from brightcell.instances import label_cells  # noqa: E402
-from brightcell.published_watershed import label_cells_published  # noqa: E402
+from brightcell.instances.labelling import label_cells  # noqa: E402
+from brightcell.instances.published import label_cells_published  # noqa: E402
 
 GOAL_MS = 60
 RADIUS_PX = 15.0

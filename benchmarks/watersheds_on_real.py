@@ -25,8 +25,8 @@ import score  # noqa: E402
 from brightcell import files, views
 from brightcell.comparison.watersheds import compare_watersheds  # noqa: E402
 from brightcell.config import validation  # noqa: E402
+from brightcell.instances.variants import SCORES  # noqa: E402
 from brightcell.metrics import METRICS  # noqa: E402
-from brightcell.watersheds import SCORES  # noqa: E402
 
 TABLES = ("frames", "cells", "curves", "reliability", "watersheds")
 

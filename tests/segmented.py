@@ -12,7 +12,7 @@ import judge_frames
 import preview_recording
 import track_cells
 from brightcell import appearance, files, ome, simulate
-from brightcell.measure import measure_cells
+from brightcell.instances.regionprops import measure_cells
 
 TEMPLATES = Path(__file__).parents[1] / "workflow" / "report"
 TRACKS = {"distance": 1.0, "gap": 1, "divisions": True}

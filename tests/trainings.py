@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scenes import ERRORS
 
-from brightcell.watersheds import FRAME_COLUMNS, SCORES
+from brightcell.instances.variants import FRAME_COLUMNS, SCORES
 
 PARAMETERS = {"simple": 31_402_501, "attention": 37_334_665, "residual_attention": 39_090_377}
 

@@ -6,8 +6,9 @@ from plain_watershed import draw_maps, label_plainly
 from scipy import ndimage
 from spoilt import draw_cells
 
-from brightcell import heights, instances, metrics
-from brightcell.basins import find_basins
+from brightcell import metrics
+from brightcell.instances import distance, labelling
+from brightcell.instances.watershed import find_basins
 
 
 def test_rises_of_a_range_of_hills():
@@ -45,7 +46,7 @@ def test_distance_is_that_of_scipy(seed):
     noise = ndimage.gaussian_filter(rng.normal(size=rng.integers(2, 300, 2)), [0, 1, 3, 8, 20, 60][seed])
     mask = noise > np.quantile(noise, rng.uniform(0.05, 0.8))
     np.testing.assert_allclose(
-        heights.distance_to_background(mask), ndimage.distance_transform_edt(mask), rtol=1e-6
+        distance.distance_to_background(mask), ndimage.distance_transform_edt(mask), rtol=1e-6
     )
 
 
@@ -53,11 +54,11 @@ def test_distance_beyond_the_rows_looked_at():
     """A square of 301 px in the middle of nothing, and a stripe of 2000 px."""
     square, stripe = np.zeros((305, 305), bool), np.zeros((9, 2004), bool)
     square[2:-2, 2:-2], stripe[2:-2, 2:-2] = True, True
-    assert heights.distance_to_background(square).max() == 151
-    assert heights.distance_to_background(stripe).max() == 3
-    assert heights.distance_to_background(stripe.T).max() == 3
-    assert not heights.distance_to_background(~np.ones((4, 4), bool)).any()
-    assert np.isfinite(heights.distance_to_background(np.ones((60, 60), bool))).all()
+    assert distance.distance_to_background(square).max() == 151
+    assert distance.distance_to_background(stripe).max() == 3
+    assert distance.distance_to_background(stripe.T).max() == 3
+    assert not distance.distance_to_background(~np.ones((4, 4), bool)).any()
+    assert np.isfinite(distance.distance_to_background(np.ones((60, 60), bool))).all()
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_distance_beyond_the_rows_looked_at():
 )
 def test_smoothing_is_that_of_scipy(shape, sigma):
     image = np.random.default_rng(0).uniform(size=shape)
-    smoothed = heights.smooth(image, sigma)
+    smoothed = distance.smooth(image, sigma)
     assert smoothed.shape == shape
     np.testing.assert_allclose(smoothed, ndimage.gaussian_filter(image, sigma, truncate=3), atol=1e-5)
 
@@ -81,7 +82,7 @@ def test_cells_are_those_of_scikit_image(seed, learned):
         "minimum_area_px": 10 * seed, "radius_px": 15.0,
     }  # fmt: skip
     distance = distance if learned else None
-    labels = instances.label_cells(foreground, distance, **settings)
+    labels = labelling.label_cells(foreground, distance, **settings)
     scores = metrics.instance_scores(label_plainly(foreground, distance, **settings), labels)
     assert scores["truth_cells"] == scores["predicted_cells"] > 20
     assert scores["ap90"] == 1

@@ -10,7 +10,8 @@ from shapes import draw
 from spoilt import draw_cells
 
 import calibrate
-from brightcell import augment, calibration, files, images, instances
+from brightcell import augment, files, images
+from brightcell.instances import calibration, labelling
 
 OPTIONS = {
     "score": "mean_ap",
@@ -86,7 +87,7 @@ def test_shared_floods_change_no_score(learned):
     distance = distance if learned else None
     scores = calibration.score_settings(truth, foreground, distance, parameters, "mean_ap")
     plainly = [
-        calibration.frame_score(truth, instances.label_cells(foreground, distance, **each), "mean_ap")
+        calibration.frame_score(truth, labelling.label_cells(foreground, distance, **each), "mean_ap")
         for each in parameters
     ]
     assert scores == plainly
@@ -171,7 +172,7 @@ def test_both_kinds_of_markers_are_calibrated(prepared):
         found["typical_cell"]["radius_px"], abs=0.01
     )
     assert found["frames"] == 1
-    labels = instances.label_cells(np.zeros((20, 20)), **found["parameters"])
+    labels = labelling.label_cells(np.zeros((20, 20)), **found["parameters"])
     assert not labels.any()
 
 

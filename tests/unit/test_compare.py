@@ -8,7 +8,7 @@ from scored import table
 import compare as script
 from brightcell.files import read_table, write_table
 from brightcell.folds import assign_folds
-from brightcell.watersheds import SCORES
+from brightcell.instances.variants import SCORES
 
 WATERSHEDS = {"published": 0.2, "learned": 0.7}
 NETWORKS = ("simple", "attention", "residual_attention")

@@ -5,12 +5,13 @@ import pytest
 from scipy import ndimage
 from shapes import draw
 
-from brightcell import augment, instances, metrics
+from brightcell import augment, metrics
+from brightcell.instances import labelling
 
 
 def test_a_big_and_a_small_disc_both_survive():
     truth = draw((120, 160), (60, 50, 30), (60, 130, 12))
-    labels = instances.label_cells(truth > 0)
+    labels = labelling.label_cells(truth > 0)
     assert labels.dtype == np.int32
     assert labels.max() == 2
     assert metrics.instance_scores(truth, labels)["ap90"] == 1
@@ -18,7 +19,7 @@ def test_a_big_and_a_small_disc_both_survive():
 
 def test_two_touching_discs_are_separated():
     truth = draw((80, 120), (40, 40, 25), (40, 80, 25))
-    labels = instances.label_cells(truth > 0, depth=0.1)
+    labels = labelling.label_cells(truth > 0, depth=0.1)
     assert labels.max() == 2
     assert metrics.instance_scores(truth, labels)["ap70"] == 1
 
@@ -27,30 +28,30 @@ def test_learned_distance_separates_what_the_shape_does_not():
     truth = np.zeros((40, 60), np.int32)
     truth[5:35, 5:30], truth[5:35, 30:55] = 1, 2  # a rectangle cut in two: its outline tells nothing
     distance = augment.normalised_distance(truth)
-    assert instances.label_cells(truth > 0).max() == 1
-    assert metrics.instance_scores(truth, instances.label_cells(truth > 0, distance))["ap90"] == 1
+    assert labelling.label_cells(truth > 0).max() == 1
+    assert metrics.instance_scores(truth, labelling.label_cells(truth > 0, distance))["ap90"] == 1
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_empty_and_full(value):
     for distance in (None, np.full((50, 60), value)):
-        labels = instances.label_cells(np.full((50, 60), value), distance)
+        labels = labelling.label_cells(np.full((50, 60), value), distance)
         np.testing.assert_array_equal(labels, np.full((50, 60), value))
 
 
 def test_a_cell_cut_by_the_border_is_one_cell():
     truth = draw((60, 60), (0, 30, 20))
-    labels = instances.label_cells(truth > 0)
+    labels = labelling.label_cells(truth > 0)
     np.testing.assert_array_equal(labels, truth)
-    assert not instances.label_cells(truth > 0, border="clear").any()
+    assert not labelling.label_cells(truth > 0, border="clear").any()
 
 
 def test_cells_at_the_border_are_cleared_and_the_others_numbered_anew():
     truth = draw((80, 120), (40, 0, 15), (40, 60, 15), (10, 110, 15))
-    labels = instances.label_cells(truth > 0, border="clear")
+    labels = labelling.label_cells(truth > 0, border="clear")
     np.testing.assert_array_equal(labels, truth == 2)
     with pytest.raises(ValueError, match=r"drop.*keep, clear"):
-        instances.label_cells(truth > 0, border="drop")
+        labelling.label_cells(truth > 0, border="drop")
 
 
 @pytest.mark.parametrize("learned", [True, False])
@@ -62,7 +63,7 @@ def test_elongated_cells_side_by_side(learned):
         left = 8 + number * (12 + gap)
         truth[10:70, left : left + 12] = number + 1
     distance = augment.normalised_distance(truth) if learned else None
-    labels = instances.label_cells(truth > 0, distance)
+    labels = labelling.label_cells(truth > 0, distance)
     assert metrics.instance_scores(truth, labels)["ap90"] == 1
 
 
@@ -70,13 +71,13 @@ def test_a_ring_is_one_cell_with_its_hole_filled_and_specks_go():
     disc = draw((80, 80), (40, 40, 30))
     ring = disc - draw((80, 80), (40, 40, 15))
     ring[2:4, 2:4] = 1
-    labels = instances.label_cells(ring > 0, minimum_area_px=20)
+    labels = labelling.label_cells(ring > 0, minimum_area_px=20)
     np.testing.assert_array_equal(labels, disc)
 
 
 def test_a_gap_that_several_cells_enclose_stays():
     truth = draw((100, 100), (30, 30, 21), (30, 70, 21), (70, 30, 21), (70, 70, 21))
-    labels = instances.label_cells(truth > 0, augment.normalised_distance(truth))
+    labels = labelling.label_cells(truth > 0, augment.normalised_distance(truth))
     assert labels.max() == 4
     assert labels[50, 50] == 0
     np.testing.assert_array_equal(labels > 0, truth > 0)
@@ -88,7 +89,7 @@ def test_seventy_thousand_cells_in_one_frame():
     truth = np.kron(np.arange(1, side**2 + 1).reshape(side, side), np.ones((pitch, pitch), int))
     one = augment.normalised_distance(truth[: 3 * pitch, : 3 * pitch])[pitch : 2 * pitch, pitch : 2 * pitch]
     distance = np.tile(one, (side, side))
-    labels = instances.label_cells(np.ones(truth.shape), distance, smoothing_px=0, minimum_area_px=5)
+    labels = labelling.label_cells(np.ones(truth.shape), distance, smoothing_px=0, minimum_area_px=5)
     assert labels.max() == 70_225
     corner = slice(0, 8 * pitch)
     assert metrics.instance_scores(truth[corner, corner], labels[corner, corner])["ap90"] == 1
@@ -98,15 +99,15 @@ def test_small_holes_are_filled():
     disc = draw((60, 60), (30, 30, 20)) > 0
     holey = disc.copy()
     holey[30, 30] = False
-    np.testing.assert_array_equal(instances.label_cells(holey), disc)
-    np.testing.assert_array_equal(instances.label_cells(np.asfortranarray(holey)), disc)
+    np.testing.assert_array_equal(labelling.label_cells(holey), disc)
+    np.testing.assert_array_equal(labelling.label_cells(np.asfortranarray(holey)), disc)
 
 
 def test_deeper_asks_for_fewer_cells():
     rng = np.random.default_rng(0)
     noise = rng.uniform(size=(60, 60))
     counts = [
-        instances.label_cells(np.ones((60, 60)), noise, depth=depth, smoothing_px=0, minimum_area_px=0).max()
+        labelling.label_cells(np.ones((60, 60)), noise, depth=depth, smoothing_px=0, minimum_area_px=0).max()
         for depth in (0.02, 0.2, 0.6)
     ]
     assert counts[0] > counts[1] > counts[2] >= 1
@@ -116,11 +117,11 @@ def test_local_contrast_finds_a_textured_square():
     rng = np.random.default_rng(1)
     image = rng.normal(100, 1, (80, 80))
     image[20:60, 20:60] += rng.normal(0, 30, (40, 40))
-    found = instances.local_contrast_foreground(image, 5)
+    found = labelling.local_contrast_foreground(image, 5)
     truth = np.zeros((80, 80), bool)
     truth[20:60, 20:60] = True
     assert metrics.pixel_scores(truth, found)["cell_dice"] > 0.9
-    assert not instances.local_contrast_foreground(np.zeros((20, 20)), 5).any()
+    assert not labelling.local_contrast_foreground(np.zeros((20, 20)), 5).any()
 
 
 def test_a_large_frame_is_parted_without_a_trace(monkeypatch):
@@ -128,10 +129,10 @@ def test_a_large_frame_is_parted_without_a_trace(monkeypatch):
     rng = np.random.default_rng(0)
     foreground = ndimage.gaussian_filter(rng.normal(size=(300, 400)), 5)
     foreground = (foreground - foreground.min()) / np.ptp(foreground)
-    whole = instances.label_cells(foreground)
-    blocks = instances.blocks_of_pieces
-    monkeypatch.setattr(instances, "blocks_of_pieces", lambda mask: blocks(mask, side=64))
-    parted = instances.label_cells(foreground)
+    whole = labelling.label_cells(foreground)
+    blocks = labelling.blocks_of_pieces
+    monkeypatch.setattr(labelling, "blocks_of_pieces", lambda mask: blocks(mask, side=64))
+    parted = labelling.label_cells(foreground)
     assert whole.max() > 50
     np.testing.assert_array_equal(np.unique(parted), np.arange(whole.max() + 1))
     pairs = np.unique(np.stack([whole.ravel(), parted.ravel()]), axis=1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brightcell.measure import measure_cells
+from brightcell.instances.regionprops import measure_cells
 
 
 def test_a_disc_and_a_cut_rectangle():

@@ -7,7 +7,7 @@ from spoilt import doubt, draw_cells
 
 from brightcell import images, probabilities
 from brightcell.errors import InputError
-from brightcell.instances import label_cells
+from brightcell.instances.labelling import label_cells
 from brightcell.metrics import pixel_scores, probability_scores
 
 stored_maps = arrays(np.uint16, (5, 7), elements=st.integers(0, 65535))

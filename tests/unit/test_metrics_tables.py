@@ -9,9 +9,9 @@ import score
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_json, write_table
 from brightcell.images import write_stack
+from brightcell.instances.variants import FRAME_COLUMNS
 from brightcell.metrics import METRICS, instance_scores
 from brightcell.scoring import cell_matches, score_frames
-from brightcell.watersheds import FRAME_COLUMNS
 
 OF_CELLS = [name for name, metric in METRICS.items() if metric.needs_instances]
 

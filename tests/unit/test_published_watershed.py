@@ -5,8 +5,7 @@ import pytest
 from shapes import draw
 from spoilt import doubt, draw_cells
 
-from brightcell import instances
-from brightcell import published_watershed as published
+from brightcell.instances import labelling, published
 
 
 @pytest.mark.parametrize(("radius", "found"), [(12, False), (14, False), (16, True)])
@@ -36,7 +35,7 @@ def test_background_is_measured_as_an_object_and_the_filter_empties_the_table():
 def test_a_large_frame_is_parted_without_a_trace(monkeypatch):
     foreground = doubt(draw_cells(1, 200, 30), 1) / 65535
     whole = published.label_cells_published(foreground)
-    blocks = instances.blocks_of_pieces
+    blocks = labelling.blocks_of_pieces
     monkeypatch.setattr(published, "blocks_of_pieces", lambda mask: blocks(mask, side=64))
     np.testing.assert_array_equal(published.label_cells_published(foreground), whole)
     assert whole.max() > 15

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 import judge_frames
 from brightcell import appearance, files, quality, simulate
-from brightcell.measure import measure_cells
+from brightcell.instances.regionprops import measure_cells
 
 PIXEL_UM = 1.0
 FRAMES = 8

@@ -11,7 +11,7 @@ from ctc_metrics.scripts.validate import validate_sequence
 
 import track_cells
 from brightcell import files, images, simulate, tracking
-from brightcell.measure import measure_cells
+from brightcell.instances.regionprops import measure_cells
 from brightcell.tracking import challenge_tracks, link_cells, typical_diameter
 
 OPTIONS = {"distance": 1.0, "gap": 1, "divisions": True}

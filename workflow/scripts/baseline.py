@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from brightcell import files, images, instances, metrics
+from brightcell import files, images, metrics
+from brightcell.instances import labelling
 from brightcell.jobs import job
 
 WINDOWS_PX = (3, 5, 9, 15, 25)
@@ -20,7 +21,7 @@ def main(frames, truth, samples, table_file, log):
             "sample": name,
             "group": group_of[name],
             "window_px": window,
-            **metrics.pixel_scores(label[..., 0] > 0, instances.local_contrast_foreground(frame, window)),
+            **metrics.pixel_scores(label[..., 0] > 0, labelling.local_contrast_foreground(frame, window)),
         }
         for (name, frame), (_, label) in zip(
             images.iterate_named(frames, rows), images.iterate_named(truth, rows), strict=True

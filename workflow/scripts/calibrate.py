@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from brightcell import calibration, files, images
+from brightcell import files, images
+from brightcell.instances import calibration
 from brightcell.jobs import job
 
 

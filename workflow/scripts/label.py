@@ -1,6 +1,7 @@
 """Separate the cells of the test frames of one trained network."""
 
-from brightcell import files, images, instances
+from brightcell import files, images
+from brightcell.instances import labelling
 from brightcell.jobs import job
 
 
@@ -12,7 +13,7 @@ def main(test, calibration, labels_file, log):
     def labelled():
         for name, page in images.iterate_stack(test):
             maps = images.split_maps(images.from_uint16(page))
-            labels = instances.label_cells(*maps, **parameters)
+            labels = labelling.label_cells(*maps, **parameters)
             log.info("%s: %d cells", name, labels.max())
             yield name, labels
 

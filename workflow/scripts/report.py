@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import files, gallery, images, measure, provenance, report
+from brightcell import files, gallery, images, provenance, report
 from brightcell.comparison import compare, verdict
 from brightcell.compute import accounting
+from brightcell.instances import regionprops
 from brightcell.jobs import job
 from brightcell.tables import RUN, TRUTH
 
@@ -147,7 +148,7 @@ def measure_shapes(scores: pd.DataFrame, samples: pd.DataFrame, labels: list, tr
         tested = part[part["sample"].isin(rows["sample"])].drop_duplicates(["sample", "network"])
         pages = {(TRUTH, name): page[..., 0] for name, page in images.iterate_named(truth, rows)}
         for (network, sample), page in (pages | read_pages(path_of, tested)).items():
-            found.append(measure.shapes(page).assign(scheme=scheme, network=network, sample=sample))
+            found.append(regionprops.shapes(page).assign(scheme=scheme, network=network, sample=sample))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from brightcell.errors import InputError
 from brightcell.files import read_json, read_table, write_table
 from brightcell.images import Pages, from_uint16, split_maps
+from brightcell.instances.variants import score_watersheds
 from brightcell.jobs import job
 from brightcell.scoring import score_frames
-from brightcell.watersheds import score_watersheds
 
 
 def main(labels, probabilities, calibration, truth, samples, outputs, log, **training) -> None:

@@ -11,9 +11,9 @@ from plotly.offline import get_plotlyjs
 from . import charts, looks, published, tables, views
 from .compact import page_templates, plain, share
 from .gallery import KINDS, STEPS_PER_PX, GalleryFrame, draw_frame
+from .instances.variants import SCORES as WATERSHED_SCORES
 from .metrics import HEADLINE, METRICS
 from .tables import CURVES, ERRORS
-from .watersheds import SCORES as WATERSHED_SCORES
 
 BASELINE = "threshold baseline"
 COSTS = {

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import appearance, images, instances, intake, measure, preprocess
+from . import appearance, images, intake, preprocess
 from .errors import InputError
+from .instances import labelling, regionprops
 
 
 class Prepared(NamedTuple):
@@ -100,11 +101,11 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
     """
     row, frame = prepared.row, prepared.frame
     spread = maps[..., -1] if members > 1 else np.full(maps.shape[:2], np.nan, np.float32)
-    found = instances.label_cells(*images.split_maps(maps[..., :-1]), **parameters)
+    found = labelling.label_cells(*images.split_maps(maps[..., :-1]), **parameters)
     labels = images.resize_labels(found, frame.shape[:2])
     found, labels = _without_lost(found, labels)
     pixel_um = None if math.isnan(prepared.pixel_size_um) else prepared.pixel_size_um
-    cells = measure.measure_cells(labels, frame, pixel_um)
+    cells = regionprops.measure_cells(labels, frame, pixel_um)
     cells.insert(0, "sample", row["sample"])
     cells.insert(1, "frame", int(row["frame"]))
     counts = np.bincount(found.ravel())

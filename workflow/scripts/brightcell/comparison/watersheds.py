@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from brightcell.watersheds import SCORES, VARIANTS
+from brightcell.instances.variants import SCORES, VARIANTS
 
 from . import compare
 

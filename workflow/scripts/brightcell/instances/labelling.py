@@ -7,8 +7,8 @@ import numpy as np
 from scipy import ndimage
 from skimage import filters, morphology, segmentation
 
-from . import heights
-from .basins import Basins, find_basins
+from . import distance as heights
+from .watershed import Basins, find_basins
 
 BORDERS = ("keep", "clear")
 EIGHT = np.ones((3, 3), bool)  # neighbours of a pixel, corners included

@@ -8,9 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import heights, images, instances
-from .matching import match_cells
-from .metrics import METRICS, cell_scores, pixel_scores
+from brightcell import images
+from brightcell.matching import match_cells
+from brightcell.metrics import METRICS, cell_scores, pixel_scores
+
+from . import distance as heights
+from . import labelling
 
 logger = logging.getLogger("brightcell")
 
@@ -165,21 +168,21 @@ def score_settings(
     for members in _alike(parameters, "threshold"):
         masks = {}
         for area in sorted({parameters[index]["minimum_area_px"] for index in members}):
-            mask, holes = instances.find_foreground(foreground, parameters[members[0]]["threshold"], area)
+            mask, holes = labelling.find_foreground(foreground, parameters[members[0]]["threshold"], area)
             masks.setdefault(int(mask.sum()), (mask, holes, []))[2].extend(
                 index for index in members if parameters[index]["minimum_area_px"] == area
             )
         for mask, holes, same in masks.values():
-            flat = instances.height_map(mask, distance, 0, parameters[members[0]].get("radius_px"), 0)
+            flat = labelling.height_map(mask, distance, 0, parameters[members[0]].get("radius_px"), 0)
             for flooded in _alike([parameters[index] for index in same], "smoothing_px"):
                 chosen = [same[index] for index in flooded]
                 height = heights.smooth(flat, parameters[chosen[0]]["smoothing_px"])
-                floods, known = list(instances.flood(mask, height)), {}
+                floods, known = list(labelling.flood(mask, height)), {}
                 for index in chosen:
                     least = parameters[index]["depth"], parameters[index]["minimum_area_px"]
                     key = tuple(basins.join(*least).tobytes() for _, basins in floods)
                     if key not in known:
-                        labels = instances.draw_cells(mask.shape, floods, holes, *least)
+                        labels = labelling.draw_cells(mask.shape, floods, holes, *least)
                         known[key] = frame_score(truth, labels, score)
                     values[index] = known[key]
     return values

@@ -16,8 +16,8 @@ import pandas as pd
 from scipy import ndimage
 from skimage import measure, segmentation
 
-from . import heights
-from .instances import EIGHT, blocks_of_pieces
+from . import distance as heights
+from .labelling import EIGHT, blocks_of_pieces
 
 THRESHOLD = 0.55
 SEED_SHARE = 0.48

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from .instances import label_cells
-from .matching import match_cells
-from .metrics import cell_scores
-from .published_watershed import label_cells_published
+from brightcell.matching import match_cells
+from brightcell.metrics import cell_scores
+
+from .labelling import label_cells
+from .published import label_cells_published
 
 VARIANTS = {
     "published": "the study's watershed",
