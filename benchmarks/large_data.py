@@ -126,13 +126,14 @@ def make_probabilities(folder: Path) -> None:
     import numpy as np
     from scipy import ndimage
 
-    from brightcell import files, images
+    from brightcell import files
+    from brightcell.io import stacks
 
     def pages():
-        for name, labels in images.iterate_stack(folder / "results/large/labels.tif"):
-            yield name, images.to_uint16(0.9 * ndimage.uniform_filter((labels > 0).astype(np.float32), 3))
+        for name, labels in stacks.iterate_stack(folder / "results/large/labels.tif"):
+            yield name, stacks.to_uint16(0.9 * ndimage.uniform_filter((labels > 0).astype(np.float32), 3))
 
-    images.write_stack(folder / "results/foreground.tif", pages())
+    stacks.write_stack(folder / "results/foreground.tif", pages())
     parameters = {"threshold": 0.5, "smoothing_px": 1, "depth": 0.1, "minimum_area_px": 30}
     calibration = {"parameters": parameters, "markers": "foreground"}
     files.write_json(calibration, folder / "results/calibration.json")

@@ -109,13 +109,13 @@ def peak_mb() -> float:
 
 def pages(predict, frames, arguments, folder: str) -> float:
     """Predict frames from an iterator into a stack file, as the workflow does; returns the seconds."""
-    from brightcell import images
     from brightcell.inference import streaming
+    from brightcell.io import stacks
 
     recipe = {"percentiles": [0.5, 99.5], "levels": arguments.levels, "network": arguments.network}
     options = {"tile": 512, "overlap": None, "batch_size": 1, "symmetries": False}
     out = Path(folder) / "out.tif"
-    return seconds(images.write_stack, out, streaming.predict_pages(predict, frames, recipe, options))
+    return seconds(stacks.write_stack, out, streaming.predict_pages(predict, frames, recipe, options))
 
 
 def growth(arguments) -> None:
@@ -145,8 +145,8 @@ def growth(arguments) -> None:
 
 def huge(arguments) -> None:
     """Print time and peak memory of one huge frame of 16 bits, read from a stack file, predicted, written."""
-    from brightcell import images
     from brightcell.inference.engines import load_predictor
+    from brightcell.io import stacks
 
     with tempfile.TemporaryDirectory() as folder:
         predict, stack = load_predictor(saved_network(folder, arguments)), Path(folder) / "frames.tif"
@@ -156,9 +156,9 @@ def huge(arguments) -> None:
             wide = np.tile(part, (1, -(-side // 512)))[:, :side]
             yield from (wide[: min(512, side - top)] for top in range(0, side, 512))
 
-        images.write_stack(stack, [("frame", images.Bands((side, side), np.dtype(np.uint16), rows()))])
+        stacks.write_stack(stack, [("frame", stacks.Bands((side, side), np.dtype(np.uint16), rows()))])
         begin = peak_mb()
-        read = ((name, np.atleast_3d(frame)) for name, frame in images.iterate_stack(stack))
+        read = ((name, np.atleast_3d(frame)) for name, frame in stacks.iterate_stack(stack))
         took = pages(predict, read, arguments, folder)
         raw = side * side * 2 / 2**20
         print(

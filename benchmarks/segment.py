@@ -115,11 +115,12 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     import preview_recording
     import segment_chunk
     import track_cells
-    from brightcell import files, images, segmentation
+    from brightcell import files, segmentation
     from brightcell import intake as reading
     from brightcell.compute import backend
     from brightcell.inference import streaming
     from brightcell.instances import labelling, regionprops
+    from brightcell.io import stacks
 
     backend.prepare(arguments.threads, arguments.device)
     rows, truth = make_recording(folder, arguments.frames, arguments.side, arguments.cells)
@@ -144,7 +145,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     segmentation.separate = clock.timed(SEPARATION, segmentation.separate)
     labelling.label_cells = clock.timed(PARTS[0], labelling.label_cells)
     regionprops.measure_cells = clock.timed(PARTS[1], regionprops.measure_cells)
-    opened = images.stack_writer
+    opened = stacks.stack_writer
 
     def stack_writer(path):
         from contextlib import contextmanager
@@ -156,7 +157,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
 
         return timed()
 
-    images.stack_writer = stack_writer
+    stacks.stack_writer = stack_writer
     settings = {
         "images": {"pixel_size_um": None, "channels": None},
         "preprocess": {},

@@ -26,8 +26,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import track_cells  # noqa: E402
-from brightcell import files, images, tracking  # noqa: E402
+from brightcell import files, tracking
 from brightcell.instances.regionprops import measure_cells  # noqa: E402
+from brightcell.io import stacks  # noqa: E402
 from brightcell.simulate import simulate_sequence  # noqa: E402
 
 METRICS = ["Valid", "TRA", "DET", "SEG", "LNK", "BC"]
@@ -70,7 +71,7 @@ def score(truth: np.ndarray, lineage: pd.DataFrame, labels: np.ndarray) -> dict:
         samples = [f"t{time_}" for time_ in range(len(labels))]
         files.write_table(pd.concat(cells), folder / "cells.tsv")
         files.write_table(pd.DataFrame({"sample": samples, "image": ""}), folder / "frames.tsv")
-        images.write_stack(folder / "labels.tif", zip(samples, labels, strict=True))
+        stacks.write_stack(folder / "labels.tif", zip(samples, labels, strict=True))
         out = SimpleNamespace(tracks=folder / "tracks.tsv", ctc=folder / "ctc")
         inputs = [folder / each for each in ("labels.tif", "cells.tsv", "frames.tsv")]
         track_cells.main(*inputs, OPTIONS, out)
@@ -94,7 +95,7 @@ def predictions(results: Path, network: str) -> dict[str, np.ndarray]:
     """Read the labels of a network's test frames, by sequence."""
     pages = {}
     for path in sorted(results.glob(f"models/*/{network}/fold*-seed1/labels.tif")):
-        pages |= images.read_stack(path)
+        pages |= stacks.read_stack(path)
     groups = {}
     for sample in sorted(pages):
         groups.setdefault(sample.rsplit("_", 1)[0], []).append(pages[sample])

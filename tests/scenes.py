@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from brightcell import images, scoring, simulate
+from brightcell import scoring, simulate
+from brightcell.io import stacks
 
 # Errors of a frame, the best network last: cells missed, invented, merged in pairs, split; pixels shaved off.
 ERRORS = {"simple": (2, 2, 1, 1, 1), "attention": (1, 1, 1, 0, 1), "residual_attention": (1, 0, 0, 0, 0)}
@@ -65,5 +66,5 @@ def score_scene(truth: np.ndarray, labels: np.ndarray, samples: pd.DataFrame) ->
     """Tables of one predicted frame, as the workflow scores it; the names of the sample are filled in later."""
     row = samples.iloc[:1].assign(sample="one", group="one")
     away = ndimage.distance_transform_edt(labels > 0) - ndimage.distance_transform_edt(labels == 0)
-    probability = images.to_uint16(1 / (1 + np.exp(-np.clip(away, -30, 30))))
+    probability = stacks.to_uint16(1 / (1 + np.exp(-np.clip(away, -30, 30))))
     return scoring.score_frames({"one": truth}, {"one": labels}, row, {"one": probability})

@@ -11,8 +11,9 @@ import tifffile
 import judge_frames
 import preview_recording
 import track_cells
-from brightcell import appearance, files, ome, simulate
+from brightcell import appearance, files, simulate
 from brightcell.instances.regionprops import measure_cells
+from brightcell.io import ome_tiff
 
 TEMPLATES = Path(__file__).parents[1] / "workflow" / "report"
 TRACKS = {"distance": 1.0, "gap": 1, "divisions": True}
@@ -93,7 +94,9 @@ def make_recording(
     files.write_table(pd.DataFrame(described), folder / "frames.tsv")
     files.write_table(pd.concat(cells, ignore_index=True), folder / "cells.tsv")
     sizes = [(size, size, 1.0)] * frames
-    ome.write_ome(folder / "labels.ome.tif", made.labels, sizes, ome.smallest_type(made.labels.max()), "dish")
+    ome_tiff.write_ome(
+        folder / "labels.ome.tif", made.labels, sizes, ome_tiff.smallest_type(made.labels.max()), "dish"
+    )
     models = [folder / f"models/{number}/model.keras" for number in (1, 2)]
     for model in models:
         recipe = {

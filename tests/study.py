@@ -17,9 +17,10 @@ from scenes import errors_of, predict, score_scene, simulate_scenes, turned
 from trainings import calibration, history, recipe, watersheds
 
 from brightcell import folds as folding
-from brightcell import images, metrics
+from brightcell import metrics
 from brightcell.config import validation
 from brightcell.files import read_table, write_json, write_table
+from brightcell.io import stacks
 
 ROOT = Path(__file__).parents[1]
 NETWORKS = ("simple", "attention", "residual_attention")
@@ -183,7 +184,7 @@ def write_frames(folder: Path, samples: pd.DataFrame, scenes: list, inputs: Simp
                 (row.sample.encode(), turned(scenes[number % len(scenes)][kind], number, len(scenes)))
                 for number, row in zip(members.index, members.itertuples(), strict=True)
             )
-            images.write_stack(place / f"{name}.tif", pages)
+            stacks.write_stack(place / f"{name}.tif", pages)
         inputs.frames.append(place / "frames.tif")
         inputs.truth.append(place / "labels.tif")
     inputs.samples, inputs.findings = folder / "samples.tsv", folder / "check/findings.tsv"
@@ -222,7 +223,7 @@ def write_models(study: Study, roles, scenes, predictions, epochs: int) -> None:
                 (rows.at[number, "sample"].encode(), turned(predictions[key], number, len(scenes)))
                 for number, key in keys.items()
             )
-            images.write_stack(place / "labels.tif", pages)
+            stacks.write_stack(place / "labels.tif", pages)
             write_json(recipe(run, epochs), place / "recipe.json")
             speed = {"frames": len(rows), "seconds": 0.5 * len(rows)}
             write_json({"validate": speed, "test": speed}, place / FILES["speeds"])

@@ -9,8 +9,9 @@ import pytest
 from needs import missing
 from project import CONFIG, Project
 
-from brightcell import files, images
+from brightcell import files
 from brightcell.compute import containers
+from brightcell.io import stacks
 
 IN_CONTAINERS = ("--sdm", "apptainer", "--apptainer-args=--net --network none")
 # One thread each: sums in another order would differ in the last digits.
@@ -86,7 +87,7 @@ def test_without_containers_the_virtual_environment_is_told(outside):
 def test_results_do_not_depend_on_where_they_were_made(inside, outside):
     for fold in (1, 2):
         folder = f"models/grouped/simple/fold{fold}-seed1"
-        ours, theirs = (images.read_stack(each.path(f"{folder}/labels.tif")) for each in (inside, outside))
+        ours, theirs = (stacks.read_stack(each.path(f"{folder}/labels.tif")) for each in (inside, outside))
         assert ours.keys() == theirs.keys()
         assert all((ours[name] == theirs[name]).all() for name in ours)
     ours, theirs = (files.read_table(each.path("scores.tsv")) for each in (inside, outside))

@@ -14,10 +14,11 @@ import check
 import gate
 import gather
 import prepare
-from brightcell import folds, images
+from brightcell import folds
 from brightcell.config import validation
 from brightcell.errors import InputError
 from brightcell.files import read_table
+from brightcell.io import stacks
 from brightcell.samples import read_samples
 
 SIDE = 96
@@ -177,7 +178,7 @@ def run(folder: Folder) -> Outcome:
 
 def prepared(folder: Folder, kind: str, sample: str = "odd", group: str = "odd") -> np.ndarray:
     """Read the prepared frame or labels of a sample."""
-    return images.read_stack(folder.path / "results" / group / f"{kind}.tif", [sample])[sample]
+    return stacks.read_stack(folder.path / "results" / group / f"{kind}.tif", [sample])[sample]
 
 
 def tells(message: str) -> str:

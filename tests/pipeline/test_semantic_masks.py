@@ -4,7 +4,8 @@ import pytest
 import tifffile
 from project import Project
 
-from brightcell import files, images
+from brightcell import files
+from brightcell.io import stacks
 
 pytestmark = pytest.mark.pipeline
 
@@ -23,7 +24,7 @@ def test_binary_masks_and_one_network_pass_through(tmp_path):
     assert set(recipe["training_data"]) == {"intensity_mean", "intensity_sd", "contrast", "sharpness"}
     assert "do not tell touching cells apart" in (folder / "train.log").read_text()
     assert files.read_json(folder / "calibration.json")["score"] == "cell_iou"
-    assert all(page.ndim == 2 for page in images.read_stack(folder / "predictions/test.tif").values())
+    assert all(page.ndim == 2 for page in stacks.read_stack(folder / "predictions/test.tif").values())
     scores = files.read_table(project.path("scores.tsv"))
     assert scores["cell_iou"].notna().all()
     assert scores["ap50"].isna().all()

@@ -9,7 +9,8 @@ import pytest
 import tifffile
 from project import Project
 
-from brightcell import files, images
+from brightcell import files
+from brightcell.io import stacks
 
 pytestmark = pytest.mark.pipeline
 
@@ -56,10 +57,10 @@ def test_labels_and_maps_belong_to_the_test_frames(done):
     folder = done.path("models/grouped/attention/fold2-seed1")
     folds = files.read_table(done.path("folds.tsv")).query("fold == 2")
     for role in ("test", "validate"):
-        pages = images.read_stack(folder / f"predictions/{role}.tif")
+        pages = stacks.read_stack(folder / f"predictions/{role}.tif")
         assert set(pages) == set(folds.loc[folds["role"] == role, "sample"])
         assert all(page.shape == (48, 48, 2) for page in pages.values())
-    labels = images.read_stack(folder / "labels.tif")
+    labels = stacks.read_stack(folder / "labels.tif")
     assert set(labels) == set(folds.loc[folds["role"] == "test", "sample"])
     assert all(page.shape == (48, 48) for page in labels.values())
 

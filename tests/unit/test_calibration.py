@@ -10,8 +10,9 @@ from shapes import draw
 from spoilt import draw_cells
 
 import calibrate
-from brightcell import augment, files, images
+from brightcell import augment, files
 from brightcell.instances import calibration, labelling
+from brightcell.io import stacks
 
 OPTIONS = {
     "score": "mean_ap",
@@ -131,10 +132,10 @@ def prepared(tmp_path):
         truth = draw_cells(seed, 96, 9)
         foreground, distance = draw_maps(truth, seed)
         (tmp_path / group).mkdir()
-        images.write_stack(tmp_path / group / "labels.tif", [(group, truth)])
-        maps[group] = images.to_uint16(np.dstack([foreground, distance]))
-    images.write_stack(tmp_path / "validate.tif", [("known", maps["known"])])
-    images.write_stack(tmp_path / "test.tif", [("unseen", maps["unseen"])])
+        stacks.write_stack(tmp_path / group / "labels.tif", [(group, truth)])
+        maps[group] = stacks.to_uint16(np.dstack([foreground, distance]))
+    stacks.write_stack(tmp_path / "validate.tif", [("known", maps["known"])])
+    stacks.write_stack(tmp_path / "test.tif", [("unseen", maps["unseen"])])
     rows = {"sample": ["known", "unseen"], "group": ["known", "unseen"], "mask_type": "instances"}
     files.write_table(pd.DataFrame(rows), tmp_path / "samples.tsv")
     return tmp_path
@@ -159,7 +160,7 @@ def test_test_frames_cannot_be_seen(prepared):
     (prepared / "test.tif").write_bytes(b"poison")
     (prepared / "unseen" / "labels.tif").write_bytes(b"poison")
     assert run(prepared) == first
-    images.write_stack(prepared / "known" / "labels.tif", [("known", draw((96, 96), (50, 50, 30)))])
+    stacks.write_stack(prepared / "known" / "labels.tif", [("known", draw((96, 96), (50, 50, 30)))])
     assert run(prepared) != first  # the truth that it may see does matter
 
 
@@ -177,8 +178,8 @@ def test_both_kinds_of_markers_are_calibrated(prepared):
 
 
 def test_without_a_learned_distance_the_foreground_chooses(prepared):
-    page = images.read_stack(prepared / "validate.tif")["known"]
-    images.write_stack(prepared / "validate.tif", [("known", page[..., 0])])
+    page = stacks.read_stack(prepared / "validate.tif")["known"]
+    stacks.write_stack(prepared / "validate.tif", [("known", page[..., 0])])
     run(prepared)
     found = files.read_json(prepared / "calibration.json")
     assert found["markers"] == "foreground"

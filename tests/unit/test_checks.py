@@ -12,12 +12,12 @@ import check
 import gate
 import gather
 import prepare
-from brightcell import images
 from brightcell.check import dataset, thumbnails
 from brightcell.check.findings import FINDINGS, LEVELS, UNACCEPTABLE, finding_row, findings_table
 from brightcell.config.validation import complete, load_schema
 from brightcell.errors import InputError
 from brightcell.files import read_table
+from brightcell.io import stacks
 
 OPTIONS = complete({"dataset": "test", "samples": "samples.tsv"}, load_schema())["images"]
 
@@ -269,8 +269,8 @@ def refuse_prepare(rows, out, **options):
 def test_prepare_keeps_pixels_types_and_numbers(group, tmp_path, dtype):
     frames = [(texture(n).astype(dtype), cells(numbers=(1, 300, 70000))) for n in range(3)]
     table = run_prepare(group(frames), tmp_path / "out")
-    stack = images.read_stack(tmp_path / "out" / "frames.tif")
-    labels = images.read_stack(tmp_path / "out" / "labels.tif")
+    stack = stacks.read_stack(tmp_path / "out" / "frames.tif")
+    labels = stacks.read_stack(tmp_path / "out" / "labels.tif")
     assert list(stack) == list(labels) == ["g0", "g1", "g2"]
     for (image, mask), name in zip(frames, stack, strict=True):
         assert stack[name].dtype == dtype
@@ -298,7 +298,7 @@ def test_prepare_keeps_pixels_types_and_numbers(group, tmp_path, dtype):
 
 def test_other_types_of_images_become_float32(group, tmp_path):
     run_prepare(group([(texture().astype(np.int32), cells())]), tmp_path / "out")
-    assert images.read_stack(tmp_path / "out" / "frames.tif")["g0"].dtype == np.float32
+    assert stacks.read_stack(tmp_path / "out" / "frames.tif")["g0"].dtype == np.float32
 
 
 def test_one_mask_with_several_numbers_tells_for_the_whole_group(group, tmp_path):
@@ -307,7 +307,7 @@ def test_one_mask_with_several_numbers_tells_for_the_whole_group(group, tmp_path
     table = run_prepare(rows, tmp_path / "out")
     assert table["mask_type"].tolist() == ["instances"] * 2
     assert table["cells"].tolist() == [1, 3]
-    np.testing.assert_array_equal(images.read_stack(tmp_path / "out" / "labels.tif")["g0"], one)
+    np.testing.assert_array_equal(stacks.read_stack(tmp_path / "out" / "labels.tif")["g0"], one)
 
 
 def test_without_such_a_mask_the_pieces_are_the_cells(group, tmp_path):
@@ -333,7 +333,7 @@ def test_frames_are_brought_to_the_working_pixel_size(group, tmp_path):
     assert table["width"].tolist() == [40, 160]
     assert table["pixel_size_um"].tolist() == [1.3, 1.3]
     for name in ("frames", "labels"):
-        shapes = [page.shape for page in images.read_stack(tmp_path / "out" / f"{name}.tif").values()]
+        shapes = [page.shape for page in stacks.read_stack(tmp_path / "out" / f"{name}.tif").values()]
         assert shapes == [(30, 40), (120, 160)]
 
 
@@ -449,9 +449,9 @@ def test_the_page_shows_both_frames_of_a_pair_and_marks_faults(group, tmp_path):
 
 def test_every_stack_is_read_once_in_a_set_of_few_frames(group, tmp_path, monkeypatch):
     opened = []
-    true = images.iterate_stack
+    true = stacks.iterate_stack
     monkeypatch.setattr(
-        images, "iterate_stack", lambda path, *names: opened.append(path) or true(path, *names)
+        stacks, "iterate_stack", lambda path, *names: opened.append(path) or true(path, *names)
     )
     run_check([group([scene(n, side=96, cells=8) for n in range(3)], "g")], tmp_path)
     assert sorted(path.name for path in opened) == ["frames.tif", "labels.tif"]

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from brightcell import images
+from brightcell.io import stacks
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -16,8 +16,8 @@ ids = st.sampled_from([0, 1, 2, 255, 256, 65535, 65536, 2**31 - 1])
 @quick
 @given(hnp.arrays(np.int32, shapes, elements=ids))
 def test_any_number_of_a_cell_survives_a_stack(tmp_path, labels):
-    images.write_stack(tmp_path / "s.tif", [("a", labels), ("b", labels[::-1])])
-    read = images.read_stack(tmp_path / "s.tif")
+    stacks.write_stack(tmp_path / "s.tif", [("a", labels), ("b", labels[::-1])])
+    read = stacks.read_stack(tmp_path / "s.tif")
     np.testing.assert_array_equal(read["a"], labels)
     np.testing.assert_array_equal(read["b"], labels[::-1])
     assert read["a"].dtype == np.int32
@@ -40,13 +40,13 @@ def test_a_stack_keeps_names_order_sizes_and_types(tmp_path, names, dtype, chann
     pages = [
         (name, (random.random((*random.integers(2, 20, 2), channels)) * 200).astype(dtype)) for name in names
     ]
-    images.write_stack(tmp_path / "s.tif", pages)
-    read = list(images.iterate_stack(tmp_path / "s.tif"))
+    stacks.write_stack(tmp_path / "s.tif", pages)
+    read = list(stacks.iterate_stack(tmp_path / "s.tif"))
     assert [name for name, _ in read] == names
     for (_, written), (_, page) in zip(pages, read, strict=True):
         assert page.dtype == dtype
         np.testing.assert_array_equal(np.atleast_3d(page), written)
-    assert list(images.read_stack(tmp_path / "s.tif", names[:1])) == names[:1]
+    assert list(stacks.read_stack(tmp_path / "s.tif", names[:1])) == names[:1]
 
 
 def test_a_stack_appears_whole_or_not_at_all(tmp_path):
@@ -55,21 +55,21 @@ def test_a_stack_appears_whole_or_not_at_all(tmp_path):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        images.write_stack(tmp_path / "s.tif", pages())
+        stacks.write_stack(tmp_path / "s.tif", pages())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_probabilities_in_16_bits():
     values = np.linspace(0, 1, 1001, dtype=np.float32)
-    assert np.abs(images.from_uint16(images.to_uint16(values)) - values).max() < 1e-5
+    assert np.abs(stacks.from_uint16(stacks.to_uint16(values)) - values).max() < 1e-5
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.37, 1.6])
 def test_image_and_labels_keep_their_match_when_rescaled(factor):
     rows, columns = np.mgrid[:101, :140]
     disc = (rows - 50) ** 2 + (columns - 60) ** 2 < 30**2
-    labels = images.rescale_labels(disc * np.int32(70000), factor)
-    image = images.rescale_image(disc[..., None].astype(np.uint8) * 200, factor)
+    labels = stacks.rescale_labels(disc * np.int32(70000), factor)
+    image = stacks.rescale_image(disc[..., None].astype(np.uint8) * 200, factor)
     assert image.shape == (*labels.shape, 1)
     assert image.dtype == np.float32
     assert set(np.unique(labels)) == {0, 70000}
@@ -79,22 +79,22 @@ def test_image_and_labels_keep_their_match_when_rescaled(factor):
 
 def test_rescaling_by_one_changes_nothing():
     image = np.arange(12, dtype=np.uint16).reshape(3, 4, 1)
-    assert images.rescale_image(image, 1) is image
+    assert stacks.rescale_image(image, 1) is image
 
 
 def test_normalise_brings_percentiles_to_0_and_1():
     image = np.stack([np.arange(10_000).reshape(100, 100)] * 2, axis=-1) * [1, 3] + [0, 500]
-    frame = images.normalise(image, (1, 99))
+    frame = stacks.normalise(image, (1, 99))
     assert frame.dtype == np.float32
     for channel in range(2):
         np.testing.assert_allclose(np.percentile(frame[..., channel], [1, 99]), [0, 1], atol=1e-3)
-    assert not images.normalise(np.full((5, 5, 1), 7, np.uint8)).any()
+    assert not stacks.normalise(np.full((5, 5, 1), 7, np.uint8)).any()
 
 
 def test_outlines_separate_touching_cells():
     labels = np.zeros((10, 12), np.int32)
     labels[2:8, 2:6], labels[2:8, 6:10] = 1, 2
-    lines = images.outlines(labels)
+    lines = stacks.outlines(labels)
     assert lines[4, [2, 5, 6, 9]].all()
     assert not lines[4, [3, 4, 7, 8]].any()
     assert not lines[labels == 0].any()
@@ -102,11 +102,11 @@ def test_outlines_separate_touching_cells():
 
 def test_pages_are_read_one_by_one_and_by_name(tmp_path):
     pages = {"b": np.full((4, 5), 7, np.uint16), "a": np.arange(12, dtype=np.uint16).reshape(3, 4)}
-    images.write_stack(tmp_path / "stack.tif", pages.items())
-    stack = images.Pages(tmp_path / "stack.tif")
+    stacks.write_stack(tmp_path / "stack.tif", pages.items())
+    stack = stacks.Pages(tmp_path / "stack.tif")
     assert list(stack) == ["b", "a"]
     assert "c" not in stack
     np.testing.assert_array_equal(stack["a"], pages["a"])
-    np.testing.assert_array_equal(images.Pages(tmp_path / "stack.tif", lambda page: page[0])["b"], [7] * 5)
+    np.testing.assert_array_equal(stacks.Pages(tmp_path / "stack.tif", lambda page: page[0])["b"], [7] * 5)
     with pytest.raises(KeyError):
         stack["c"]

@@ -9,9 +9,10 @@ import tifffile
 from pictures import save
 
 import prepare
-from brightcell import images, intake, masks, readers
+from brightcell import intake
 from brightcell.errors import InputError
 from brightcell.files import read_table
+from brightcell.io import masks, readers, stacks
 
 OPTIONS = {"mask_type": "auto", "pixel_size_um": None, "working_pixel_size_um": None}
 
@@ -52,7 +53,7 @@ def prepared(tmp_path, rows, steps=None, **options):
     out.mkdir(exist_ok=True)
     paths = [out / "frames.tif", out / "labels.tif", out / "samples.tsv"]
     prepare.main(rows, OPTIONS | options, *paths, steps)
-    return images.read_stack(paths[0]), images.read_stack(paths[1]), read_table(paths[2]).set_index("sample")
+    return stacks.read_stack(paths[0]), stacks.read_stack(paths[1]), read_table(paths[2]).set_index("sample")
 
 
 def test_the_pages_of_a_time_lapse_are_rows(tmp_path):

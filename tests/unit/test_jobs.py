@@ -91,7 +91,7 @@ def test_no_package_of_the_host_is_found_later(tmp_path, in_a_container):
 
 
 def test_the_packages_in_use_are_those_behind_the_names_of_our_modules():
-    import brightcell.images  # noqa: F401
+    import brightcell.io.stacks  # noqa: F401
 
     found = jobs.packages_in_use()
     assert {"numpy", "pandas"} <= found

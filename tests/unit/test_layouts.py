@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import make_samples
 from brightcell import layouts, naming
 from brightcell.errors import InputError
-from brightcell.readers import READERS
+from brightcell.io.readers import READERS
 from brightcell.samples import read_samples
 
 ID = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,100}")

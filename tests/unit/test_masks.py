@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 from pictures import save
 from PIL import Image
 
-from brightcell import annotations, masks, polygons, readers
 from brightcell.errors import InputError
+from brightcell.io import annotations, masks, rasterize, readers
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 shapes = hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=12)
@@ -191,7 +191,7 @@ def rectangle(x, y, width, height):
 
 
 def test_a_rectangle_holds_exactly_its_pixels():
-    labels, overlap = polygons.paint([polygons.fill([[rectangle(10, 20, 30, 40)]], SHAPE)], SHAPE)
+    labels, overlap = rasterize.paint([rasterize.fill([[rectangle(10, 20, 30, 40)]], SHAPE)], SHAPE)
     expected = np.zeros(SHAPE, np.int32)
     expected[20:60, 10:40] = 1
     np.testing.assert_array_equal(labels, expected)
@@ -200,7 +200,7 @@ def test_a_rectangle_holds_exactly_its_pixels():
 
 @pytest.mark.parametrize("radius", [20, 33.3, 50])
 def test_a_circle_has_its_area_and_its_centre(radius):
-    labels, _ = polygons.paint([polygons.fill([[circle(80.2, 59.7, radius)]], SHAPE)], SHAPE)
+    labels, _ = rasterize.paint([rasterize.fill([[circle(80.2, 59.7, radius)]], SHAPE)], SHAPE)
     assert (labels > 0).sum() == pytest.approx(np.pi * radius**2, rel=0.01)
     rows, columns = np.nonzero(labels)
     assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((80.2, 59.7), abs=0.1)
@@ -208,23 +208,23 @@ def test_a_circle_has_its_area_and_its_centre(radius):
 
 def test_holes_and_parts():
     ring = [circle(60, 60, 40), circle(60, 60, 20)]
-    cell = polygons.fill([ring, [rectangle(120, 10, 20, 30)]], SHAPE)
+    cell = rasterize.fill([ring, [rectangle(120, 10, 20, 30)]], SHAPE)
     assert cell.pixels.sum() == pytest.approx(np.pi * (40**2 - 20**2) + 600, rel=0.01)
 
 
 def test_an_outline_is_cut_at_the_edge_of_the_image():
-    cell = polygons.fill([[rectangle(-10, 100, 30, 90)]], SHAPE)
+    cell = rasterize.fill([[rectangle(-10, 100, 30, 90)]], SHAPE)
     assert (cell.row, cell.column, cell.pixels.sum()) == (100, 0, 400)
-    assert polygons.fill([[rectangle(500, 500, 30, 90)]], SHAPE).pixels.size == 0
+    assert rasterize.fill([[rectangle(500, 500, 30, 90)]], SHAPE).pixels.size == 0
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_pixel_of_two_cells_goes_to_the_smaller(order):
     cells = [
-        polygons.fill([[rectangle(0, 0, 50, 50)]], SHAPE),
-        polygons.fill([[rectangle(10, 10, 5, 5)]], SHAPE),
+        rasterize.fill([[rectangle(0, 0, 50, 50)]], SHAPE),
+        rasterize.fill([[rectangle(10, 10, 5, 5)]], SHAPE),
     ]
-    labels, overlap = polygons.paint(cells[::order], SHAPE)
+    labels, overlap = rasterize.paint(cells[::order], SHAPE)
     assert overlap == 25
     assert np.bincount(labels.ravel())[1:].tolist() == [2475, 25][::order]
 

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from spoilt import doubt, draw_cells
 
-from brightcell import images, probabilities
+from brightcell import probabilities
 from brightcell.errors import InputError
 from brightcell.instances.labelling import label_cells
+from brightcell.io import stacks
 from brightcell.metrics import pixel_scores, probability_scores
 
 stored_maps = arrays(np.uint16, (5, 7), elements=st.integers(0, 65535))
@@ -16,13 +17,13 @@ masks = arrays(bool, (5, 7))
 
 def test_levels_are_those_of_the_stored_maps():
     np.testing.assert_array_equal(
-        probabilities.LEVELS, images.from_uint16(np.arange(65536).astype(np.uint16))
+        probabilities.LEVELS, stacks.from_uint16(np.arange(65536).astype(np.uint16))
     )
 
 
 def test_brier_score_by_hand():
     truth = np.array([[1, 1, 0, 0]])
-    stored = images.to_uint16(np.array([[1, 0.6, 0.2, 0]]))
+    stored = stacks.to_uint16(np.array([[1, 0.6, 0.2, 0]]))
     assert probability_scores(truth, stored)["brier"] == pytest.approx((0 + 0.16 + 0.04 + 0) / 4, abs=1e-5)
 
 
@@ -37,14 +38,14 @@ def test_curve_counts_what_the_threshold_would_label(truth, stored):
     curve = probabilities.threshold_curve(probabilities.count_probabilities(truth, stored))
     assert curve["threshold"].tolist() == [percent / 100 for percent in range(5, 100, 5)]
     for row in curve.itertuples():
-        mask = images.from_uint16(stored) >= row.threshold  # as `instances.label_cells` cuts
+        mask = stacks.from_uint16(stored) >= row.threshold  # as `instances.label_cells` cuts
         scores = pixel_scores(truth, mask)
         assert [scores[name] for name in curve.columns[1:]] == list(row[2:])
 
 
 def test_curve_and_watershed_agree_on_a_pixel_at_the_threshold():
     stored = np.full((8, 8), 39321, np.uint16)  # 0.6 exactly
-    labels = label_cells(images.from_uint16(stored), threshold=0.6, minimum_area_px=1)
+    labels = label_cells(stacks.from_uint16(stored), threshold=0.6, minimum_area_px=1)
     assert (labels > 0).all()
     counts = probabilities.count_probabilities(np.ones((8, 8)), stored)
     assert probabilities.at_threshold(counts, 0.6).tp == 64

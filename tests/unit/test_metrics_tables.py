@@ -8,8 +8,8 @@ from spoilt import boxes, doubt, draw_cells, spoil
 import score
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_json, write_table
-from brightcell.images import write_stack
 from brightcell.instances.variants import FRAME_COLUMNS
+from brightcell.io.stacks import write_stack
 from brightcell.metrics import METRICS, instance_scores
 from brightcell.scoring import cell_matches, score_frames
 

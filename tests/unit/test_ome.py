@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from brightcell import ome, readers
+from brightcell.io import ome_tiff, readers
 
 NAMESPACE = {"ome": "http://www.openmicroscopy.org/Schemas/OME/2016-06"}
 
@@ -32,7 +32,7 @@ def test_labels_have_the_smallest_type_that_holds_them(tmp_path, largest, kind):
     page = np.zeros((4, 5), np.int64)
     page[1, 2] = largest
     path = tmp_path / "labels.ome.tif"
-    ome.write_ome(path, [page], [(4, 5, math.nan)], ome.smallest_type(largest), "dish")
+    ome_tiff.write_ome(path, [page], [(4, 5, math.nan)], ome_tiff.smallest_type(largest), "dish")
     found = tifffile.imread(path)
     assert found.dtype == kind
     assert found.max() == largest
@@ -44,7 +44,7 @@ def test_labels_have_the_smallest_type_that_holds_them(tmp_path, largest, kind):
 def test_axes_pixel_size_and_name(tmp_path):
     path = tmp_path / "labels.ome.tif"
     pages = (labels(4, 6, largest=number + 1) for number in range(3))
-    assert ome.write_ome(path, pages, [(4, 6, 0.65)] * 3, np.uint8, "dish") == 1
+    assert ome_tiff.write_ome(path, pages, [(4, 6, 0.65)] * 3, np.uint8, "dish") == 1
     with tifffile.TiffFile(path) as file:
         assert (file.series[0].axes, file.series[0].shape) == ("TYX", (3, 4, 6))
         assert file.asarray()[:, 0, 0].tolist() == [1, 2, 3]
@@ -64,7 +64,7 @@ def test_the_xml_is_valid_ome(tmp_path):
     ome_types = pytest.importorskip("ome_types", reason="comes with `make formats`")
     path = tmp_path / "labels.ome.tif"
     sizes = [(4, 6, 0.5), (4, 6, 0.5), (8, 6, math.nan)]
-    ome.write_ome(path, [labels(*size[:2]) for size in sizes], sizes, np.uint8, "dish")
+    ome_tiff.write_ome(path, [labels(*size[:2]) for size in sizes], sizes, np.uint8, "dish")
     ome_types.validate_xml(tifffile.tiffcomment(path).encode())
     first, second = (image.pixels for image in ome_types.from_tiff(path).images)
     assert (first.size_t, first.size_y, first.size_x, first.type.value) == (2, 4, 6, "uint8")
@@ -76,7 +76,7 @@ def test_a_change_of_size_begins_a_new_series(tmp_path):
     path = tmp_path / "labels.ome.tif"
     sizes = [(4, 6, 0.5), (4, 6, 0.5), (8, 6, 0.5), (8, 6, 0.25)]
     pages = [labels(*size[:2], largest=number + 1) for number, size in enumerate(sizes)]
-    assert ome.write_ome(path, pages, sizes, np.uint8, "dish") == 3
+    assert ome_tiff.write_ome(path, pages, sizes, np.uint8, "dish") == 3
     with tifffile.TiffFile(path) as file:
         assert [series.shape[-2:] for series in file.series] == [(4, 6), (8, 6), (8, 6)]
         assert [page.asarray()[0, 0] for page in file.pages] == [1, 2, 3, 4]  # pages in the frames' order

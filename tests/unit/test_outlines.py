@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 import outline_cells
-from brightcell import files, masks, ome, outlines, polygons
+from brightcell import files
+from brightcell.io import masks, ome_tiff, rasterize
+from brightcell.io import rois as outlines
 
 
 def area(rings) -> float:
@@ -35,7 +37,7 @@ def test_outlines_hold_exactly_the_pixels(pixels):
         assert outlines.signed_area(part[0]) > 0
         assert all(outlines.signed_area(hole) < 0 for hole in part[1:])
     if pixels.any():
-        patch = polygons.fill(found, (12, 14))
+        patch = rasterize.fill(found, (12, 14))
         drawn = np.zeros((12, 14), bool)
         height, width = patch.pixels.shape
         drawn[patch.row : patch.row + height, patch.column : patch.column + width] = patch.pixels
@@ -65,7 +67,7 @@ def exported(tmp_path):
     labels[1][(ring <= 200) & (ring > 50)] = 1
     labels[1][40:43, 0:3] = 2
     labels[1][43:46, 3:6] = 2
-    ome.write_ome(tmp_path / "labels.ome.tif", labels, [(50, 60, 0.5)] * 2, np.uint8, "dish")
+    ome_tiff.write_ome(tmp_path / "labels.ome.tif", labels, [(50, 60, 0.5)] * 2, np.uint8, "dish")
     frames = pd.DataFrame({"sample": ["01", "02"], "frame": [0, 5], "image": "a", "cells": [2, 2]})
     export(tmp_path, frames.assign(height=50, width=60, pixel_size_um=0.5), [1, 2, 1, 2])
     return labels, tmp_path
@@ -127,7 +129,7 @@ def test_outlines_point_into_the_series_of_their_frame(tmp_path):
     pages = [np.pad(np.full((2, number), 1, np.uint8), 5)[:20] for number in range(1, 6)]
     pages = [np.pad(page, ((0, h - page.shape[0]), (0, w - page.shape[1])))
              for page, (h, w, _) in zip(pages, sizes, strict=True)]  # fmt: skip
-    ome.write_ome(tmp_path / "labels.ome.tif", pages, sizes, np.uint8, "dish")
+    ome_tiff.write_ome(tmp_path / "labels.ome.tif", pages, sizes, np.uint8, "dish")
     frames = pd.DataFrame(sizes, columns=["height", "width", "pixel_size_um"])
     frames = frames.assign(sample=list("abcde"), frame=range(5), image="a", cells=1)
     export(tmp_path, frames, [1] * 5)

@@ -10,9 +10,9 @@ import tifffile
 from pictures import save
 from PIL import Image
 
-from brightcell import readers
 from brightcell.errors import InputError
-from brightcell.vendor import VENDOR_PACKAGES
+from brightcell.io import readers
+from brightcell.io.bioio import VENDOR_PACKAGES
 
 
 def noise(*shape, dtype=np.uint16, seed=1):

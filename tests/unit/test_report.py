@@ -13,11 +13,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from brightcell import compact, images, looks, report, tables
+from brightcell import compact, looks, report, tables
 from brightcell.comparison import compare
 from brightcell.compute import accounting
 from brightcell.files import read_table, write_json, write_table
 from brightcell.gallery import GalleryFrame
+from brightcell.io import stacks
 from brightcell.metrics import METRICS
 
 SCRIPT = Path(report.__file__).parents[1] / "report.py"
@@ -468,8 +469,8 @@ def write_results(root, data, network_images):
     write_table(data.samples.assign(cell_dice=0.7, window_px=9), inputs.baseline)
     for group, members in groups:
         folder = root / "prepared" / group
-        images.write_stack(folder / "frames.tif", [(name, network_images[0]) for name in members])
-        images.write_stack(folder / "labels.tif", [(name, network_images[1]) for name in members])
+        stacks.write_stack(folder / "frames.tif", [(name, network_images[0]) for name in members])
+        stacks.write_stack(folder / "labels.tif", [(name, network_images[1]) for name in members])
         inputs.frames.append(folder / "frames.tif")
         inputs.truth.append(folder / "labels.tif")
     for recipe in data.recipes:
@@ -479,7 +480,7 @@ def write_results(root, data, network_images):
         history = data.history.set_index(list(tables.RUN)).loc[tuple(run)].reset_index(drop=True)
         write_table(history, folder / "history.csv")
         tested = data.scores.set_index(list(tables.RUN)).loc[[tuple(run)], "sample"]
-        images.write_stack(folder / "labels.tif", [(name, network_images[2]) for name in tested])
+        stacks.write_stack(folder / "labels.tif", [(name, network_images[2]) for name in tested])
         write_json({"test": {"frames": 8, "seconds": 2.0}}, folder / "predictions/speed.json")
         tried = pd.DataFrame({"threshold": [0.5, 0.4], "value": [0.7, 0.6], "round": 0})
         write_table(tried, folder / "calibration.tsv")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import prepare
-from brightcell import images
 from brightcell.config import validation
 from brightcell.errors import InputError
+from brightcell.io import stacks
 from brightcell.samples import read_samples
 
 SCHEMA = validation.load_schema()
@@ -198,7 +198,7 @@ def prepared(mask, folder, **options):
     config = validation.complete({"dataset": "d", "samples": "s", "images": options}, SCHEMA)
     outputs = [folder / name for name in ("frames.tif", "labels.tif", "samples.tsv")]
     prepare.main([row], config["images"], *outputs, config["preprocess"])
-    return images.read_stack(outputs[1])["a"]
+    return stacks.read_stack(outputs[1])["a"]
 
 
 @given(label_images(), st.sampled_from(["auto", "instances"]))

@@ -10,9 +10,10 @@ import tifffile
 
 import join_chunks
 import segment_chunk
-from brightcell import files, images, segmentation
+from brightcell import files, segmentation
 from brightcell.compute import backend
 from brightcell.errors import InputError
+from brightcell.io import stacks
 
 SETTINGS = {
     "images": {"pixel_size_um": None, "channels": None},
@@ -89,7 +90,7 @@ def tables(folder):
 
 def test_a_disc_is_found_and_measured(tmp_path):
     out = segment(tmp_path, [disc()])
-    labels = images.read_stack(out / "labels.tif")["s0"]
+    labels = stacks.read_stack(out / "labels.tif")["s0"]
     assert (labels == (disc() == 200)).all()
     cells, frames = tables(out)
     (cell,) = cells.to_dict("records")
@@ -101,7 +102,7 @@ def test_a_disc_is_found_and_measured(tmp_path):
     assert (frame["cells"], frame["height"], frame["width"], frame["pixel_size_um"]) == (1, 60, 60, 0.5)
     assert frame["cell_share"] == pytest.approx(labels.mean())
     assert frame["confidence"] == pytest.approx(cell["confidence"])
-    probability = images.from_uint16(images.read_stack(out / "probability.tif")["s0"])
+    probability = stacks.from_uint16(stacks.read_stack(out / "probability.tif")["s0"])
     assert probability[30, 20] == pytest.approx(0.7, abs=0.001)
 
 
@@ -109,7 +110,7 @@ def test_a_disc_is_found_and_measured(tmp_path):
 def test_frames_of_another_pixel_size_are_measured_at_their_own(tmp_path, caplog, pixel_um, factor):
     caplog.set_level("INFO")
     out = segment(tmp_path, [disc()], pixel_um=pixel_um)
-    labels = images.read_stack(out / "labels.tif")["s0"]
+    labels = stacks.read_stack(out / "labels.tif")["s0"]
     assert labels.shape == (60, 60)
     assert labels.sum() == pytest.approx(np.pi * 100, rel=0.06)
     cells, _ = tables(out)

@@ -10,9 +10,9 @@ import simulate
 from brightcell.cells import divide, new_cell, outline, round_radius, roundness
 from brightcell.errors import InputError
 from brightcell.files import write_table
-from brightcell.masks import read_mask
+from brightcell.io.masks import read_mask
+from brightcell.io.readers import read_image
 from brightcell.optics import MEDIUM_INDEX, WAVELENGTHS_UM, Conditions, colour_camera, defocused_intensity
-from brightcell.readers import read_image
 from brightcell.samples import check_simulated, read_samples
 from brightcell.simulate import (
     SAMPLING,

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brightcell import images
 from brightcell.errors import InputError
 from brightcell.inference import streaming, tiling
+from brightcell.io import stacks
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 RECIPE = {"percentiles": [0, 100], "levels": 3}
@@ -98,16 +98,16 @@ one_map.receptive_px = two_maps.receptive_px = 16
 @pytest.mark.parametrize("predict", [one_map, two_maps])
 def test_pages_hold_what_frames_are_predicted_as(tmp_path, predict):
     given = frames((40, 300, 1), (300, 200, 1), (64, 64, 1), (17, 5, 1))
-    images.write_stack(tmp_path / "s.tif", streaming.predict_pages(predict, iter(given), RECIPE, SETTINGS))
-    found = images.read_stack(tmp_path / "s.tif")
+    stacks.write_stack(tmp_path / "s.tif", streaming.predict_pages(predict, iter(given), RECIPE, SETTINGS))
+    found = stacks.read_stack(tmp_path / "s.tif")
     assert list(found) == [name for name, _ in given]
     for name, frame in given:
-        expected = images.to_uint16(tiling.predict_frame(predict, frame, RECIPE, SETTINGS))
+        expected = stacks.to_uint16(tiling.predict_frame(predict, frame, RECIPE, SETTINGS))
         np.testing.assert_array_equal(np.atleast_3d(found[name]), expected)
     maps = dict(streaming.predict_maps(predict, iter(given), RECIPE, SETTINGS))
     np.testing.assert_array_equal(
-        images.to_uint16(maps["frame1"]),
-        images.to_uint16(tiling.predict_frame(predict, given[1][1], RECIPE, SETTINGS)),
+        stacks.to_uint16(maps["frame1"]),
+        stacks.to_uint16(tiling.predict_frame(predict, given[1][1], RECIPE, SETTINGS)),
     )
 
 
@@ -121,7 +121,7 @@ def test_an_error_while_predicting_reaches_the_writer_and_leaves_no_file(tmp_pat
 
     predict.receptive_px = 16
     with pytest.raises(InputError, match="no memory for a batch"):
-        images.write_stack(
+        stacks.write_stack(
             tmp_path / "s.tif",
             streaming.predict_pages(predict, iter(frames((200, 200, 1))), RECIPE, SETTINGS),
         )
@@ -178,7 +178,7 @@ def test_memory_is_bounded_by_rows_of_tiles(tmp_path):
     maps = 4800 * 4800 * 2 * 4 / 2**20  # float32 maps of the whole frame
     assert took["whole"] > maps, "the bound below could be missed"
     assert took["streamed"] < maps / 2
-    streamed, whole = (images.read_stack(tmp_path / f"{way}.tif")["frame"] for way in ("streamed", "whole"))
+    streamed, whole = (stacks.read_stack(tmp_path / f"{way}.tif")["frame"] for way in ("streamed", "whole"))
     np.testing.assert_array_equal(streamed, whole)
 
 
@@ -188,7 +188,7 @@ def test_symmetries_need_no_more_memory(tmp_path):
         settings = SETTINGS | {"tile": 256, "symmetries": symmetries}
         pages = streaming.predict_pages(two_maps, frames((1500, 1500, 1)), RECIPE, settings)
         tracemalloc.start()
-        images.write_stack(tmp_path / "s.tif", pages)
+        stacks.write_stack(tmp_path / "s.tif", pages)
         peaks[symmetries] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peaks[True] < 1.2 * peaks[False]

@@ -10,8 +10,9 @@ from ctc_metrics.scripts.evaluate import evaluate_sequence
 from ctc_metrics.scripts.validate import validate_sequence
 
 import track_cells
-from brightcell import files, images, simulate, tracking
+from brightcell import files, simulate, tracking
 from brightcell.instances.regionprops import measure_cells
+from brightcell.io import stacks
 from brightcell.tracking import challenge_tracks, link_cells, typical_diameter
 
 OPTIONS = {"distance": 1.0, "gap": 1, "divisions": True}
@@ -53,7 +54,7 @@ def followed(labels, folder, **options):
     cells, frames = tables(labels)
     files.write_table(cells, folder / "cells.tsv")
     files.write_table(frames, folder / "frames.tsv")
-    images.write_stack(folder / "labels.tif", zip(frames["sample"], labels, strict=True))
+    stacks.write_stack(folder / "labels.tif", zip(frames["sample"], labels, strict=True))
     out = SimpleNamespace(tracks=folder / "tracks.tsv", ctc=folder / "ctc")
     paths = [folder / name for name in ("labels.tif", "cells.tsv", "frames.tsv")]
     track_cells.main(*paths, OPTIONS | options, out)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from brightcell import chunks, readers, unlabelled
+from brightcell import chunks, unlabelled
 from brightcell.errors import InputError
+from brightcell.io import readers
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import microscopes
 import numpy as np
 import pytest
 
-from brightcell import readers
 from brightcell.errors import InputError
+from brightcell.io import readers
 
 STACK = np.random.default_rng(1).integers(0, 4000, (5, 2, 40, 60)).astype(np.uint16)
 WRITERS = {

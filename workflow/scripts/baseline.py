@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from brightcell import files, images, metrics
+from brightcell import files, metrics
 from brightcell.instances import labelling
+from brightcell.io import stacks
 from brightcell.jobs import job
 
 WINDOWS_PX = (3, 5, 9, 15, 25)
@@ -24,7 +25,7 @@ def main(frames, truth, samples, table_file, log):
             **metrics.pixel_scores(label[..., 0] > 0, labelling.local_contrast_foreground(frame, window)),
         }
         for (name, frame), (_, label) in zip(
-            images.iterate_named(frames, rows), images.iterate_named(truth, rows), strict=True
+            stacks.iterate_named(frames, rows), stacks.iterate_named(truth, rows), strict=True
         )
         for window in WINDOWS_PX
     ]

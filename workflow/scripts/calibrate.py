@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from brightcell import files, images
+from brightcell import files
 from brightcell.instances import calibration
+from brightcell.io import stacks as images
 from brightcell.jobs import job
 
 

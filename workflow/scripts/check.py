@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 
-from brightcell import images
 from brightcell.check import dataset as checks
 from brightcell.check import thumbnails
 from brightcell.check.findings import FINDINGS, LEVELS, finding_row, findings_table
 from brightcell.files import read_table, whole, write_table
+from brightcell.io import stacks as images
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import chunks, ensemble, files, images, ome
+from brightcell import chunks, ensemble, files
 from brightcell.errors import InputError
+from brightcell.io import ome_tiff, stacks
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
@@ -81,14 +82,14 @@ def main(folders: list[Path], recording: str, rows: list[dict], made_of: dict, o
 
     def pages(name):
         for chunk, samples in runs:
-            with images.Pages(folders[chunk] / f"{name}.tif") as stack:
+            with stacks.Pages(folders[chunk] / f"{name}.tif") as stack:
                 yield from (stack[sample] for sample in samples)
 
-    series = ome.write_ome(
-        out["labels"], pages("labels"), sizes, ome.smallest_type(frames["cells"].max()), recording
+    series = ome_tiff.write_ome(
+        out["labels"], pages("labels"), sizes, ome_tiff.smallest_type(frames["cells"].max()), recording
     )
     if "probability" in out:
-        ome.write_ome(out["probability"], pages("probability"), sizes, np.dtype(np.uint16), recording)
+        ome_tiff.write_ome(out["probability"], pages("probability"), sizes, np.dtype(np.uint16), recording)
     if series > 1:
         logger.warning(
             "%s: the size of the frames or of their pixels changes %d times; labels.ome.tif has a series for each size",

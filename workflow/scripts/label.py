@@ -1,7 +1,8 @@
 """Separate the cells of the test frames of one trained network."""
 
-from brightcell import files, images
+from brightcell import files
 from brightcell.instances import labelling
+from brightcell.io import stacks
 from brightcell.jobs import job
 
 
@@ -11,13 +12,13 @@ def main(test, calibration, labels_file, log):
     log.info("watershed with %s", parameters)
 
     def labelled():
-        for name, page in images.iterate_stack(test):
-            maps = images.split_maps(images.from_uint16(page))
+        for name, page in stacks.iterate_stack(test):
+            maps = stacks.split_maps(stacks.from_uint16(page))
             labels = labelling.label_cells(*maps, **parameters)
             log.info("%s: %d cells", name, labels.max())
             yield name, labels
 
-    images.write_stack(labels_file, labelled())
+    stacks.write_stack(labels_file, labelled())
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def main(
 
 def pages(path: Path) -> int:
     """Return the number of frames in a file; one that cannot be read, or holds outlines, counts as one."""
-    from brightcell.readers import READERS, open_recording
+    from brightcell.io.readers import READERS, open_recording
 
     if path.suffix.lower() not in READERS:
         return 1
@@ -105,8 +105,8 @@ def suggestion(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_size
     import numpy as np
 
     from brightcell.config import suggest
-    from brightcell.masks import read_mask
-    from brightcell.readers import open_recording
+    from brightcell.io.masks import read_mask
+    from brightcell.io.readers import open_recording
 
     diameters, shape, kinds, sizes = [], (512, 512), set(), set()
     for row in rows[:: max(1, len(rows) // MEASURED)][:MEASURED]:

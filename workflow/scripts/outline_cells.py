@@ -10,7 +10,9 @@ from pathlib import Path
 
 import tifffile
 
-from brightcell import files, ome, outlines
+from brightcell import files
+from brightcell.io import ome_tiff
+from brightcell.io import rois as outlines
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
@@ -38,7 +40,9 @@ def main(labels, cells, frames, recording: str, rois, geojson) -> None:
         rows = csv.DictReader(table, delimiter="\t")
         collection.write('{"type": "FeatureCollection", "features": [')
         sizes = zip(frames["height"], frames["width"], frames["pixel_size_um"], strict=True)
-        for position, (frame, place) in enumerate(zip(frames.itertuples(), ome.places(sizes), strict=True)):
+        for position, (frame, place) in enumerate(
+            zip(frames.itertuples(), ome_tiff.places(sizes), strict=True)
+        ):
             own = islice(rows, frame.cells)
             page = stack.pages[position].asarray()
             for outline, row in zip(outlines.outlines(page.astype("int32")), own, strict=True):

@@ -2,8 +2,9 @@
 
 import time
 
-from brightcell import files, images
+from brightcell import files
 from brightcell.compute import backend
+from brightcell.io import stacks
 from brightcell.jobs import job
 from brightcell.roles import rows_in_role
 
@@ -32,8 +33,8 @@ def main(
     for role, path in outputs.items():
         rows = rows_of[role]
         start = time.perf_counter()
-        read = images.iterate_named(frames, rows)
-        images.write_stack(path, streaming.predict_pages(predict, read, recipe, settings, len(rows)))
+        read = stacks.iterate_named(frames, rows)
+        stacks.write_stack(path, streaming.predict_pages(predict, read, recipe, settings, len(rows)))
         seconds = time.perf_counter() - start
         timed[role] = {"frames": len(rows), "seconds": round(seconds, 3)}
         log.info("%s: %d frames, %.2f frames/s", role, len(rows), len(rows) / seconds)

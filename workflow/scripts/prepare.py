@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import images, masks
 from brightcell.errors import InputError
 from brightcell.files import whole, write_table
 from brightcell.intake import Intake, number, page_of
+from brightcell.io import masks, stacks
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
@@ -42,8 +42,8 @@ def main(
     """
     group = Group(rows, options, steps)
     with whole(frames) as new_frames, whole(labels) as new_labels:
-        images.write_stack(new_frames, group.frames())
-        images.write_stack(new_labels, group.labels())
+        stacks.write_stack(new_frames, group.frames())
+        stacks.write_stack(new_labels, group.labels())
         group.settle(new_labels)
         group.complain()
     table = pd.DataFrame([group.facts[row["sample"]] | {"mask_type": group.mask_type} for row in rows])
@@ -79,13 +79,13 @@ class Group:
             sample = row["sample"]
             try:
                 frame = self.intake.frame(row)
-                factor = images.scale_factor(frame.pixel_size_um, self.working)
+                factor = stacks.scale_factor(frame.pixel_size_um, self.working)
             except InputError as error:
                 file = "" if row["image"] in str(error) else f"{row['image']}: "
                 self.problems.append(f"sample {sample}: {file}{error}")
                 continue
             self.raw_shapes[sample], self.factors[sample] = frame.raw_shape, factor
-            image = images.rescale_image(_storable(frame.image), factor)
+            image = stacks.rescale_image(_storable(frame.image), factor)
             height, width, channels = image.shape
             scaled = self.working and not math.isnan(frame.pixel_size_um)
             self.facts[sample] |= {
@@ -108,7 +108,7 @@ class Group:
                 self.problems.append(f"sample {sample}: {error}")
                 continue
             before = _count(mask.labels)
-            labels = images.rescale_labels(mask.labels, self.factors[sample])
+            labels = stacks.rescale_labels(mask.labels, self.factors[sample])
             self.masks[sample] = mask._replace(labels=None)
             self.facts[sample]["cells"] = _count(labels)
             if self.facts[sample]["cells"] < before:
@@ -146,12 +146,12 @@ class Group:
             return
 
         def numbered() -> Iterator[tuple[str, np.ndarray]]:
-            for name, page in images.iterate_stack(labels):
+            for name, page in stacks.iterate_stack(labels):
                 page = masks.as_instances(page, undecided[name]) if name in undecided else page
                 self.facts[name]["cells"] = _count(page)
                 yield name, page
 
-        images.write_stack(labels, numbered())
+        stacks.write_stack(labels, numbered())
 
     def complain(self) -> None:
         """Raise one InputError with all problems found."""

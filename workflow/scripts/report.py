@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import files, gallery, images, provenance, report
+from brightcell import files, gallery, provenance, report
 from brightcell.comparison import compare, verdict
 from brightcell.compute import accounting
 from brightcell.instances import regionprops
+from brightcell.io import stacks
 from brightcell.jobs import job
 from brightcell.tables import RUN, TRUTH
 
@@ -96,7 +97,7 @@ def read_gallery(
         scheme: gallery.choose_frames(part, number) for scheme, part in scores.groupby("scheme", sort=False)
     }
     rows = samples[samples["sample"].isin([sample for named in chosen.values() for _, sample in named])]
-    pictures, truths = (images.read_named(paths, rows) for paths in (frames, truth))
+    pictures, truths = (stacks.read_named(paths, rows) for paths in (frames, truth))
     rows = rows.set_index("sample")
     shown = []
     for scheme, named in chosen.items():
@@ -126,7 +127,7 @@ def read_pages(path_of: dict, tested: pd.DataFrame) -> dict[tuple[str, str], np.
     """Read the label images of the frames tested, by (network, sample); each file once."""
     pages = {}
     for run, part in tested.groupby(RUN, sort=False):
-        stack = images.read_stack(path_of[run], part["sample"])
+        stack = stacks.read_stack(path_of[run], part["sample"])
         pages |= {(run[1], sample): labels for sample, labels in stack.items()}
     return pages
 
@@ -146,7 +147,7 @@ def measure_shapes(scores: pd.DataFrame, samples: pd.DataFrame, labels: list, tr
         number = int(np.ceil(SHAPE_CELLS / max(1.0, rows["cells"].mean()))) if len(rows) else 0
         rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(number, len(rows))).astype(int))]
         tested = part[part["sample"].isin(rows["sample"])].drop_duplicates(["sample", "network"])
-        pages = {(TRUTH, name): page[..., 0] for name, page in images.iterate_named(truth, rows)}
+        pages = {(TRUTH, name): page[..., 0] for name, page in stacks.iterate_named(truth, rows)}
         for (network, sample), page in (pages | read_pages(path_of, tested)).items():
             found.append(regionprops.shapes(page).assign(scheme=scheme, network=network, sample=sample))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

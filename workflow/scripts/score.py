@@ -5,8 +5,8 @@ from pathlib import Path
 
 from brightcell.errors import InputError
 from brightcell.files import read_json, read_table, write_table
-from brightcell.images import Pages, from_uint16, split_maps
 from brightcell.instances.variants import score_watersheds
+from brightcell.io.stacks import Pages, from_uint16, split_maps
 from brightcell.jobs import job
 from brightcell.scoring import score_frames
 

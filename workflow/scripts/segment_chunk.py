@@ -7,9 +7,10 @@ from contextlib import ExitStack
 
 import pandas as pd
 
-from brightcell import ensemble, files, images
+from brightcell import ensemble, files
 from brightcell.compute import backend
 from brightcell.intake import Intake
+from brightcell.io import stacks
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
@@ -76,9 +77,9 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
 
     wanted = {"labels": lambda each: each.labels}
     if "probability" in out:
-        wanted["probability"] = lambda each: images.to_uint16(each.foreground)
+        wanted["probability"] = lambda each: stacks.to_uint16(each.foreground)
     with ExitStack() as stack:
-        writers = {name: stack.enter_context(images.stack_writer(out[name])) for name in wanted}
+        writers = {name: stack.enter_context(stacks.stack_writer(out[name])) for name in wanted}
         for frame, maps in maps_of:
             each = segmentation.separate(frame, maps, chosen.parameters, len(models))
             for name, part in wanted.items():

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import tifffile
 
-from brightcell import files, images, ome, tracking
+from brightcell import files, tracking
+from brightcell.io import ome_tiff, stacks
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
@@ -28,7 +29,7 @@ def write_challenge(pages, table: pd.DataFrame, frames: int, folder: Path) -> No
     largest = int(tracks["label"].max()) if len(tracks) else 0
     dtype = np.dtype(np.uint16)
     if largest > MOST_LABELS:
-        dtype = ome.smallest_type(largest)
+        dtype = ome_tiff.smallest_type(largest)
         logger.warning(
             "%d tracks: more than the %d of the Cell Tracking Challenge's format; the masks are %s, which its tools "
             "may not take",
@@ -53,7 +54,7 @@ def main(labels, cells, frames, options: dict, out) -> None:
     places = cells[["row_px", "column_px", "area_px"]]
     table = table.join(tracking.link_cells(table[["time"]].join(places), **options))
     files.write_table(table[["sample", "frame", "cell", "track", "parent"]], out.tracks)
-    write_challenge(images.iterate_stack(labels), table, len(frames), Path(out.ctc))
+    write_challenge(stacks.iterate_stack(labels), table, len(frames), Path(out.ctc))
     first = table.drop_duplicates("track")
     logger.info(
         "%d cells in %d frames: %d tracks, %d divisions",

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from brightcell import appearance, files, images, provenance
+from brightcell import appearance, files, provenance
 from brightcell.compute import backend
 from brightcell.errors import InputError
+from brightcell.io import stacks
 from brightcell.jobs import job
 from brightcell.roles import rows_in_role
 
@@ -36,10 +37,10 @@ def load_frames(frames, labels, rows: pd.DataFrame, percentiles) -> list:
     """Load and normalise the frames of some samples with their labels."""
     from brightcell import augment
 
-    pictures = images.read_named(frames, rows)
-    truths = images.read_named(labels, rows)
+    pictures = stacks.read_named(frames, rows)
+    truths = stacks.read_named(labels, rows)
     return [
-        augment.Frame.from_labels(images.normalise(pictures[name], percentiles), truths[name][..., 0])
+        augment.Frame.from_labels(stacks.normalise(pictures[name], percentiles), truths[name][..., 0])
         for name in rows["sample"]
     ]
 
@@ -48,8 +49,8 @@ def describe_training(frames, labels, rows: pd.DataFrame) -> dict:
     """Tell how the training frames look and how large their cells are, for the recipe."""
     instances = rows[rows["mask_type"] == "instances"]
     return appearance.reference(
-        (frame for _, frame in images.iterate_named(frames, rows)),
-        (page[..., 0] for _, page in images.iterate_named(labels, instances)),
+        (frame for _, frame in stacks.iterate_named(frames, rows)),
+        (page[..., 0] for _, page in stacks.iterate_named(labels, instances)),
     )
 
 

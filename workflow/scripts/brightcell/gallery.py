@@ -14,7 +14,7 @@ from scipy import ndimage
 from skimage import measure, transform
 
 from .detection import SPLIT_SHARE
-from .images import normalise
+from .io.stacks import normalise
 from .matching import match_cells
 
 PICTURE_SIDE_PX = 512

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import masks, preprocess, readers
-from .annotations import ANNOTATIONS
+from . import preprocess
 from .errors import InputError
-from .recording import Recording
+from .io import masks, readers
+from .io.annotations import ANNOTATIONS
+from .io.image_file import Recording
 
 logger = logging.getLogger("brightcell")
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .compact import page_templates, plain
 from .gallery import STEPS_PER_PX, encode_picture, outline_paths
-from .images import resize_labels
+from .io.stacks import resize_labels
 from .views import records
 
 MOST_FRAMES = 60  # with pictures; a page of that many is about 5 MB

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import appearance, images, intake, preprocess
+from . import appearance, intake, preprocess
 from .errors import InputError
 from .instances import labelling, regionprops
+from .io import stacks
 
 
 class Prepared(NamedTuple):
@@ -49,10 +50,10 @@ def prepare(row: dict, taken: intake.Frame, recipe: dict) -> Prepared:
             "Choose those of the recording with images.channels, or train networks on images like it."
         )
     try:
-        factor = images.scale_factor(pixel_um, recipe["working_pixel_size_um"])
+        factor = stacks.scale_factor(pixel_um, recipe["working_pixel_size_um"])
     except InputError as error:
         raise InputError(f"{row['image']}: {error}") from None
-    return Prepared(row, frame, pixel_um, images.rescale_image(frame, factor), factor)
+    return Prepared(row, frame, pixel_um, stacks.rescale_image(frame, factor), factor)
 
 
 def unlike_training(settings: dict, recipe: dict, calibration: dict) -> list[str]:
@@ -101,8 +102,8 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
     """
     row, frame = prepared.row, prepared.frame
     spread = maps[..., -1] if members > 1 else np.full(maps.shape[:2], np.nan, np.float32)
-    found = labelling.label_cells(*images.split_maps(maps[..., :-1]), **parameters)
-    labels = images.resize_labels(found, frame.shape[:2])
+    found = labelling.label_cells(*stacks.split_maps(maps[..., :-1]), **parameters)
+    labels = stacks.resize_labels(found, frame.shape[:2])
     found, labels = _without_lost(found, labels)
     pixel_um = None if math.isnan(prepared.pixel_size_um) else prepared.pixel_size_um
     cells = regionprops.measure_cells(labels, frame, pixel_um)
@@ -127,7 +128,7 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
         **appearance.describe_frame(frame),
         **means,
     }
-    return Segmented(labels, cells, summary, images.resize_map(maps[..., 0], labels.shape))
+    return Segmented(labels, cells, summary, stacks.resize_map(maps[..., 0], labels.shape))
 
 
 def _steps(options: dict) -> dict[str, object]:

@@ -36,7 +36,7 @@ def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], 
 
     Every job looks at all files anew. A file whose size and time are as the file `memory` tells is not opened again.
     """
-    from .readers import open_recording
+    from .io.readers import open_recording
 
     try:
         known = files.read_json(memory) if memory else {}

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from brightcell import images
+from brightcell.io import stacks
 
 from .alignment import Fit
 from .frames import block_mean
@@ -28,9 +28,9 @@ def thumbnail(image: np.ndarray, labels: np.ndarray, side: int = SIDE) -> np.nda
         1, max(labels.shape) // (2 * side)
     )  # most of the way by blocks: it needs no copy of a large frame
     picture = block_mean(frame, size)
-    picture = images.rescale_image(np.clip(images.normalise(picture), 0, 1), shape[0] / picture.shape[0])
+    picture = stacks.rescale_image(np.clip(stacks.normalise(picture), 0, 1), shape[0] / picture.shape[0])
     picture = np.repeat(picture, 3 // picture.shape[-1], axis=-1)[: shape[0], : shape[1]]
-    drawn = images.outlines(images.resize_labels(labels, picture.shape[:2]))
+    drawn = stacks.outlines(stacks.resize_labels(labels, picture.shape[:2]))
     picture = np.round(255 * picture).astype(np.uint8)
     picture[drawn] = OUTLINE
     return picture

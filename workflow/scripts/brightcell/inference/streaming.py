@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from brightcell import images
+from brightcell.io import stacks
 
 from . import tiling
 
@@ -115,7 +115,7 @@ def predict_pages(
     recipe: dict,
     settings: dict,
     total: int | None = None,
-) -> Iterator[tuple[str, np.ndarray | images.Bands]]:
+) -> Iterator[tuple[str, np.ndarray | stacks.Bands]]:
     """Yield pages for `images.write_stack`: name and uint16 maps of each (name, frame), by rows as they are finished.
 
     Beside the frame and the next one, memory is that of some rows of tiles. Every page is used up before the next is
@@ -126,7 +126,7 @@ def predict_pages(
     def bands() -> Iterator[tuple[tuple, np.ndarray]]:
         for number, (name, frame) in enumerate(ahead(frames)):
             for band in tiling.frame_bands(predict, frame, recipe, settings):
-                yield (number, name, *frame.shape[:2]), images.to_uint16(band)
+                yield (number, name, *frame.shape[:2]), stacks.to_uint16(band)
                 progress.step(len(band) / len(frame))
 
     for (_, name, height, width), group in itertools.groupby(
@@ -138,4 +138,4 @@ def predict_pages(
         if len(first) == height:
             yield name, first
             continue
-        yield name, images.Bands(shape, first.dtype, itertools.chain([first], rows))
+        yield name, stacks.Bands(shape, first.dtype, itertools.chain([first], rows))

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import roifile
 
-from .errors import InputError
-from .polygons import Patch, bounded, fill
+from brightcell.errors import InputError
+
+from .rasterize import Patch, bounded, fill
 
 LARGEST_UNPACKED = 500_000_000  # bytes of a zip of ROIs
 AREAS = ("POLYGON", "RECT", "OVAL", "FREEHAND", "TRACED")

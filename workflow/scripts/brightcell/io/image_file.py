@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import InputError
+from brightcell.errors import InputError
 
 LARGEST_PX = 500_000_000  # of one channel; beyond it a file is a bomb, or a slide that belongs cut into tiles
 UNITS_UM = {

@@ -17,8 +17,8 @@ import tifffile
 from scipy import ndimage
 from skimage import transform
 
-from .errors import InputError
-from .files import whole
+from brightcell.errors import InputError
+from brightcell.files import whole
 
 LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
 TILE = 256  # side in pixels of the squares of a page that is written as it is made

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from .errors import InputError
-from .recording import Recording, check_size, micrometres
+from brightcell.errors import InputError
+
+from .image_file import Recording, check_size, micrometres
 
 LARGEST_PIXEL_UM = 20  # above it a resolution tag means print: 1200 dpi are 21 µm
 MOST_CHANNELS = 4

@@ -8,10 +8,11 @@ import imagecodecs
 import numpy as np
 from PIL import Image, ImageOps
 
-from .errors import InputError
-from .recording import LARGEST_PX, Recording, check_size, damaged
+from brightcell.errors import InputError
+
+from .bioio import VENDOR_PACKAGES, open_vendor
+from .image_file import LARGEST_PX, Recording, check_size, damaged
 from .tiff import open_tiff
-from .vendor import VENDOR_PACKAGES, open_vendor
 
 Image.MAX_IMAGE_PIXELS = LARGEST_PX  # `check_size` refuses in words what Pillow would warn of
 PNG_HEADER, PNG_PALETTE = 26, 3

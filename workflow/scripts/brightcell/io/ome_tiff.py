@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from .files import whole
+from brightcell.files import whole
 
 Size = tuple[int, int, float]  # height, width, pixel size in µm, nan where unknown
 

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from brightcell.errors import InputError
+
 from .annotations import ANNOTATIONS
-from .errors import InputError
-from .polygons import paint
+from .image_file import Recording, damaged
+from .rasterize import paint
 from .readers import open_recording
-from .recording import Recording, damaged
 
 LARGEST_NUMBER = np.iinfo(np.int32).max
 SPECK_PX = 4  # colours on fewer pixels are blends, which a drawing program put along edges

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import InputError
-from .recording import Recording, check_size
+from brightcell.errors import InputError
+
+from .image_file import Recording, check_size
 
 # A format is one entry: the suffix, and the package whose class `Reader` reads it.
 VENDOR_PACKAGES = {

@@ -1,0 +1,1 @@
+"""Read image files, masks and annotations; write stacks, OME-TIFF and ROIs."""
