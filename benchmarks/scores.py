@@ -35,9 +35,9 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
 from spoilt import doubt, draw_cells, spoil  # noqa: E402
 
-from brightcell import metrics, probabilities, scoring  # noqa: E402
-from brightcell.detection import IOU_THRESHOLDS  # noqa: E402
-from brightcell.surfaces import boundary  # noqa: E402
+from brightcell.metrics import probabilities, registry, scoring  # noqa: E402
+from brightcell.metrics.objects import IOU_THRESHOLDS  # noqa: E402
+from brightcell.metrics.surfaces import boundary  # noqa: E402
 
 GOAL_S = 0.25
 OURS = "brightcell"
@@ -92,14 +92,14 @@ def jobs(truth: np.ndarray, predicted: np.ndarray, foreground: np.ndarray, folde
     edges = boundary(truth), boundary(predicted)
     return {
         ("all tables of a frame", OURS): lambda: scoring.score_frames(*frame),
-        ("cells", OURS): lambda: metrics.instance_scores(truth, predicted),
+        ("cells", OURS): lambda: registry.instance_scores(truth, predicted),
         ("cells", "StarDist matching, ten thresholds"): lambda: matching(truth, predicted, IOU_THRESHOLDS),
         ("cells", "StarDist matching, one threshold"): lambda: matching(truth, predicted, 0.5),
         ("cells", "py-ctcmetrics, SEG and DET"): lambda: challenge(*paths),
-        ("boundaries", OURS): lambda: metrics.boundary_scores(truth, predicted, 0.65),
+        ("boundaries", OURS): lambda: registry.boundary_scores(truth, predicted, 0.65),
         ("boundaries", "surface-distance, HD95 and surface Dice"): lambda: surfaces(truth, predicted),
         ("boundaries", "scikit-image, Hausdorff distance alone"): lambda: hausdorff_distance(*edges),
-        ("pixels", OURS): lambda: metrics.pixel_scores(truth, predicted),
+        ("pixels", OURS): lambda: registry.pixel_scores(truth, predicted),
         ("pixels", "scikit-learn, IoU, precision, recall, F1"): lambda: pixels(truth, predicted),
         ("probabilities", OURS): lambda: our_calibration(truth, foreground),
         ("probabilities", "scikit-learn, Brier, reliability"): lambda: calibration(truth, foreground),

@@ -26,7 +26,7 @@ from brightcell import files, views
 from brightcell.comparison.watersheds import compare_watersheds  # noqa: E402
 from brightcell.config import validation  # noqa: E402
 from brightcell.instances.variants import SCORES  # noqa: E402
-from brightcell.metrics import METRICS  # noqa: E402
+from brightcell.metrics.registry import METRICS  # noqa: E402
 
 TABLES = ("frames", "cells", "curves", "reliability", "watersheds")
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from brightcell import scoring, simulate
+from brightcell import simulate
 from brightcell.io import stacks
+from brightcell.metrics import scoring
 
 # Errors of a frame, the best network last: cells missed, invented, merged in pairs, split; pixels shaved off.
 ERRORS = {"simple": (2, 2, 1, 1, 1), "attention": (1, 1, 1, 0, 1), "residual_attention": (1, 0, 0, 0, 0)}

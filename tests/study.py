@@ -17,10 +17,10 @@ from scenes import errors_of, predict, score_scene, simulate_scenes, turned
 from trainings import calibration, history, recipe, watersheds
 
 from brightcell import folds as folding
-from brightcell import metrics
 from brightcell.config import validation
 from brightcell.files import read_table, write_json, write_table
 from brightcell.io import stacks
+from brightcell.metrics import registry
 
 ROOT = Path(__file__).parents[1]
 NETWORKS = ("simple", "attention", "residual_attention")
@@ -297,6 +297,6 @@ def write_comparison(study: Study, roles: pd.DataFrame) -> None:
     pixels = [
         name
         for name in first.columns
-        if name in metrics.METRICS and not metrics.METRICS[name].needs_instances
+        if name in registry.METRICS and not registry.METRICS[name].needs_instances
     ]
     write_table(first[["sample", "group"]].join(first[pixels] * 0.9), inputs.baseline)

@@ -11,8 +11,8 @@ from skimage.measure import find_contours
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow" / "scripts"))
 
-from brightcell.metrics import METRICS, boundary_scores, instance_scores, pixel_scores
-from brightcell.scoring import cell_matches
+from brightcell.metrics.registry import METRICS, boundary_scores, instance_scores, pixel_scores
+from brightcell.metrics.scoring import cell_matches
 
 HEIGHT, WIDTH = 150, 260
 PICTURE = Path(__file__).with_suffix(".svg")

@@ -6,9 +6,9 @@ from plain_watershed import draw_maps, label_plainly
 from scipy import ndimage
 from spoilt import draw_cells
 
-from brightcell import metrics
 from brightcell.instances import distance, labelling
 from brightcell.instances.watershed import find_basins
+from brightcell.metrics import registry
 
 
 def test_rises_of_a_range_of_hills():
@@ -83,7 +83,7 @@ def test_cells_are_those_of_scikit_image(seed, learned):
     }  # fmt: skip
     distance = distance if learned else None
     labels = labelling.label_cells(foreground, distance, **settings)
-    scores = metrics.instance_scores(label_plainly(foreground, distance, **settings), labels)
+    scores = registry.instance_scores(label_plainly(foreground, distance, **settings), labels)
     assert scores["truth_cells"] == scores["predicted_cells"] > 20
     assert scores["ap90"] == 1
     assert scores["seg"] > 0.995

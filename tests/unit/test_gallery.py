@@ -10,8 +10,9 @@ import pytest
 from skimage import measure
 from skimage.draw import polygon2mask
 
-from brightcell import detection, gallery
-from brightcell.matching import match_cells
+from brightcell import gallery
+from brightcell.metrics import objects
+from brightcell.metrics.matching import match_cells
 
 
 def discs(number=4, radius=9, gap=24):
@@ -71,7 +72,7 @@ def test_every_kind_of_cell_is_told_apart():
     kinds = gallery.sort_cells(truth, predicted)
     assert kinds == {"found": [11], "missed": [2, 6], "false": [99], "split": [31, 32], "merged": [45]}
     cells = match_cells(truth, predicted)
-    assert detection.count_splits(cells) == detection.count_merges(cells) == 1
+    assert objects.count_splits(cells) == objects.count_merges(cells) == 1
 
 
 def test_a_path_runs_along_the_cell():

@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage
 from shapes import draw
 
-from brightcell import augment, metrics
+from brightcell import augment
 from brightcell.instances import labelling
+from brightcell.metrics import registry
 
 
 def test_a_big_and_a_small_disc_both_survive():
@@ -14,14 +15,14 @@ def test_a_big_and_a_small_disc_both_survive():
     labels = labelling.label_cells(truth > 0)
     assert labels.dtype == np.int32
     assert labels.max() == 2
-    assert metrics.instance_scores(truth, labels)["ap90"] == 1
+    assert registry.instance_scores(truth, labels)["ap90"] == 1
 
 
 def test_two_touching_discs_are_separated():
     truth = draw((80, 120), (40, 40, 25), (40, 80, 25))
     labels = labelling.label_cells(truth > 0, depth=0.1)
     assert labels.max() == 2
-    assert metrics.instance_scores(truth, labels)["ap70"] == 1
+    assert registry.instance_scores(truth, labels)["ap70"] == 1
 
 
 def test_learned_distance_separates_what_the_shape_does_not():
@@ -29,7 +30,7 @@ def test_learned_distance_separates_what_the_shape_does_not():
     truth[5:35, 5:30], truth[5:35, 30:55] = 1, 2  # a rectangle cut in two: its outline tells nothing
     distance = augment.normalised_distance(truth)
     assert labelling.label_cells(truth > 0).max() == 1
-    assert metrics.instance_scores(truth, labelling.label_cells(truth > 0, distance))["ap90"] == 1
+    assert registry.instance_scores(truth, labelling.label_cells(truth > 0, distance))["ap90"] == 1
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -64,7 +65,7 @@ def test_elongated_cells_side_by_side(learned):
         truth[10:70, left : left + 12] = number + 1
     distance = augment.normalised_distance(truth) if learned else None
     labels = labelling.label_cells(truth > 0, distance)
-    assert metrics.instance_scores(truth, labels)["ap90"] == 1
+    assert registry.instance_scores(truth, labels)["ap90"] == 1
 
 
 def test_a_ring_is_one_cell_with_its_hole_filled_and_specks_go():
@@ -92,7 +93,7 @@ def test_seventy_thousand_cells_in_one_frame():
     labels = labelling.label_cells(np.ones(truth.shape), distance, smoothing_px=0, minimum_area_px=5)
     assert labels.max() == 70_225
     corner = slice(0, 8 * pitch)
-    assert metrics.instance_scores(truth[corner, corner], labels[corner, corner])["ap90"] == 1
+    assert registry.instance_scores(truth[corner, corner], labels[corner, corner])["ap90"] == 1
 
 
 def test_small_holes_are_filled():
@@ -120,7 +121,7 @@ def test_local_contrast_finds_a_textured_square():
     found = labelling.local_contrast_foreground(image, 5)
     truth = np.zeros((80, 80), bool)
     truth[20:60, 20:60] = True
-    assert metrics.pixel_scores(truth, found)["cell_dice"] > 0.9
+    assert registry.pixel_scores(truth, found)["cell_dice"] > 0.9
     assert not labelling.local_contrast_foreground(np.zeros((20, 20)), 5).any()
 
 

@@ -8,9 +8,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from spoilt import boxes
 
-from brightcell.detection import IOU_THRESHOLDS, count_cells
-from brightcell.matching import match_cells
-from brightcell.metrics import (
+from brightcell.metrics.matching import match_cells
+from brightcell.metrics.objects import IOU_THRESHOLDS, count_cells
+from brightcell.metrics.registry import (
     HEADLINE,
     METRICS,
     boundary_scores,
@@ -19,7 +19,7 @@ from brightcell.metrics import (
     pooled_scores,
     probability_scores,
 )
-from brightcell.surfaces import measure_surfaces
+from brightcell.metrics.surfaces import measure_surfaces
 
 EMPTY = np.zeros((12, 12), np.int32)
 PERFECT = {name for name, metric in METRICS.items() if metric.better == "higher"}

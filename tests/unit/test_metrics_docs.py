@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brightcell.metrics import METRICS, instance_scores
-from brightcell.scoring import cell_matches
+from brightcell.metrics.registry import METRICS, instance_scores
+from brightcell.metrics.scoring import cell_matches
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "metrics.md").read_text(encoding="utf-8")

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from spoilt import doubt, draw_cells
 
-from brightcell import probabilities
 from brightcell.errors import InputError
 from brightcell.instances.labelling import label_cells
 from brightcell.io import stacks
-from brightcell.metrics import pixel_scores, probability_scores
+from brightcell.metrics import probabilities
+from brightcell.metrics.registry import pixel_scores, probability_scores
 
 stored_maps = arrays(np.uint16, (5, 7), elements=st.integers(0, 65535))
 masks = arrays(bool, (5, 7))

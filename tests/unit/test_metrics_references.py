@@ -19,11 +19,11 @@ from sklearn.calibration import calibration_curve
 from spoilt import doubt, draw_cells, spoil
 from stardist.matching import matching
 
-from brightcell.detection import IOU_THRESHOLDS
-from brightcell.metrics import boundary_scores, instance_scores, pixel_scores, probability_scores
-from brightcell.probabilities import count_probabilities, reliability, threshold_curve
-from brightcell.scoring import score_frames
-from brightcell.surfaces import boundary, measure_surfaces
+from brightcell.metrics.objects import IOU_THRESHOLDS
+from brightcell.metrics.probabilities import count_probabilities, reliability, threshold_curve
+from brightcell.metrics.registry import boundary_scores, instance_scores, pixel_scores, probability_scores
+from brightcell.metrics.scoring import score_frames
+from brightcell.metrics.surfaces import boundary, measure_surfaces
 
 SIMULATED = [(draw_cells(seed), spoil(draw_cells(seed), seed + 100)) for seed in range(6)]
 

@@ -10,8 +10,8 @@ from brightcell.errors import InputError
 from brightcell.files import read_table, write_json, write_table
 from brightcell.instances.variants import FRAME_COLUMNS
 from brightcell.io.stacks import write_stack
-from brightcell.metrics import METRICS, instance_scores
-from brightcell.scoring import cell_matches, score_frames
+from brightcell.metrics.registry import METRICS, instance_scores
+from brightcell.metrics.scoring import cell_matches, score_frames
 
 OF_CELLS = [name for name, metric in METRICS.items() if metric.needs_instances]
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from brightcell.errors import InputError
-from brightcell.metrics import pixel_scores
+from brightcell.metrics.registry import pixel_scores
 from brightcell.published import (
     EXPLANATION,
     TABLE_COLUMNS,

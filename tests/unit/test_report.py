@@ -19,7 +19,7 @@ from brightcell.compute import accounting
 from brightcell.files import read_table, write_json, write_table
 from brightcell.gallery import GalleryFrame
 from brightcell.io import stacks
-from brightcell.metrics import METRICS
+from brightcell.metrics.registry import METRICS
 
 SCRIPT = Path(report.__file__).parents[1] / "report.py"
 

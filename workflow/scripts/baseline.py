@@ -2,10 +2,11 @@
 
 import pandas as pd
 
-from brightcell import files, metrics
+from brightcell import files
 from brightcell.instances import labelling
 from brightcell.io import stacks
 from brightcell.jobs import job
+from brightcell.metrics import registry
 
 WINDOWS_PX = (3, 5, 9, 15, 25)
 
@@ -22,7 +23,7 @@ def main(frames, truth, samples, table_file, log):
             "sample": name,
             "group": group_of[name],
             "window_px": window,
-            **metrics.pixel_scores(label[..., 0] > 0, labelling.local_contrast_foreground(frame, window)),
+            **registry.pixel_scores(label[..., 0] > 0, labelling.local_contrast_foreground(frame, window)),
         }
         for (name, frame), (_, label) in zip(
             stacks.iterate_named(frames, rows), stacks.iterate_named(truth, rows), strict=True

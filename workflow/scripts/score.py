@@ -8,7 +8,7 @@ from brightcell.files import read_json, read_table, write_table
 from brightcell.instances.variants import score_watersheds
 from brightcell.io.stacks import Pages, from_uint16, split_maps
 from brightcell.jobs import job
-from brightcell.scoring import score_frames
+from brightcell.metrics.scoring import score_frames
 
 
 def main(labels, probabilities, calibration, truth, samples, outputs, log, **training) -> None:

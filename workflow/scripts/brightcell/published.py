@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from .errors import InputError
-from .matching import Pixels, count_pixels
-from .metrics import METRICS
+from .metrics.matching import Pixels, count_pixels
+from .metrics.registry import METRICS
 
 THRESHOLD = 0.55  # of the foreground probability, above which the study counted a pixel as cell
 CONFUSION_COLUMNS = ("TPbg", "FNcell", "FPcell", "TPcell")

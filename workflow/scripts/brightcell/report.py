@@ -12,7 +12,7 @@ from . import charts, looks, published, tables, views
 from .compact import page_templates, plain, share
 from .gallery import KINDS, STEPS_PER_PX, GalleryFrame, draw_frame
 from .instances.variants import SCORES as WATERSHED_SCORES
-from .metrics import HEADLINE, METRICS
+from .metrics.registry import HEADLINE, METRICS
 from .tables import CURVES, ERRORS
 
 BASELINE = "threshold baseline"

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from brightcell.metrics import METRICS
+from brightcell.metrics.registry import METRICS
 
 from .resampling import bootstrap_interval, sign_flip_test
 from .significance import Interval, equivalence, groups_needed, holm, nadeau_bengio

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from brightcell.matching import Pixels
-from brightcell.metrics import METRICS
+from brightcell.metrics.matching import Pixels
+from brightcell.metrics.registry import METRICS
 
 CURVE_SCORES = ("cell_iou", "cell_dice", "cell_precision", "cell_recall")
 CURVE_COLUMNS = ["scheme", "network", "threshold", *CURVE_SCORES]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from brightcell.metrics import HEADLINE, METRICS
+from brightcell.metrics.registry import HEADLINE, METRICS
 
 
 def _number(value: float, score: str) -> str:

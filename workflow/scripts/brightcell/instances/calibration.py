@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from brightcell.io import stacks
-from brightcell.matching import match_cells
-from brightcell.metrics import METRICS, cell_scores, pixel_scores
+from brightcell.metrics.matching import match_cells
+from brightcell.metrics.registry import METRICS, cell_scores, pixel_scores
 
 from . import distance as heights
 from . import labelling

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from brightcell.matching import match_cells
-from brightcell.metrics import cell_scores
+from brightcell.metrics.matching import match_cells
+from brightcell.metrics.registry import cell_scores
 
 from .labelling import label_cells
 from .published import label_cells_published

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import metrics, probabilities
-from .detection import count_cells
-from .errors import InputError
+from brightcell.errors import InputError
+
+from . import probabilities, registry
 from .matching import Cells, check_shapes, match_cells
+from .objects import count_cells
 from .probabilities import Probabilities, count_probabilities
 
 MATCH_COLUMNS = ("truth", "predicted", "iou", "truth_area_px", "predicted_area_px")
@@ -89,13 +90,13 @@ def _score_frame(
     check_shapes(truth, labels)
     size = row.get("pixel_size_um")
     cells = match_cells(truth, labels)
-    of_cells, probable, curve = metrics.cell_scores(cells), None, None
+    of_cells, probable, curve = registry.cell_scores(cells), None, None
     mask_type = row.get("mask_type", "instances")
     if mask_type != "instances":
         of_cells, cells = dict.fromkeys(of_cells, float("nan")), None
     scores = (
-        metrics.pixel_scores(truth, labels)
-        | metrics.boundary_scores(truth, labels, None if size is None or pd.isna(size) else float(size))
+        registry.pixel_scores(truth, labels)
+        | registry.boundary_scores(truth, labels, None if size is None or pd.isna(size) else float(size))
         | of_cells
         | {"brier": float("nan")}
     )
@@ -112,7 +113,7 @@ def _tables(frames: list[Frame], counts: dict[str, Probabilities]) -> Scores:
     for group in dict.fromkeys(frame.group for frame in frames):
         members = [frame for frame in frames if frame.group == group]
         found = [count_cells(frame.cells) for frame in members if frame.cells is not None]
-        pooled, unknown = metrics.pooled_scores(found), metrics.pooled_scores([])
+        pooled, unknown = registry.pooled_scores(found), registry.pooled_scores([])
         if group in counts:
             bins.append(_named(probabilities.reliability(counts[group]), group=group))
         for frame in members:

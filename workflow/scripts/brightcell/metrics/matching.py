@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .errors import InputError
+from brightcell.errors import InputError
 
 
 class Pixels(NamedTuple):

@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import detection
-from .detection import IOU_THRESHOLDS, Counts, PooledCounts, count_cells
+from . import objects
 from .matching import Cells, Pixels, count_pixels, match_cells, share
+from .objects import IOU_THRESHOLDS, Counts, PooledCounts, count_cells
 from .probabilities import Probabilities, brier, count_probabilities
 from .surfaces import Surfaces, hausdorff95, measure_surfaces, surface_dice
 
@@ -54,7 +54,7 @@ def _ap(percent: int, source: type = Counts) -> Metric:
     )
     return Metric(
         title, "higher", "", True, description,
-        lambda c: detection.average_precision(c, percent / 100), source,
+        lambda c: objects.average_precision(c, percent / 100), source,
     )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ METRICS: dict[str, Metric] = {
     "ap90": _ap(90),
     "mean_ap": Metric(
         "Mean AP", "higher", "", True, "AP averaged over the IoU thresholds 0.5, 0.55 … 0.95",
-        detection.mean_average_precision, Counts,
+        objects.mean_average_precision, Counts,
     ),
     "ap50_pooled": _ap(50, PooledCounts),
     "ap70_pooled": _ap(70, PooledCounts),
@@ -129,54 +129,54 @@ METRICS: dict[str, Metric] = {
     "mean_ap_pooled": Metric(
         "Mean AP, pooled", "higher", "", True,
         "AP of the cells of all frames of a group together, averaged over the IoU thresholds 0.5, 0.55 … 0.95",
-        detection.mean_average_precision, PooledCounts,
+        objects.mean_average_precision, PooledCounts,
     ),
     "f1_50": Metric(
         "F1 at IoU 0.5", "higher", "", True, "2 TP / (2 TP + FP + FN) of cells matched one to one",
-        detection.detection_f1, Cells,
+        objects.detection_f1, Cells,
     ),
     "pq": Metric(
-        "PQ", "higher", "", True, "Panoptic quality: SQ times RQ", detection.panoptic_quality, Cells,
+        "PQ", "higher", "", True, "Panoptic quality: SQ times RQ", objects.panoptic_quality, Cells,
     ),
     "sq": Metric(
         "SQ", "higher", "", True, "Segmentation quality: mean IoU of the cells matched at IoU 0.5",
-        detection.segmentation_quality, Cells,
+        objects.segmentation_quality, Cells,
     ),
     "rq": Metric(
-        "RQ", "higher", "", True, "Recognition quality: F1 at IoU 0.5", detection.detection_f1, Cells,
+        "RQ", "higher", "", True, "Recognition quality: F1 at IoU 0.5", objects.detection_f1, Cells,
     ),
     "seg": Metric(
         "SEG", "higher", "", True,
         "Mean over truth cells of the IoU with the predicted cell that covers more than half of them",
-        detection.seg, Cells,
+        objects.seg, Cells,
     ),
     "det": Metric(
         "DET", "higher", "", True,
         "1 minus the cost of correcting the detections (10 a missed cell, 5 a merged one, 1 an invented one) "
         "over that of drawing all anew",
-        detection.det, Cells,
+        objects.det, Cells,
     ),
     "splits": Metric(
         "Splits", "lower", "cells", True, "Truth cells that hold two or more predicted cells",
-        detection.count_splits, Cells,
+        objects.count_splits, Cells,
     ),
     "merges": Metric(
         "Merges", "lower", "cells", True, "Predicted cells that hold two or more truth cells",
-        detection.count_merges, Cells,
+        objects.count_merges, Cells,
     ),
     "count_error": Metric(
         "Count error", "lower", "cells", True, "Predicted minus true number of cells, without its sign",
-        lambda c: abs(detection.count_bias(c)), Cells,
+        lambda c: abs(objects.count_bias(c)), Cells,
     ),
     "count_bias": Metric(
         "Count bias", "zero", "cells", True,
         "Predicted minus true number of cells: above zero too many are found, below too few",
-        detection.count_bias, Cells,
+        objects.count_bias, Cells,
     ),
     "area_error": Metric(
         "Area error", "lower", "", True,
         "Mean over the cells matched at IoU 0.5 of the difference in area, without its sign, over the true area",
-        detection.area_error, Cells,
+        objects.area_error, Cells,
     ),
     "brier": Metric(
         "Brier score", "lower", "", False,
@@ -247,7 +247,7 @@ def cell_scores(cells: Cells) -> dict[str, float]:
     for threshold, tp in zip(IOU_THRESHOLDS, counts.tp.tolist(), strict=True):
         found = {"tp": tp, "fp": counts.predicted - tp, "fn": counts.truth - tp}
         scores |= {f"{name}{threshold * 100:.0f}": value for name, value in found.items()}
-    return scores | {"det_cost": detection.det_cost(cells)} | _compute(counts) | _compute(cells)
+    return scores | {"det_cost": objects.det_cost(cells)} | _compute(counts) | _compute(cells)
 
 
 def pooled_scores(counts: list[Counts]) -> dict[str, float]:
@@ -257,7 +257,7 @@ def pooled_scores(counts: list[Counts]) -> dict[str, float]:
     """
     if not counts:
         return {name: float("nan") for name, metric in METRICS.items() if metric.source is PooledCounts}
-    return _compute(detection.pool(counts))
+    return _compute(objects.pool(counts))
 
 
 def probability_scores(truth: np.ndarray, probability: np.ndarray) -> dict[str, float]:
