@@ -47,19 +47,19 @@ def matrix_rate(dtype: str, size: int = 2048) -> float:
 
 def saved_network(folder: str, arguments) -> str:
     """Build a network and save it."""
-    from brightcell import nets
+    from brightcell.nets import unet
 
     path = f"{folder}/model.keras"
     shape = {"filters": arguments.filters, "levels": arguments.levels, "outputs": 1}
-    nets.build_unet(arguments.network, (None, None, arguments.channels), **shape).save(path)
+    unet.build_unet(arguments.network, (None, None, arguments.channels), **shape).save(path)
     return path
 
 
 def engines(arguments) -> None:
     """Print time, ratio to `model.predict` in float32 and share of the bfloat16 matrix rate of each engine."""
-    from brightcell import footprint
     from brightcell.inference.engines import has_openvino, load_predictor
-    from brightcell.models import load_model
+    from brightcell.nets import receptive_field
+    from brightcell.nets.loading import load_model
 
     frame = np.random.default_rng(0).random(
         (1, arguments.side, arguments.side, arguments.channels), np.float32
@@ -67,7 +67,7 @@ def engines(arguments) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = saved_network(folder, arguments)
         reference = load_model(path)
-        work = footprint.operations(reference, arguments.side, arguments.side)
+        work = receptive_field.operations(reference, arguments.side, arguments.side)
         named = {"model.predict, float32": lambda x: reference.predict(x, verbose=0)}
         start = {"model.predict, float32": seconds(named["model.predict, float32"], frame)}
         for engine in ("keras", "openvino") if has_openvino() else ("keras",):

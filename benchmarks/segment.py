@@ -54,7 +54,8 @@ def make_recording(folder: Path, frames: int, side: int, cells: int) -> tuple[li
 
 def make_models(folder: Path, members: int, filters: int, levels: int, network: str) -> dict[str, list[str]]:
     """Save untrained networks with what the workflow keeps beside trained ones."""
-    from brightcell import files, nets
+    from brightcell import files
+    from brightcell.nets import unet
 
     shape = {"filters": filters, "levels": levels, "outputs": 2}
     recipe = {"network": network, "channels": 1, "percentiles": [0.5, 99.5], "working_pixel_size_um": 0.5}
@@ -62,7 +63,7 @@ def make_models(folder: Path, members: int, filters: int, levels: int, network: 
     for member in range(members):
         place = folder / f"fold{member}"
         place.mkdir(parents=True)
-        nets.build_unet(network, (None, None, 1), dropout=0.0, **shape).save(place / "model.keras")
+        unet.build_unet(network, (None, None, 1), dropout=0.0, **shape).save(place / "model.keras")
         files.write_json(recipe | shape, place / "recipe.json")
         calibration = {"parameters": PARAMETERS, "score": "mean_ap", "value": 0.5}
         files.write_json(calibration, place / "calibration.json")

@@ -91,11 +91,11 @@ def build(network: str, filters: int, levels: int, side: int, channels: int, pre
     """Build a network with weights that depend on the seed alone."""
     import keras
 
-    from brightcell import nets
+    from brightcell.nets import unet
 
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
-    model = nets.build_unet(network, (side, side, channels), filters=filters, levels=levels)
+    model = unet.build_unet(network, (side, side, channels), filters=filters, levels=levels)
     keras.config.set_dtype_policy("float32")
     return model
 

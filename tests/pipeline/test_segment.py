@@ -9,7 +9,8 @@ import pytest
 import tifffile
 from project import Project, disc_frame
 
-from brightcell import files, nets
+from brightcell import files
+from brightcell.nets import unet
 
 pytestmark = pytest.mark.pipeline
 MODELS = "results/lab/models/grouped"  # as another config would have made them
@@ -21,7 +22,7 @@ def save_model(folder, seed, **recipe):
     keras.utils.set_random_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     shape = {"filters": 2, "levels": 2, "dropout": 0.0, "outputs": 1}
-    nets.build_unet("simple", (None, None, 1), **shape).save(folder / "model.keras")
+    unet.build_unet("simple", (None, None, 1), **shape).save(folder / "model.keras")
     told = {"network": "simple", "channels": 1, "percentiles": [0.5, 99.5], "working_pixel_size_um": 0.5}
     files.write_json(told | shape | recipe, folder / "recipe.json")
     parameters = {"threshold": 0.5, "smoothing_px": 1.0, "depth": 0.1, "minimum_area_px": 10}

@@ -70,21 +70,22 @@ def main(folder: Path) -> None:
     from test_checkpoints import run as run_dropping
     from test_training import SETTINGS, discs
 
-    from brightcell import augment, models, nets, training, warping
+    from brightcell import augment, training, warping
+    from brightcell.nets import loading, unet
 
     name = keras.backend.backend()
     assert name == os.environ["KERAS_BACKEND"]
     image = np.random.default_rng(0).normal(size=(1, 32, 32, 1)).astype("float32")
     content = {}
-    for architecture in nets.ARCHITECTURES:
+    for architecture in unet.ARCHITECTURES:
         path = folder / f"{architecture}.keras"
         if name == "tensorflow":
             keras.utils.set_random_seed(3)
-            nets.build_unet(architecture, (None, None, 1), filters=4, levels=3, outputs=2).save(path)
-        model = models.load_model(path)
+            unet.build_unet(architecture, (None, None, 1), filters=4, levels=3, outputs=2).save(path)
+        model = loading.load_model(path)
         content[architecture] = keras.ops.convert_to_numpy(model.predict_on_batch(image))
     keras.utils.set_random_seed(1)
-    model = nets.build_unet("attention", (32, 32, 1), filters=4, levels=3, outputs=2)
+    model = unet.build_unet("attention", (32, 32, 1), filters=4, levels=3, outputs=2)
     history = training.train(model, [discs(1), discs(2)], [discs(3)], SETTINGS, seed=1)
     content["iou"] = history["val_cell_iou"].max()
     if name == "torch":  # has random state beside Keras' variables

@@ -26,10 +26,10 @@ def deterministic():
 
 def dropping_network():
     """A network whose weights depend on random state, by dropout."""
-    from brightcell import nets
+    from brightcell.nets import unet
 
     keras.utils.set_random_seed(1)
-    return nets.build_unet("simple", (32, 32, 1), filters=2, levels=2, dropout=0.2)
+    return unet.build_unet("simple", (32, 32, 1), filters=2, levels=2, dropout=0.2)
 
 
 def run(checkpoint=None, settings=FOUR_EPOCHS):

@@ -16,11 +16,12 @@ from skimage import measure
 from textured import scene
 
 import segment_chunk
-from brightcell import files, models, nets
+from brightcell import files
 from brightcell.compute import backend
 from brightcell.errors import InputError
 from brightcell.inference import engines, tiling
 from brightcell.io import stacks
+from brightcell.nets import loading, unet
 
 RECIPE = {"percentiles": [0.5, 99.5], "levels": 5, "network": "residual_attention"}
 SETTINGS = {"tile": 512, "overlap": None, "batch_size": 1, "symmetries": False}
@@ -36,7 +37,7 @@ def picture(seed: int, side: int = 256) -> tuple[np.ndarray, np.ndarray]:
 def trained(tmp_path_factory):
     """A network of five levels that was trained until it finds cells."""
     keras.utils.set_random_seed(1)
-    model = nets.build_unet("residual_attention", (None, None, 1), filters=4, levels=5)
+    model = unet.build_unet("residual_attention", (None, None, 1), filters=4, levels=5)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.9  # the statistics follow within few steps
@@ -52,7 +53,7 @@ def trained(tmp_path_factory):
     path = tmp_path_factory.mktemp("trained") / "model.keras"
     model.save(path)
     frame, labels = picture(9, 512)
-    maps = models.load_model(path).predict_on_batch(stacks.normalise(frame)[None])[0]
+    maps = loading.load_model(path).predict_on_batch(stacks.normalise(frame)[None])[0]
     found = maps[..., 0] > 0.5
     assert (found & (labels > 0)).sum() / (found | (labels > 0)).sum() > 0.6, (
         "the network has learned nothing"
@@ -177,7 +178,7 @@ def code_in_it(channels=1, outputs=1):
 
 
 def small(channels=1, outputs=1):
-    return nets.build_unet("simple", (None, None, channels), filters=2, levels=2, outputs=outputs)
+    return unet.build_unet("simple", (None, None, channels), filters=2, levels=2, outputs=outputs)
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,16 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from brightcell import footprint, nets
 from brightcell.errors import InputError
+from brightcell.nets import receptive_field, unet
 
 
 @pytest.mark.parametrize(
     ("architecture", "gigaflop"), [("simple", 445.5), ("attention", 488.4), ("residual_attention", 518.6)]
 )
 def test_operations_of_the_networks_of_the_study(architecture, gigaflop):
-    model = nets.build_unet(architecture)
-    assert footprint.operations(model, 512, 512) / 1e9 == pytest.approx(gigaflop, abs=0.05)
+    model = unet.build_unet(architecture)
+    assert receptive_field.operations(model, 512, 512) / 1e9 == pytest.approx(gigaflop, abs=0.05)
 
 
 def influence(model: keras.Model, side: int, place: int) -> np.ndarray:
@@ -31,13 +31,13 @@ def influence(model: keras.Model, side: int, place: int) -> np.ndarray:
     return total
 
 
-@pytest.mark.parametrize("architecture", list(nets.ARCHITECTURES))
+@pytest.mark.parametrize("architecture", list(unet.ARCHITECTURES))
 @pytest.mark.parametrize("levels", [2, 3])
 def test_no_pixel_beyond_the_receptive_field_has_influence(architecture, levels):
     keras.utils.set_random_seed(1)
-    model = nets.build_unet(architecture, (None, None, 1), filters=6, levels=levels)
+    model = unet.build_unet(architecture, (None, None, 1), filters=6, levels=levels)
     head = keras.Model(model.input, model.get_layer("head_bn").output)  # a sigmoid may saturate
-    radius, side, period = footprint.receptive_radius(model), 96, 2 ** (levels - 1)
+    radius, side, period = receptive_field.receptive_radius(model), 96, 2 ** (levels - 1)
     reached = 0
     for place in range(side // 2, side // 2 + period):
         seen = np.flatnonzero(influence(head, side, place))
@@ -51,12 +51,12 @@ def test_radius_of_layers_with_known_reach():
     x = layers.Conv2D(2, 3, padding="same")(inputs)  # 1
     x = layers.MaxPooling2D(2)(x)  # + 1
     x = layers.Conv2D(2, 3, padding="same")(x)  # + 2 on the coarse raster
-    assert footprint.receptive_radius(keras.Model(inputs, layers.UpSampling2D(2)(x))) == 4 + 0
-    assert footprint.receptive_radius(keras.Model(inputs, layers.ReLU()(inputs))) == 0
+    assert receptive_field.receptive_radius(keras.Model(inputs, layers.UpSampling2D(2)(x))) == 4 + 0
+    assert receptive_field.receptive_radius(keras.Model(inputs, layers.ReLU()(inputs))) == 0
 
 
 def test_an_unknown_layer_is_named():
     inputs = keras.Input((8, 8, 1))
     model = keras.Model(inputs, layers.GlobalAveragePooling2D(name="everything")(inputs))
     with pytest.raises(InputError, match=r"everything.*GlobalAveragePooling2D.*prediction\.overlap"):
-        footprint.receptive_radius(model)
+        receptive_field.receptive_radius(model)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brightcell import fused, nets
+from brightcell import fused
+from brightcell.nets import unet
 
 
 def passed(kind, policy, x, momentum=0.9):
@@ -65,11 +66,11 @@ def test_dropout_hits_neighbours_independently():
 
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 0.03)])
-@pytest.mark.parametrize("architecture", nets.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", unet.ARCHITECTURES)
 def test_a_twin_predicts_what_the_network_predicts(architecture, policy, tolerance):
     keras.utils.set_random_seed(1)
     keras.config.set_dtype_policy(policy)
-    model = nets.build_unet(architecture, (32, 32, 2), filters=4, levels=3, outputs=2)
+    model = unet.build_unet(architecture, (32, 32, 2), filters=4, levels=3, outputs=2)
     keras.config.set_dtype_policy("float32")
     rng = np.random.default_rng(0)
     model.set_weights(

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from brightcell import models, nets
 from brightcell.errors import InputError
 from brightcell.inference import tiling
+from brightcell.nets import loading, unet
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (30, 200), (64, 64), (65, 97), (200, 131)])
@@ -67,25 +67,25 @@ def test_overlap_must_fit():
 
 def test_load_model_refuses_what_is_damaged_or_missing(tmp_path):
     with pytest.raises(InputError, match="no such model"):
-        models.load_model(tmp_path / "none.keras")
+        loading.load_model(tmp_path / "none.keras")
     (tmp_path / "bad.keras").write_bytes(b"PK not a model")
     with pytest.raises(InputError, match=r"bad\.keras: not a model"):
-        models.load_model(tmp_path / "bad.keras")
+        loading.load_model(tmp_path / "bad.keras")
 
 
 def test_load_model_refuses_code(tmp_path):
     inputs = keras.Input((4, 4, 1))
     keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(tmp_path / "code.keras")
     with pytest.raises(InputError, match=r"code\.keras: not a model that can be loaded safely"):
-        models.load_model(tmp_path / "code.keras")
+        loading.load_model(tmp_path / "code.keras")
 
 
 def test_precision_is_chosen_at_loading(tmp_path):
-    model = nets.build_unet("residual_attention", (None, None, 1), filters=4, levels=3, outputs=2)
+    model = unet.build_unet("residual_attention", (None, None, 1), filters=4, levels=3, outputs=2)
     model.save(tmp_path / "model.keras")
     image = np.random.default_rng(1).normal(size=(1, 32, 32, 1)).astype(np.float32)
-    exact = models.load_model(tmp_path / "model.keras").predict_on_batch(image)
-    fast = models.load_model(tmp_path / "model.keras", "mixed_bfloat16")
+    exact = loading.load_model(tmp_path / "model.keras").predict_on_batch(image)
+    fast = loading.load_model(tmp_path / "model.keras", "mixed_bfloat16")
     assert fast.get_layer("bottom_conv1").compute_dtype == "bfloat16"
     np.testing.assert_array_equal(exact, model.predict_on_batch(image))
     np.testing.assert_allclose(fast.predict_on_batch(image), exact, atol=0.03)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from brightcell import nets
 from brightcell.errors import InputError
+from brightcell.nets import unet
 
 # Ghaznavi et al. 2022 (doi 10.1016/j.compbiomed.2022.105805): all and trainable parameters at 512 × 512 × 3.
 PUBLISHED = {
@@ -17,7 +17,7 @@ GATED = ("attention", "residual_attention")
 
 
 def small(architecture, levels=4, **options):
-    return nets.build_unet(architecture, (32, 32, 2), filters=4, levels=levels, **options)
+    return unet.build_unet(architecture, (32, 32, 2), filters=4, levels=levels, **options)
 
 
 def followers(model, name):
@@ -27,7 +27,7 @@ def followers(model, name):
 
 @pytest.mark.parametrize("architecture", PUBLISHED)
 def test_parameters_are_as_published(architecture):
-    assert nets.count_parameters(nets.build_unet(architecture)) == PUBLISHED[architecture]
+    assert unet.count_parameters(unet.build_unet(architecture)) == PUBLISHED[architecture]
 
 
 @pytest.mark.parametrize("architecture", PUBLISHED)
@@ -84,7 +84,7 @@ def test_gate_ends_in_batch_normalisation_without_activation(architecture):
     ("channels", "levels", "outputs", "size"), [(1, 2, 1, 6), (3, 4, 2, 24), (5, 3, 2, 16)]
 )
 def test_any_channels_levels_outputs(architecture, channels, levels, outputs, size):
-    model = nets.build_unet(architecture, (None, None, channels), filters=3, levels=levels, outputs=outputs)
+    model = unet.build_unet(architecture, (None, None, channels), filters=3, levels=levels, outputs=outputs)
     predicted = model.predict_on_batch(np.ones((2, size, size + 2 ** (levels - 1), channels), np.float32))
     assert predicted.shape == (2, size, size + 2 ** (levels - 1), outputs)
     assert ((predicted > 0) & (predicted < 1)).all()
@@ -102,9 +102,9 @@ def test_saved_model_loads_in_safe_mode_and_predicts_the_same(architecture, tmp_
 
 def test_sizes_that_cannot_be_halved_are_refused():
     with pytest.raises(InputError, match="multiples of 16, found 500 × 512"):
-        nets.build_unet("simple", (500, 512, 3))
+        unet.build_unet("simple", (500, 512, 3))
 
 
 def test_unknown_network_is_refused():
     with pytest.raises(InputError, match="expected one of simple, attention, residual_attention"):
-        nets.build_unet("dense")
+        unet.build_unet("dense")

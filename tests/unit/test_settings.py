@@ -7,10 +7,10 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import manual
-from brightcell import nets
 from brightcell.check.findings import FINDINGS, UNACCEPTABLE
 from brightcell.config.validation import SAMPLES_SCHEMA, complete, expand, expectation, load_schema
 from brightcell.errors import InputError, nearest
+from brightcell.nets import unet
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = load_schema()
@@ -205,7 +205,7 @@ def test_a_config_that_is_a_list_is_refused():
 
 
 def test_the_legal_networks_are_those_that_can_be_built():
-    assert SCHEMA["properties"]["networks"]["items"]["enum"] == list(nets.ARCHITECTURES)
+    assert SCHEMA["properties"]["networks"]["items"]["enum"] == list(unet.ARCHITECTURES)
 
 
 def test_every_finding_can_be_ignored_but_those_that_no_training_survives():

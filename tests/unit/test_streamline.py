@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from brightcell import footprint, nets
 from brightcell.inference import layer_fusion
+from brightcell.nets import receptive_field, unet
 
 SEED = 5  # the same inputs whichever tests run; untrained networks round by 0.002 to 0.1 in bfloat16, by what they are given
 
@@ -30,13 +30,13 @@ def images(channels: int) -> np.ndarray:
     return np.random.default_rng(SEED).normal(size=(2, 48, 32, channels)).astype(np.float32)
 
 
-@pytest.mark.parametrize("architecture", list(nets.ARCHITECTURES))
+@pytest.mark.parametrize("architecture", list(unet.ARCHITECTURES))
 @pytest.mark.parametrize("leaky_sums", [False, True])
 def test_the_same_prediction_with_less_work(architecture, leaky_sums):
-    model = lived_in(nets.build_unet(architecture, (None, None, 3), filters=8, levels=3, outputs=2))
+    model = lived_in(unet.build_unet(architecture, (None, None, 3), filters=8, levels=3, outputs=2))
     fast = layer_fusion.streamlined(model, leaky_sums=leaky_sums)
     assert not any(isinstance(layer, layers.BatchNormalization | layers.Dropout) for layer in fast.layers)
-    assert footprint.operations(fast, 64, 64) < 0.9 * footprint.operations(model, 64, 64)
+    assert receptive_field.operations(fast, 64, 64) < 0.9 * receptive_field.operations(model, 64, 64)
     given = images(3)
     expected = model(given, training=False).numpy()
     assert np.ptp(expected) > 0.1
@@ -45,7 +45,7 @@ def test_the_same_prediction_with_less_work(architecture, leaky_sums):
 
 
 def test_bfloat16_is_computed_in_and_the_last_layer_is_not():
-    model = lived_in(nets.build_unet("residual_attention", (None, None, 1), filters=8, levels=3))
+    model = lived_in(unet.build_unet("residual_attention", (None, None, 1), filters=8, levels=3))
     fast, given = layer_fusion.streamlined(model, "mixed_bfloat16"), images(1)
     assert {layer.compute_dtype for layer in fast.layers[1:-1]} == {"bfloat16"}
     found = fast.predict_on_batch(given)

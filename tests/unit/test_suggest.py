@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import yaml
 
-from brightcell import nets
 from brightcell.config import suggest, validation
+from brightcell.nets import unet
 
 
 def discs(diameter, number=9):
@@ -58,7 +58,7 @@ def test_the_receptive_field_is_that_of_the_network(levels):
     import keras
 
     size = 64
-    model = nets.build_unet("simple", (size, size, 1), filters=2, levels=levels)
+    model = unet.build_unet("simple", (size, size, 1), filters=2, levels=levels)
     for layer in model.layers:  # all weights of one sign, so that nothing cancels
         if isinstance(layer, keras.layers.Conv2D):
             layer.set_weights([np.ones_like(weight) for weight in layer.get_weights()])

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from brightcell import augment, nets, training
+from brightcell import augment, training
 from brightcell.errors import InputError
+from brightcell.nets import unet
 
 SETTINGS = {
     "epochs": 6, "steps_per_epoch": 8, "batch_size": 4, "patch": 32, "learning_rate": 0.01, "schedule": "constant",
@@ -30,7 +31,7 @@ def discs(seed):
 
 def network(outputs=1):
     keras.utils.set_random_seed(1)
-    return nets.build_unet("simple", (32, 32, 1), filters=4, levels=3, outputs=outputs)
+    return unet.build_unet("simple", (32, 32, 1), filters=4, levels=3, outputs=outputs)
 
 
 def test_focal_loss_equals_keras_on_0_and_1():

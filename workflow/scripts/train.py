@@ -56,7 +56,7 @@ def describe_training(frames, labels, rows: pd.DataFrame) -> dict:
 
 def warm_start(model, path: Path) -> None:
     """Give a network the weights of a trained one of the same shape."""
-    from brightcell.models import load_model
+    from brightcell.nets.loading import load_model
 
     source = load_model(path)
     wanted, found = ([tuple(weight.shape) for weight in network.weights] for network in (model, source))
@@ -124,7 +124,8 @@ def main(
     )
     import keras
 
-    from brightcell import checkpoints, nets, training
+    from brightcell import checkpoints, training
+    from brightcell.nets import unet
 
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
@@ -135,9 +136,9 @@ def main(
     patch, channels = params.training["patch"], training_frames[0].image.shape[-1]
     shape = {key: params.network[key] for key in ("filters", "levels", "dropout")}
     shape["outputs"] = 2 if target == "foreground+distance" else 1
-    model = nets.build_unet(wildcards.network, (patch, patch, channels), **shape)
-    parameters, trainable = nets.count_parameters(model)
-    log.info("%s: %d parameters", nets.ARCHITECTURES[wildcards.network].title, parameters)
+    model = unet.build_unet(wildcards.network, (patch, patch, channels), **shape)
+    parameters, trainable = unet.count_parameters(model)
+    log.info("%s: %d parameters", unet.ARCHITECTURES[wildcards.network].title, parameters)
 
     if init:
         warm_start(model, Path(init))
@@ -147,7 +148,7 @@ def main(
     def save(path: Path) -> None:
         """Write the model for frames of any size and in float32: the machine that predicts chooses its own precision."""
         keras.config.set_dtype_policy("float32")
-        portable = nets.build_unet(wildcards.network, (None, None, channels), **shape)
+        portable = unet.build_unet(wildcards.network, (None, None, channels), **shape)
         portable.set_weights(model.get_weights())
         with files.whole(path) as temporary:
             portable.save(temporary)

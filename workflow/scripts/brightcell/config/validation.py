@@ -31,12 +31,12 @@ def load_schema(path: str | Path = CONFIG_SCHEMA) -> dict:
 
 
 def network_names() -> list[str]:
-    """List the keys of `nets.ARCHITECTURES`, read from the source: to import Keras would take seconds."""
-    tree = ast.parse((Path(__file__).parents[1] / "nets.py").read_text(encoding="utf-8"))
+    """List the keys of `nets.unet.ARCHITECTURES`, read from the source: to import Keras would take seconds."""
+    tree = ast.parse((Path(__file__).parents[1] / "nets/unet.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ARCHITECTURES":
             return [ast.literal_eval(key) for key in node.value.keys]
-    raise LookupError("nets.py has no table ARCHITECTURES")
+    raise LookupError("nets/unet.py has no table ARCHITECTURES")
 
 
 def complete(config: dict, schema: dict, source: str = "config") -> dict:

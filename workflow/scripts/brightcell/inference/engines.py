@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from brightcell import footprint
 from brightcell.compute import backend
 from brightcell.errors import InputError
-from brightcell.models import load_model
+from brightcell.nets import receptive_field
+from brightcell.nets.loading import load_model
 
 from .layer_fusion import streamlined
 
@@ -84,7 +84,10 @@ def load_predictor(
     if recipe is not None:
         check_shape(network, path, recipe)
     try:
-        radius, operations = footprint.receptive_radius(network), footprint.operations(network, 1, 1)
+        radius, operations = (
+            receptive_field.receptive_radius(network),
+            receptive_field.operations(network, 1, 1),
+        )
     except InputError as error:  # a network of somebody else's
         logger.info("%s", error)
         radius, operations = None, math.inf

@@ -248,13 +248,13 @@ def receptive_radius(predict: Predict, recipe: dict) -> int | None:
 
 @functools.lru_cache(maxsize=16)
 def _radius(architecture: str | None, levels: int) -> int | None:
-    from brightcell import footprint, nets
+    from brightcell.nets import receptive_field, unet
 
-    if architecture not in nets.ARCHITECTURES:
+    if architecture not in unet.ARCHITECTURES:
         return None
     try:
-        return footprint.receptive_radius(
-            nets.build_unet(architecture, (None, None, 1), filters=1, levels=levels)
+        return receptive_field.receptive_radius(
+            unet.build_unet(architecture, (None, None, 1), filters=1, levels=levels)
         )
     except InputError:
         return None

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .errors import InputError
+from brightcell.errors import InputError
 
 
 def load_model(path: str | Path, precision: str = "float32"):

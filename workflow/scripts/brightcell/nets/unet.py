@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from .errors import InputError
+from brightcell.errors import InputError
 
 NEGATIVE_SLOPE = 0.3  # the study's LeakyReLU; Keras' string "leaky_relu" would mean 0.2
 

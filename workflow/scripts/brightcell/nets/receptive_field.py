@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from .errors import InputError
+from brightcell.errors import InputError
 
 ELEMENTWISE = (
     layers.Activation,

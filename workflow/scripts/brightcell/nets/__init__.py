@@ -1,0 +1,5 @@
+"""The three networks: simple, attention and residual attention U-Net."""
+
+from .unet import ARCHITECTURES, build_unet, count_parameters
+
+__all__ = ["ARCHITECTURES", "build_unet", "count_parameters"]
