@@ -117,11 +117,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     import segment_chunk
     import track_cells
     from brightcell import files, segmentation
-    from brightcell import intake as reading
     from brightcell.compute import backend
     from brightcell.inference import streaming
     from brightcell.instances import labelling, regionprops
     from brightcell.io import stacks
+    from brightcell.preprocessing import loader as reading
 
     backend.prepare(arguments.threads, arguments.device)
     rows, truth = make_recording(folder, arguments.frames, arguments.side, arguments.cells)

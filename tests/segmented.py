@@ -11,9 +11,10 @@ import tifffile
 import judge_frames
 import preview_recording
 import track_cells
-from brightcell import appearance, files, simulate
+from brightcell import files, simulate
 from brightcell.instances.regionprops import measure_cells
 from brightcell.io import ome_tiff
+from brightcell.preprocessing import statistics
 
 TEMPLATES = Path(__file__).parents[1] / "workflow" / "report"
 TRACKS = {"distance": 1.0, "gap": 1, "divisions": True}
@@ -78,7 +79,7 @@ def make_recording(
         own["disagreement"] = rng.uniform(0, 0.1, len(own))
         if number == 5:
             own.loc[own.index[::2], "disagreement"] = 0.3
-        looks = appearance.describe_frame(image)
+        looks = statistics.describe_frame(image)
         if number == 2:
             looks["sharpness"] /= 3
         cells.append(own)
@@ -100,7 +101,7 @@ def make_recording(
     models = [folder / f"models/{number}/model.keras" for number in (1, 2)]
     for model in models:
         recipe = {
-            "training_data": appearance.reference(made.images, made.labels),
+            "training_data": statistics.reference(made.images, made.labels),
             "working_pixel_size_um": 1.0,
         }
         files.write_json(recipe, model.with_name("recipe.json"))

@@ -5,10 +5,10 @@ import pytest
 import yaml
 from scipy import ndimage
 
-from brightcell import preprocess
 from brightcell.config.validation import CONFIG_SCHEMA
 from brightcell.errors import InputError
-from brightcell.shading import background, flat_field
+from brightcell.preprocessing import steps as preprocess
+from brightcell.preprocessing.shading import background, flat_field
 
 SIZE = (120, 160)
 PATTERNS = list(preprocess.BAYER_RED)

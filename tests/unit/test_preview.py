@@ -10,7 +10,7 @@ import tifffile
 from segmented import make_recording
 
 from brightcell import files, preview
-from brightcell.intake import Intake
+from brightcell.preprocessing.loader import Intake
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import pytest
 from scipy import ndimage
 
 import judge_frames
-from brightcell import appearance, files, quality, simulate
+from brightcell import files, quality, simulate
 from brightcell.instances.regionprops import measure_cells
+from brightcell.preprocessing import statistics
 
 PIXEL_UM = 1.0
 FRAMES = 8
@@ -26,7 +27,7 @@ def reference(sequences):
     """What the recipe of a network trained on all of them tells."""
     frames = [frame for sequence in sequences for frame in sequence.images]
     labels = [page for sequence in sequences for page in sequence.labels]
-    return appearance.reference(frames, labels) | {"pixel_size_um": PIXEL_UM}
+    return statistics.reference(frames, labels) | {"pixel_size_um": PIXEL_UM}
 
 
 def tables(images, labels, disagreement=0.02):
@@ -45,7 +46,7 @@ def tables(images, labels, disagreement=0.02):
                 "cells": len(own),
                 "cell_share": (page > 0).mean(),
                 "median_area_px": own["area_px"].median() if len(own) else np.nan,
-                **appearance.describe_frame(image),
+                **statistics.describe_frame(image),
                 "confidence": 0.95,
                 "disagreement": disagreement,
             }
@@ -196,6 +197,6 @@ def test_models_of_an_earlier_version_are_told(sequences, tmp_path, caplog):
 def test_the_reference_fits_into_a_recipe(reference):
     assert json.loads(json.dumps(reference)) == reference
     assert "cell_area_px" in reference
-    assert set(reference) >= set(appearance.describe_frame(np.ones((9, 9))))
-    assert appearance.reference([np.zeros((4, 4, 1))])["contrast"] == [0, 0, 0]
-    assert "cell_area_px" not in appearance.reference([np.ones((4, 4, 1))], [np.zeros((4, 4), int)])
+    assert set(reference) >= set(statistics.describe_frame(np.ones((9, 9))))
+    assert statistics.reference([np.zeros((4, 4, 1))])["contrast"] == [0, 0, 0]
+    assert "cell_area_px" not in statistics.reference([np.ones((4, 4, 1))], [np.zeros((4, 4), int)])

@@ -11,9 +11,9 @@ import pandas as pd
 
 from brightcell.errors import InputError
 from brightcell.files import whole, write_table
-from brightcell.intake import Intake, number, page_of
 from brightcell.io import masks, stacks
 from brightcell.jobs import job
+from brightcell.preprocessing.loader import Intake, number, page_of
 
 logger = logging.getLogger("brightcell")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import tifffile
 
 from brightcell import chunks, files, preview
-from brightcell.intake import Intake
 from brightcell.jobs import job
+from brightcell.preprocessing.loader import Intake
 
 logger = logging.getLogger("brightcell")
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from brightcell import ensemble, files
 from brightcell.compute import backend
-from brightcell.intake import Intake
 from brightcell.io import stacks
 from brightcell.jobs import job
+from brightcell.preprocessing.loader import Intake
 
 logger = logging.getLogger("brightcell")
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from brightcell import appearance, files, provenance
+from brightcell import files, provenance
 from brightcell.compute import backend
 from brightcell.errors import InputError
 from brightcell.io import stacks
 from brightcell.jobs import job
+from brightcell.preprocessing import statistics
 from brightcell.roles import rows_in_role
 
 
@@ -48,7 +49,7 @@ def load_frames(frames, labels, rows: pd.DataFrame, percentiles) -> list:
 def describe_training(frames, labels, rows: pd.DataFrame) -> dict:
     """Tell how the training frames look and how large their cells are, for the recipe."""
     instances = rows[rows["mask_type"] == "instances"]
-    return appearance.reference(
+    return statistics.reference(
         (frame for _, frame in stacks.iterate_named(frames, rows)),
         (page[..., 0] for _, page in stacks.iterate_named(labels, instances)),
     )

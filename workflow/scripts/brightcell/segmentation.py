@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import appearance, intake, preprocess
 from .errors import InputError
 from .instances import labelling, regionprops
 from .io import stacks
+from .preprocessing import loader, statistics, steps
 
 
 class Prepared(NamedTuple):
@@ -38,7 +38,7 @@ class Segmented(NamedTuple):
     foreground: np.ndarray
 
 
-def prepare(row: dict, taken: intake.Frame, recipe: dict) -> Prepared:
+def prepare(row: dict, taken: loader.Frame, recipe: dict) -> Prepared:
     """Bring a frame to the pixel size that networks were trained at.
 
     Raises InputError for another number of channels than theirs, or a pixel size that no one means.
@@ -125,7 +125,7 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
         "cells": len(cells),
         "cell_share": float((labels > 0).mean()),
         "median_area_px": float(cells["area_px"].median()) if len(cells) else math.nan,
-        **appearance.describe_frame(frame),
+        **statistics.describe_frame(frame),
         **means,
     }
     return Segmented(labels, cells, summary, stacks.resize_map(maps[..., 0], labels.shape))
@@ -133,10 +133,8 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
 
 def _steps(options: dict) -> dict[str, object]:
     pictures = {name: "given" for name in ("flat", "dark") if options.get(name)}
-    chosen = preprocess.plan(preprocess.OFF | options | pictures)
-    return {
-        f"preprocess, {name},": chosen.get(name, "off") for name in preprocess.PREPROCESS if name != "crop"
-    }
+    chosen = steps.plan(steps.OFF | options | pictures)
+    return {f"preprocess, {name},": chosen.get(name, "off") for name in steps.PREPROCESS if name != "crop"}
 
 
 def _without_lost(found: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ Large frames are measured on a part of their pixels, so that a check needs littl
 
 import numpy as np
 
-from brightcell.appearance import sharpness
+from brightcell.preprocessing.statistics import sharpness
 
 SATURATED_SHARE = 0.05
 NOISE_CORRELATION = 0.2

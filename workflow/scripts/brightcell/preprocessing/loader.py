@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import preprocess
-from .errors import InputError
-from .io import masks, readers
-from .io.annotations import ANNOTATIONS
-from .io.image_file import Recording
+from brightcell.errors import InputError
+from brightcell.io import masks, readers
+from brightcell.io.annotations import ANNOTATIONS
+from brightcell.io.image_file import Recording
+
+from . import steps as preprocess
 
 logger = logging.getLogger("brightcell")
 

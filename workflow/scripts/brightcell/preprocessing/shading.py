@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import transform
 
-from .errors import InputError
+from brightcell.errors import InputError
 
 WINDOW_PX = 15  # side to which a median's window is reduced before it is taken
 

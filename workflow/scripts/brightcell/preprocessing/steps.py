@@ -11,7 +11,8 @@ import numpy as np
 from scipy import ndimage
 from skimage import restoration
 
-from .errors import InputError
+from brightcell.errors import InputError
+
 from .shading import background, flat_field
 
 BAYER_RED = {
