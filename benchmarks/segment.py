@@ -116,12 +116,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     import preview_recording
     import segment_chunk
     import track_cells
-    from brightcell import files, segmentation
+    from brightcell import files
     from brightcell.compute import backend
     from brightcell.inference import streaming
     from brightcell.instances import labelling, regionprops
     from brightcell.io import stacks
     from brightcell.preprocessing import loader as reading
+    from brightcell.recordings import segmentation
 
     backend.prepare(arguments.threads, arguments.device)
     rows, truth = make_recording(folder, arguments.frames, arguments.side, arguments.cells)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brightcell import chunks, samples
+from brightcell import samples
+from brightcell.recordings import chunks
 
 
 def sheet(rows):

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from brightcell import ensemble
 from brightcell.errors import InputError
+from brightcell.recordings import ensemble
 
 RECIPE = {
     "network": "simple",

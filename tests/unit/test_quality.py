@@ -9,9 +9,10 @@ import pytest
 from scipy import ndimage
 
 import judge_frames
-from brightcell import files, quality, simulate
+from brightcell import files, simulate
 from brightcell.instances.regionprops import measure_cells
 from brightcell.preprocessing import statistics
+from brightcell.recordings import quality
 
 PIXEL_UM = 1.0
 FRAMES = 8

@@ -10,10 +10,11 @@ import tifffile
 
 import join_chunks
 import segment_chunk
-from brightcell import files, segmentation
+from brightcell import files
 from brightcell.compute import backend
 from brightcell.errors import InputError
 from brightcell.io import stacks
+from brightcell.recordings import segmentation
 
 SETTINGS = {
     "images": {"pixel_size_um": None, "channels": None},

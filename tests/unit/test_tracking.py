@@ -10,10 +10,11 @@ from ctc_metrics.scripts.evaluate import evaluate_sequence
 from ctc_metrics.scripts.validate import validate_sequence
 
 import track_cells
-from brightcell import files, simulate, tracking
+from brightcell import files, simulate
 from brightcell.instances.regionprops import measure_cells
 from brightcell.io import stacks
-from brightcell.tracking import challenge_tracks, link_cells, typical_diameter
+from brightcell.recordings import tracking
+from brightcell.recordings.tracking import challenge_tracks, link_cells, typical_diameter
 
 OPTIONS = {"distance": 1.0, "gap": 1, "divisions": True}
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from brightcell import chunks, unlabelled
+from brightcell import unlabelled
 from brightcell.errors import InputError
 from brightcell.io import readers
+from brightcell.recordings import chunks
 
 
 @pytest.fixture

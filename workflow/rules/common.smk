@@ -10,9 +10,9 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import account
 from brightcell import archive
-from brightcell import chunks
+from brightcell.recordings import chunks
 from brightcell.compute import containers
-from brightcell import ensemble
+from brightcell.recordings import ensemble
 from brightcell import files
 from brightcell import folds as folding
 from brightcell import provenance

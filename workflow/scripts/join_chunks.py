@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import chunks, ensemble, files
+from brightcell import files
 from brightcell.errors import InputError
 from brightcell.io import ome_tiff, stacks
 from brightcell.jobs import job
+from brightcell.recordings import chunks, ensemble
 
 logger = logging.getLogger("brightcell")
 

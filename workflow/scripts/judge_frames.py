@@ -3,8 +3,9 @@
 import logging
 from pathlib import Path
 
-from brightcell import files, quality
+from brightcell import files
 from brightcell.jobs import job
+from brightcell.recordings import quality
 
 logger = logging.getLogger("brightcell")
 

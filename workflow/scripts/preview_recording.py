@@ -5,9 +5,10 @@ from pathlib import Path
 
 import tifffile
 
-from brightcell import chunks, files, preview
+from brightcell import files, preview
 from brightcell.jobs import job
 from brightcell.preprocessing.loader import Intake
+from brightcell.recordings import chunks
 
 logger = logging.getLogger("brightcell")
 

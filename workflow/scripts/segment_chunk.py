@@ -7,11 +7,12 @@ from contextlib import ExitStack
 
 import pandas as pd
 
-from brightcell import ensemble, files
+from brightcell import files
 from brightcell.compute import backend
 from brightcell.io import stacks
 from brightcell.jobs import job
 from brightcell.preprocessing.loader import Intake
+from brightcell.recordings import ensemble
 
 logger = logging.getLogger("brightcell")
 
@@ -45,9 +46,9 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     logger.info("%d × %s; watershed with %s", len(models), chosen.network, chosen.parameters)
 
     precision = backend.start(threads, settings["device"], settings["precision"])
-    from brightcell import segmentation
     from brightcell.inference import streaming
     from brightcell.inference.engines import load_predictor
+    from brightcell.recordings import segmentation
 
     for difference in segmentation.unlike_training(settings, chosen.recipe, chosen.calibration):
         logger.warning("%s. Correct the config, unless the recording needs it.", difference)

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import tifffile
 
-from brightcell import files, tracking
+from brightcell import files
 from brightcell.io import ome_tiff, stacks
 from brightcell.jobs import job
+from brightcell.recordings import tracking
 
 logger = logging.getLogger("brightcell")
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import files
-from .errors import InputError, nearest
+from brightcell import files
+from brightcell.errors import InputError, nearest
 
 logger = logging.getLogger("brightcell")
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .errors import InputError
-from .instances import labelling, regionprops
-from .io import stacks
-from .preprocessing import loader, statistics, steps
+from brightcell.errors import InputError
+from brightcell.instances import labelling, regionprops
+from brightcell.io import stacks
+from brightcell.preprocessing import loader, statistics, steps
 
 
 class Prepared(NamedTuple):

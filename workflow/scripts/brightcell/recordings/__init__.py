@@ -1,0 +1,1 @@
+"""Segment recordings without masks: chunks, ensemble, tracks, quality."""
