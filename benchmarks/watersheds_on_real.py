@@ -22,11 +22,12 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts")]
 import calibrate  # noqa: E402
 import label  # noqa: E402
 import score  # noqa: E402
-from brightcell import files, views
+from brightcell import files
 from brightcell.comparison.watersheds import compare_watersheds  # noqa: E402
 from brightcell.config import validation  # noqa: E402
 from brightcell.instances.variants import SCORES  # noqa: E402
 from brightcell.metrics.registry import METRICS  # noqa: E402
+from brightcell.report import table_rows
 
 TABLES = ("frames", "cells", "curves", "reliability", "watersheds")
 
@@ -56,10 +57,10 @@ def print_table(gains: pd.DataFrame) -> None:
     """Print a row a network and variant, then a row a difference."""
     print(f"| network | watershed | {' | '.join(METRICS[name].title for name in SCORES)} |")
     print("|---|---|" + "---|" * len(SCORES))
-    for row in views.watershed_rows(gains):
-        show = views.signed if row["minus"] else views.show
+    for row in table_rows.watershed_rows(gains):
+        show = table_rows.signed if row["minus"] else table_rows.show
         cells = [
-            f"{show(cell['mean'], name)} ({views.show(cell['low'], name)} to {views.show(cell['high'], name)})"
+            f"{show(cell['mean'], name)} ({table_rows.show(cell['low'], name)} to {table_rows.show(cell['high'], name)})"
             for name, cell in ((name, row["cells"][name]) for name in SCORES)
         ]
         variant = f"{row['variant']} − {row['minus']}" if row["minus"] else row["variant"]

@@ -10,9 +10,9 @@ import pytest
 from skimage import measure
 from skimage.draw import polygon2mask
 
-from brightcell import gallery
 from brightcell.metrics import objects
 from brightcell.metrics.matching import match_cells
+from brightcell.report import gallery
 
 
 def discs(number=4, radius=9, gap=24):

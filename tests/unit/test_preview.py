@@ -9,8 +9,9 @@ import pytest
 import tifffile
 from segmented import make_recording
 
-from brightcell import files, preview
+from brightcell import files
 from brightcell.preprocessing.loader import Intake
+from brightcell.report import preview
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,14 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from brightcell import compact, looks, report, tables
 from brightcell.comparison import compare
 from brightcell.compute import accounting
 from brightcell.files import read_table, write_json, write_table
-from brightcell.gallery import GalleryFrame
 from brightcell.io import stacks
 from brightcell.metrics.registry import METRICS
+from brightcell.report import figure_tables, html, styles
+from brightcell.report import page as report
+from brightcell.report.gallery import GalleryFrame
 
 SCRIPT = Path(report.__file__).parents[1] / "report.py"
 
@@ -219,7 +220,7 @@ def test_page_fetches_nothing(page):
     assert len(executable) == 1
     assert policy.count("sha256-") == 2
     for script in (page.scripts["plotly"], page.scripts["script"]):
-        assert f"'sha256-{compact.digest(script)}'" in policy
+        assert f"'sha256-{html.digest(script)}'" in policy
 
 
 def test_every_table_has_a_caption_and_every_chart_a_label(page):
@@ -267,7 +268,7 @@ def test_plotly_accepts_every_figure():
 
 
 def test_a_network_has_one_colour_everywhere():
-    colours = {network: looks.network_styles(NETWORKS)[network].colour for network in NETWORKS}
+    colours = {network: styles.network_styles(NETWORKS)[network].colour for network in NETWORKS}
     assert len(set(colours.values())) == 3
     seen = set()
     for place, figure in drawn_figures(make_data()).items():
@@ -474,12 +475,12 @@ def write_results(root, data, network_images):
         inputs.frames.append(folder / "frames.tif")
         inputs.truth.append(folder / "labels.tif")
     for recipe in data.recipes:
-        run = [recipe[key] for key in tables.RUN]
+        run = [recipe[key] for key in figure_tables.RUN]
         folder = root / "models" / run[0] / run[1] / f"fold{run[2]}-seed{run[3]}"
         write_json({"device": "cpu", **recipe}, folder / "recipe.json")
-        history = data.history.set_index(list(tables.RUN)).loc[tuple(run)].reset_index(drop=True)
+        history = data.history.set_index(list(figure_tables.RUN)).loc[tuple(run)].reset_index(drop=True)
         write_table(history, folder / "history.csv")
-        tested = data.scores.set_index(list(tables.RUN)).loc[[tuple(run)], "sample"]
+        tested = data.scores.set_index(list(figure_tables.RUN)).loc[[tuple(run)], "sample"]
         stacks.write_stack(folder / "labels.tif", [(name, network_images[2]) for name in tested])
         write_json({"test": {"frames": 8, "seconds": 2.0}}, folder / "predictions/speed.json")
         tried = pd.DataFrame({"threshold": [0.5, 0.4], "value": [0.7, 0.6], "round": 0})

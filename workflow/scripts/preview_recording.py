@@ -5,10 +5,11 @@ from pathlib import Path
 
 import tifffile
 
-from brightcell import files, preview
+from brightcell import files
 from brightcell.jobs import job
 from brightcell.preprocessing.loader import Intake
 from brightcell.recordings import chunks
+from brightcell.report import preview
 
 logger = logging.getLogger("brightcell")
 

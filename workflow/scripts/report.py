@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell import files, gallery, provenance, report
+from brightcell import files, provenance
 from brightcell.comparison import compare, verdict
 from brightcell.compute import accounting
 from brightcell.instances import regionprops
 from brightcell.io import stacks
 from brightcell.jobs import job
-from brightcell.tables import RUN, TRUTH
+from brightcell.report import gallery
+from brightcell.report import page as report
+from brightcell.report.figure_tables import RUN, TRUTH
 
 logger = logging.getLogger("brightcell")
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .compact import page_templates, plain
+from brightcell.io.stacks import resize_labels
+
 from .gallery import STEPS_PER_PX, encode_picture, outline_paths
-from .io.stacks import resize_labels
-from .views import records
+from .html import page_templates, plain
+from .table_rows import records
 
 MOST_FRAMES = 60  # with pictures; a page of that many is about 5 MB
 MOST_CELLS = 30_000  # with outlines, in all frames together; about 7 MB more

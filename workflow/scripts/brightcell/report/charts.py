@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from .looks import Style, escape, faint, in_unit, marker, panel, rows, scatter
-from .tables import TRUTH
+from .figure_tables import TRUTH
+from .styles import Style, escape, faint, in_unit, marker, panel, rows, scatter
 
 
 def differences_chart(

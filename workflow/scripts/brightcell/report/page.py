@@ -8,12 +8,16 @@ import yaml
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from . import charts, looks, published, tables, views
-from .compact import page_templates, plain, share
+from brightcell import published
+from brightcell.instances.variants import SCORES as WATERSHED_SCORES
+from brightcell.metrics.registry import HEADLINE, METRICS
+
+from . import charts, table_rows
+from . import figure_tables as tables
+from . import styles as looks
+from .figure_tables import CURVES, ERRORS
 from .gallery import KINDS, STEPS_PER_PX, GalleryFrame, draw_frame
-from .instances.variants import SCORES as WATERSHED_SCORES
-from .metrics.registry import HEADLINE, METRICS
-from .tables import CURVES, ERRORS
+from .html import page_templates, plain, share
 
 BASELINE = "threshold baseline"
 COSTS = {
@@ -236,7 +240,7 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
     `made` are the tables of `figure_tables`, `templates` is the folder of page.html.j2 and its parts.
     """
     environment = page_templates(templates)
-    environment.filters |= {"show": views.show, "signed": views.signed}
+    environment.filters |= {"show": table_rows.show, "signed": table_rows.signed}
     order = network_order(data)
     drawn = chart_figures(data, made)
     scored = {score for place in drawn.values() for score in place["choices"]}
@@ -257,14 +261,14 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
         networks=order,
         styles=looks.network_styles(order),
         schemes=[
-            views.scheme_view(
+            table_rows.scheme_view(
                 {name: of_scheme(table, scheme) for name, table in made.items()},
                 of_scheme(data.folds, scheme), scheme, number,
             )
             for number, scheme in enumerate(schemes_of(data), start=1)
         ],
-        leakage=views.records(data.leakage),
-        published=views.records(made["published"]),
+        leakage=table_rows.records(data.leakage),
+        published=table_rows.records(made["published"]),
         explanation=published.EXPLANATION,
         watershed_scores=WATERSHED_SCORES,
         gallery={
@@ -274,10 +278,10 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
             "frames": [draw_frame(frame, order) for frame in data.gallery],
         },
         kinds=KINDS,
-        findings=views.records(data.findings),
-        jobs=views.records(data.jobs),
-        accounting=views.records(data.accounting),
-        runs=views.run_rows(data.recipes),
+        findings=table_rows.records(data.findings),
+        jobs=table_rows.records(data.jobs),
+        accounting=table_rows.records(data.accounting),
+        runs=table_rows.run_rows(data.recipes),
         config=config,
         confidence=float((data.config.get("comparison") or {}).get("confidence", 0.95)),
     )  # fmt: skip

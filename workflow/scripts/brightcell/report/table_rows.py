@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .metrics.registry import HEADLINE, METRICS
+from brightcell.metrics.registry import HEADLINE, METRICS
 
 # The score by which networks are set apart in the first table, and groups in the table of groups.
 LEADING = "cell_iou"

@@ -6,7 +6,7 @@ A *run* is one training: scheme, network, fold, seed.
 import numpy as np
 import pandas as pd
 
-from .metrics.registry import METRICS
+from brightcell.metrics.registry import METRICS
 
 TRUTH = "truth"  # stands in the column network for the annotated cells
 RUN = ["scheme", "network", "fold", "seed"]
