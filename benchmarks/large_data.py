@@ -70,14 +70,14 @@ def run_stage(stage: str, folder: Path) -> None:
     """Run a stage on the data in a folder."""
     out = folder / "results"
     if stage == "parse":
-        from brightcell.samples import read_samples
+        from brightcell.sheets.samples import read_samples
 
         read_samples(folder / "samples.tsv", check_files=True)
     elif stage == "prepare":
         import gather
         import prepare
-        from brightcell import samples
         from brightcell.config import validation
+        from brightcell.sheets import samples
 
         options = validation.complete({"dataset": "d", "samples": "s"}, validation.load_schema())
         rows = samples.read_samples(folder / "samples.tsv")

@@ -21,7 +21,8 @@ from training import STUDY, build, settings  # noqa: E402
 def load(results: Path, role: str, percentiles=(0.5, 99.5)) -> list:
     """Load the frames of a role in the first fold."""
     import train
-    from brightcell import files, roles
+    from brightcell import files
+    from brightcell.sheets import roles
 
     tables = (files.read_table(results / f"{name}.tsv") for name in ("samples", "folds"))
     rows = roles.rows_in_role(*tables, "grouped", 1, role)

@@ -19,7 +19,7 @@ from brightcell.config import validation
 from brightcell.errors import InputError
 from brightcell.files import read_table
 from brightcell.io import stacks
-from brightcell.samples import read_samples
+from brightcell.sheets.samples import read_samples
 
 SIDE = 96
 TEMPLATE = Path(check.__file__).parents[1] / "report/check.html.j2"

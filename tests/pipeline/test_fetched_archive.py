@@ -8,7 +8,7 @@ import tifffile
 from project import Project, disc_frame
 from server import Site, serve
 
-from brightcell.fetch import digest
+from brightcell.sheets.download import digest
 
 pytestmark = pytest.mark.pipeline
 SPLITS = {"train": 6, "validate": 2, "test": 2}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brightcell import samples
 from brightcell.recordings import chunks
+from brightcell.sheets import samples
 
 
 def sheet(rows):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from server import Site, serve
 
 import fetch as fetch_script
-from brightcell import archive, fetch, layouts
 from brightcell.config import validation as config_settings
 from brightcell.errors import InputError
+from brightcell.sheets import archive, download, layouts
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -26,7 +26,7 @@ def site():
 
 def get(site, path, sha256=SHA256, **options):
     with serve(site) as url:
-        fetch.download(url, path, sha256, pause_s=0, **options)
+        download.download(url, path, sha256, pause_s=0, **options)
 
 
 def kept(path):
@@ -51,12 +51,12 @@ def test_a_broken_download_goes_on_where_it_broke(site, tmp_path):
 
 def test_a_later_call_goes_on_from_what_is_kept(site, tmp_path):
     path = tmp_path / "a.zip"
-    site.breaks = [1_000] * fetch.TRIES
+    site.breaks = [1_000] * download.TRIES
     with serve(site) as url:
         with pytest.raises(InputError, match="broken off after 5,000 bytes"):
-            fetch.download(url, path, SHA256, pause_s=0)
+            download.download(url, path, SHA256, pause_s=0)
         assert kept(path) == ["a.zip.part", "a.zip.part.json"]
-        fetch.download(url, path, SHA256, pause_s=0)
+        download.download(url, path, SHA256, pause_s=0)
     assert site.asked[-1] == "bytes=5000-"
     assert path.read_bytes() == CONTENT
     assert kept(path) == ["a.zip"]
@@ -66,11 +66,11 @@ def test_a_file_that_changed_meanwhile_is_fetched_from_the_start(site, tmp_path)
     path = tmp_path / "a.zip"
     new = CONTENT[::-1]
     with serve(site) as url:
-        site.breaks = [1_000] * fetch.TRIES
+        site.breaks = [1_000] * download.TRIES
         with pytest.raises(InputError):
-            fetch.download(url, path, SHA256, pause_s=0)
+            download.download(url, path, SHA256, pause_s=0)
         site.content, site.tag = new, '"v2"'
-        fetch.download(url, path, hashlib.sha256(new).hexdigest(), pause_s=0)
+        download.download(url, path, hashlib.sha256(new).hexdigest(), pause_s=0)
     assert path.read_bytes() == new
 
 
@@ -87,7 +87,7 @@ def test_pieces_that_do_not_fit_are_thrown_away_and_all_is_fetched_once_more(sit
         (tmp_path / "a.zip.part").write_bytes(b"from elsewhere")
         notes = {"url": url, "mark": site.tag, "bytes": None}
         (tmp_path / "a.zip.part.json").write_text(json.dumps(notes))
-        fetch.download(url, path, SHA256, pause_s=0)
+        download.download(url, path, SHA256, pause_s=0)
     assert site.asked == ["bytes=14-", None]
     assert path.read_bytes() == CONTENT
 
@@ -120,9 +120,9 @@ def test_without_a_digest_the_files_is_told_and_no_byte_comes_twice(site, tmp_pa
     path = tmp_path / "a.zip"
     with serve(site) as url:
         with pytest.raises(InputError, match=f"its SHA-256 is {SHA256}"):
-            fetch.download(url, path, None, pause_s=0)
+            download.download(url, path, None, pause_s=0)
         assert not path.exists()
-        fetch.download(url, path, SHA256, pause_s=0)
+        download.download(url, path, SHA256, pause_s=0)
     assert len(site.asked) == 1
     assert path.read_bytes() == CONTENT
 
@@ -151,16 +151,16 @@ def test_no_server(tmp_path):
     with serve(Site(b"")) as url:
         pass
     with pytest.raises(InputError, match="connected to the network"):
-        fetch.download(url, tmp_path / "a.zip", SHA256, pause_s=0)
+        download.download(url, tmp_path / "a.zip", SHA256, pause_s=0)
 
 
 def test_addresses(tmp_path):
     path = tmp_path / "a b.zip"
-    assert fetch.local_path(path.as_uri()) == str(path)
-    assert fetch.local_path("https://example.org/a.zip") is None
+    assert download.local_path(path.as_uri()) == str(path)
+    assert download.local_path("https://example.org/a.zip") is None
     for wrong in ("ftp://example.org/a.zip", "example.org/a.zip", "file://host/a.zip", "https://"):
         with pytest.raises(InputError, match="expected an address"):
-            fetch.local_path(wrong)
+            download.local_path(wrong)
 
 
 def test_pip_gets_a_package_by_its_digest(tmp_path, monkeypatch):
@@ -171,17 +171,17 @@ def test_pip_gets_a_package_by_its_digest(tmp_path, monkeypatch):
             file.write(CONTENT)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(fetch.subprocess, "run", pip)
-    fetch.download_package("cells==1.0", tmp_path / "a.zip", SHA256)
+    monkeypatch.setattr(download.subprocess, "run", pip)
+    download.download_package("cells==1.0", tmp_path / "a.zip", SHA256)
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
     with pytest.raises(InputError, match="the wrong file"):
-        fetch.download_package("cells==1.0", tmp_path / "b.zip", "0" * 64)
+        download.download_package("cells==1.0", tmp_path / "b.zip", "0" * 64)
     assert kept(tmp_path / "a.zip") == ["a.zip"]
 
 
 def test_pips_fault_is_told(tmp_path):
     with pytest.raises(InputError, match=r"pip could not download it.*archive\.file"):
-        fetch.download_package("no such name", tmp_path / "a.zip", SHA256)
+        download.download_package("no such name", tmp_path / "a.zip", SHA256)
 
 
 # Unpacking.
@@ -329,9 +329,9 @@ def test_a_local_file_is_verified_unpacked_kept_and_made_a_sheet_of(tmp_path):
     path = write_zip(tmp_path / "mine.zip", [("d/images/x_1.png", b"1"), ("d/masks/x_1.png", b"2")])
     sheet = tmp_path / "data/samples.tsv"
     options = OPTIONS | {"file": str(path)}
-    with pytest.raises(InputError, match=f"its SHA-256 is {fetch.digest(path)}"):
+    with pytest.raises(InputError, match=f"its SHA-256 is {download.digest(path)}"):
         fetch_script.main(options, sheet)
-    options["sha256"] = fetch.digest(path)
+    options["sha256"] = download.digest(path)
     fetch_script.main(options, sheet)
     assert sheet.read_text().splitlines()[1].split("\t")[:3] == ["x_1", "d/images/x_1.png", "d/masks/x_1.png"]
     assert path.exists()
@@ -352,7 +352,7 @@ def test_a_local_file_that_is_missing_is_told(tmp_path):
 def test_a_download_is_removed_when_it_is_unpacked(tmp_path):
     path = write_zip(tmp_path / "a.zip", [("a.png", b"1"), ("a_mask.png", b"2")])
     site = Site(path.read_bytes())
-    options = OPTIONS | {"sha256": fetch.digest(path), "folder": str(tmp_path / "data/cells")}
+    options = OPTIONS | {"sha256": download.digest(path), "folder": str(tmp_path / "data/cells")}
     with serve(site) as url:
         fetch_script.main(options | {"url": url}, tmp_path / "samples.tsv")
         (tmp_path / "data/cells.zip").write_bytes(
@@ -367,7 +367,7 @@ def test_a_download_is_removed_when_it_is_unpacked(tmp_path):
 
 def test_an_archive_in_the_archive_is_named(tmp_path):
     path = write_zip(tmp_path / "a.zip", [("inner.zip", b"1"), ("a.tif", b"")])
-    options = OPTIONS | {"file": str(path), "sha256": fetch.digest(path), "layout": "study"}
+    options = OPTIONS | {"file": str(path), "sha256": download.digest(path), "layout": "study"}
     with pytest.raises(InputError, match=r"holds another, inner\.zip: unpack it"):
         fetch_script.main(options, tmp_path / "data/samples.tsv")
 

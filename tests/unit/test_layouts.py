@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import make_samples
-from brightcell import layouts, naming
 from brightcell.errors import InputError
 from brightcell.io.readers import READERS
-from brightcell.samples import read_samples
+from brightcell.sheets import filenames, layouts
+from brightcell.sheets.samples import read_samples
 
 ID = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,100}")
 
@@ -86,7 +86,7 @@ def test_masks_of_each_folder_stay_with_it():
         ("d1/images/00.tif", "d1/masks/00.tif"),
         ("d2/images/00.tif", "d2/masks/00.tif"),
     ]
-    rows, _, notes = naming.make_rows(found.pairs)
+    rows, _, notes = filenames.make_rows(found.pairs)
     assert [(row["sample"], row["group"], row["frame"]) for row in rows] == [
         ("d1_00", "d1", "00"),
         ("d2_00", "d2", "00"),
@@ -164,10 +164,10 @@ def test_the_study_pairs_by_name_or_number(mask):
     assert not found.notes and not found.unpaired
     assert {pair.split for pair in found.pairs} == set(SPLITS)
     assert all(
-        naming.natural(pair.image)[-2] == naming.natural(pair.mask)[-2] or "drawn" in mask
+        filenames.natural(pair.image)[-2] == filenames.natural(pair.mask)[-2] or "drawn" in mask
         for pair in found.pairs
     )
-    rows, _, _ = naming.make_rows(found.pairs)
+    rows, _, _ = filenames.make_rows(found.pairs)
     assert len({row["sample"] for row in rows}) == sum(SPLITS.values())
     assert rows[0]["sample"] == "train_0"
 
@@ -235,7 +235,7 @@ def test_groups_and_frames_by_a_pattern(tmp_path):
     ],
 )
 def test_patterns(pattern, name, expected):
-    found = naming.fields(name, naming.compile_pattern(pattern), pattern)
+    found = filenames.fields(name, filenames.compile_pattern(pattern), pattern)
     assert (found["group"], found["frame"], found["split"]) == expected
 
 
@@ -244,7 +244,7 @@ def test_patterns(pattern, name, expected):
 )
 def test_wrong_patterns_are_refused(pattern):
     with pytest.raises(InputError, match="Expected for example"):
-        naming.compile_pattern(pattern)
+        filenames.compile_pattern(pattern)
 
 
 @pytest.mark.parametrize(
@@ -260,19 +260,19 @@ def test_wrong_patterns_are_refused(pattern):
     ],
 )
 def test_without_a_pattern_the_number_at_the_end_is_the_frame(name, group, frame):
-    found = naming.numbered(naming.Pair(f"images/{name}.tif"), "images")
+    found = filenames.numbered(filenames.Pair(f"images/{name}.tif"), "images")
     assert (found["group"], found["frame"]) == (group, frame)
 
 
 def test_a_group_is_cut_into_blocks_in_the_order_of_time():
-    pairs = [naming.Pair(f"a_{n}.tif", f"m_{n}.tif") for n in (9, 10, 1, 2, 3, 4, 5, 6, 7, 8)]
-    rows, _, notes = naming.make_rows(pairs, block=3)
+    pairs = [filenames.Pair(f"a_{n}.tif", f"m_{n}.tif") for n in (9, 10, 1, 2, 3, 4, 5, 6, 7, 8)]
+    rows, _, notes = filenames.make_rows(pairs, block=3)
     assert {row["frame"]: row["group"][-1] for row in rows} == {
         **dict.fromkeys("1234", "1"), **dict.fromkeys("567", "2"), **dict.fromkeys(("8", "9", "10"), "3")
     }  # fmt: skip
     assert "scores are higher" in notes[0]
     with pytest.raises(InputError, match="at least 1"):
-        naming.make_rows(pairs, block=-1)
+        filenames.make_rows(pairs, block=-1)
 
 
 def test_names_become_legal_ids_and_the_change_is_told(tmp_path):
@@ -289,8 +289,8 @@ def test_names_become_legal_ids_and_the_change_is_told(tmp_path):
 
 
 def test_equal_names_in_three_splits_get_the_split_in_front():
-    pairs = [naming.Pair(f"{split}/1.tif", "m.tif", split=split) for split in SPLITS]
-    rows, _, _ = naming.make_rows(pairs)
+    pairs = [filenames.Pair(f"{split}/1.tif", "m.tif", split=split) for split in SPLITS]
+    rows, _, _ = filenames.make_rows(pairs)
     assert [row["sample"] for row in rows] == ["train_1", "validate_1", "test_1"]
     assert {row["group"] for row in rows} == {"all"}  # the folder of a split is no group
 
@@ -298,7 +298,7 @@ def test_equal_names_in_three_splits_get_the_split_in_front():
 @given(st.lists(st.text(min_size=1, max_size=130), min_size=1, max_size=30))
 def test_any_names_become_legal_and_unique(names):
     rows = [{"sample": name, "group": name, "split": ""} for name in names]
-    naming.legal_names(rows)
+    filenames.legal_names(rows)
     assert all(ID.fullmatch(row["sample"]) and ID.fullmatch(row["group"]) for row in rows)
     assert len({row["sample"] for row in rows}) == len(rows)
     assert len({row["group"] for row in rows}) == len(set(names))
@@ -368,7 +368,7 @@ def test_every_format_that_is_read_is_listed():
 
 def test_fifty_thousand_frames_are_paired_by_name_alone():
     names = [f"{kind}/d{n // 100}_{n:05d}.tif" for kind in ("images", "masks") for n in range(50_000)]
-    rows, left, _ = naming.make_rows(layouts.find_pairs(names, layouts.detect(names)[0]).pairs)
+    rows, left, _ = filenames.make_rows(layouts.find_pairs(names, layouts.detect(names)[0]).pairs)
     assert (len(rows), left) == (50_000, [])
 
 

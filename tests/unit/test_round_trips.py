@@ -16,7 +16,7 @@ import prepare
 from brightcell.config import validation
 from brightcell.errors import InputError
 from brightcell.io import stacks
-from brightcell.samples import read_samples
+from brightcell.sheets.samples import read_samples
 
 SCHEMA = validation.load_schema()
 LARGEST = 2**31 - 1

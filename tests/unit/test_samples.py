@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brightcell.errors import InputError
-from brightcell.samples import read_samples
+from brightcell.sheets.samples import read_samples
 
 COLUMNS = ["sample", "image", "mask", "group"]
 ROWS = [

@@ -13,7 +13,7 @@ from brightcell.files import write_table
 from brightcell.io.masks import read_mask
 from brightcell.io.readers import read_image
 from brightcell.optics import MEDIUM_INDEX, WAVELENGTHS_UM, Conditions, colour_camera, defocused_intensity
-from brightcell.samples import check_simulated, read_samples
+from brightcell.sheets.samples import check_simulated, read_samples
 from brightcell.simulate import (
     SAMPLING,
     SMALLEST_AREA_PX,

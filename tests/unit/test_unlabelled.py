@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from brightcell import unlabelled
 from brightcell.errors import InputError
 from brightcell.io import readers
 from brightcell.recordings import chunks
+from brightcell.sheets import recordings
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def columns(table):
 
 
 def test_the_number_at_the_end_is_the_frame_and_the_rest_the_recording(folder):
-    assert columns(unlabelled.find_frames("new/*.tif")) == [
+    assert columns(recordings.find_frames("new/*.tif")) == [
         ("dish9_00", "dish9", "00", "new/dish9_00.tif"),
         ("dish9_01", "dish9", "01", "new/dish9_01.tif"),
         ("dish10_00", "dish10", "00", "new/dish10_00.tif"),
@@ -40,34 +40,34 @@ def test_the_number_at_the_end_is_the_frame_and_the_rest_the_recording(folder):
 
 
 def test_folders_below_the_fixed_part_tell_recordings_apart(folder):
-    found = unlabelled.find_frames("new/**/*.png")
+    found = recordings.find_frames("new/**/*.png")
     assert columns(found) == [("x_1", "sub_x", "1", "new/sub/x_1.png")]
-    before = unlabelled.find_frames("new/*/*")
+    before = recordings.find_frames("new/*/*")
     (folder / "new/other").mkdir()
     (folder / "new/other/y_1.png").write_bytes(b"")
-    after = unlabelled.find_frames("new/*/*")
+    after = recordings.find_frames("new/*/*")
     assert columns(after)[-1] == columns(before)[0]  # a folder added later renames nothing
 
 
 def test_a_pattern_reads_the_names(folder):
-    found = unlabelled.find_frames("new/d*.tif", "dish{group}_{frame}")
+    found = recordings.find_frames("new/d*.tif", "dish{group}_{frame}")
     assert list(found["group"]) == ["9", "9", "10"]
     with pytest.raises(InputError, match=r"1 files are no frames\n  new/sub/x_1.png: not 'dish"):
-        unlabelled.find_frames("new/**/*.*g", "dish{group}_{frame}")
+        recordings.find_frames("new/**/*.*g", "dish{group}_{frame}")
 
 
 def test_pages_of_a_stack_are_frames(folder):
     tifffile.imwrite(
         folder / "new/stack.tif", np.zeros((3, 8, 8), np.uint8), imagej=True, metadata={"axes": "TYX"}
     )
-    table = unlabelled.read({"samples": None, "images": "new/stack*", "pattern": None})
+    table = recordings.read({"samples": None, "images": "new/stack*", "pattern": None})
     assert list(table["page"]) == ["0", "1", "2"]
     assert list(table["frame"]) == ["0", "1", "2"]
     assert set(table["group"]) == {"stack"}
 
 
 def read_stacks(memory=None):
-    return unlabelled.read({"samples": None, "images": "many/*.tif", "pattern": None}, memory=memory)
+    return recordings.read({"samples": None, "images": "many/*.tif", "pattern": None}, memory=memory)
 
 
 def add_stack(path, pages):
@@ -79,9 +79,9 @@ def test_a_stack_added_later_changes_no_row(folder):
     for number in range(2):
         tifffile.imwrite(folder / f"new/dish9_{number:02d}.tif", np.zeros((8, 8), np.uint8))
     named = {"samples": None, "images": "new/*.tif", "pattern": None}
-    before = chunks.rows_of_recordings(unlabelled.read(named))
+    before = chunks.rows_of_recordings(recordings.read(named))
     add_stack(folder / "new/stack.tif", 3)
-    after = chunks.rows_of_recordings(unlabelled.read(named))
+    after = chunks.rows_of_recordings(recordings.read(named))
     assert [row["page"] for row in after.pop("stack")] == ["0", "1", "2"]
     assert after == before
 
@@ -113,13 +113,13 @@ def test_files_are_opened_once(folder, monkeypatch):
 def test_names_without_numbers_count_in_their_order(folder):
     for name in ("a", "b"):
         (folder / f"new/{name}.jpg").write_bytes(b"")
-    table = unlabelled.find_frames("new/*.jpg", "{}{group}")
+    table = recordings.find_frames("new/*.jpg", "{}{group}")
     assert list(table["frame"]) == ["", ""]
 
 
 def test_whole_paths_and_home_are_understood(folder, monkeypatch):
     monkeypatch.setenv("HOME", os.fspath(folder))
-    table = unlabelled.read({"samples": None, "images": "~/new/d*.tif", "pattern": None})
+    table = recordings.read({"samples": None, "images": "~/new/d*.tif", "pattern": None})
     assert list(table["group"]) == ["dish9", "dish9", "dish10"]
     assert table["image"][0] == f"{folder}/new/dish9_00.tif"
 
@@ -130,4 +130,4 @@ def test_whole_paths_and_home_are_understood(folder, monkeypatch):
 )
 def test_a_pattern_that_fits_nothing(folder, pattern, said):
     with pytest.raises(InputError, match=f"segment.images {pattern.replace('*', '.')}: {said}"):
-        unlabelled.find_frames(pattern)
+        recordings.find_frames(pattern)

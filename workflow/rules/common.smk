@@ -9,17 +9,17 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import account
-from brightcell import archive
+from brightcell.sheets import archive
 from brightcell.recordings import chunks
 from brightcell.compute import containers
 from brightcell.recordings import ensemble
 from brightcell import files
 from brightcell import folds as folding
 from brightcell import provenance
-from brightcell import samples as sheets
+from brightcell.sheets import samples as sheets
 from brightcell.config import validation as settings
 from brightcell.compute import slurm
-from brightcell import unlabelled
+from brightcell.sheets import recordings as unlabelled
 from brightcell.errors import InputError
 from snakemake.exceptions import WorkflowError
 from snakemake.io import apply_wildcards

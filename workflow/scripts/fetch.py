@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 
 import make_samples
-from brightcell import archive, fetch
 from brightcell.config.validation import expand
 from brightcell.errors import InputError
 from brightcell.jobs import job
+from brightcell.sheets import archive, download
 
 logger = logging.getLogger("brightcell")
 
@@ -53,27 +53,27 @@ def obtain(options: dict, folder: Path) -> tuple[Path, bool]:
     """Return the path of the verified archive, and whether it is a download of ours."""
     path = options["file"] and expand(options["file"])
     if options["url"]:
-        path = fetch.local_path(options["url"])
+        path = download.local_path(options["url"])
     if path:
         if not Path(path).is_file():
             raise InputError(
                 f"{path}: no such file. Download the archive in a browser, save it there, or correct `archive.file`."
             )
-        fetch.verify(path, options["sha256"], path)
+        download.verify(path, options["sha256"], path)
         return Path(path), False
     own = folder.with_name(f"{folder.name}.zip")
     own.parent.mkdir(parents=True, exist_ok=True)
     if own.exists():  # a run was stopped between download and unpacking
         try:
-            fetch.verify(own, options["sha256"], str(own))
+            download.verify(own, options["sha256"], str(own))
             return own, True
         except InputError:
             logger.info("%s: another file; left alone", own)
             own = folder.with_name(f"{folder.name}.download.zip")
     if options["url"]:
-        fetch.download(options["url"], own, options["sha256"])
+        download.download(options["url"], own, options["sha256"])
     else:
-        fetch.download_package(options["package"], own, options["sha256"])
+        download.download_package(options["package"], own, options["sha256"])
     return own, True
 
 

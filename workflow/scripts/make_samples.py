@@ -10,9 +10,9 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from brightcell import layouts, naming
 from brightcell.errors import InputError
 from brightcell.files import whole
+from brightcell.sheets import filenames, layouts
 
 MEASURED = 8  # masks that are read for the suggested settings
 
@@ -45,13 +45,15 @@ def main(
         layout, why = layouts.detect(names)
         tell(f"The layout is {layout}: {why}.")
     found = layouts.find_pairs(names, layout, images=images, masks=masks, truth=truth)
-    rows, left, notes = naming.make_rows(found.pairs, pattern, block, lambda name: pages(folder / name))
+    rows, left, notes = filenames.make_rows(found.pairs, pattern, block, lambda name: pages(folder / name))
     if not rows and not found.unlabelled:
         shown = "".join(f"\n  {name}: {why}" for name, why in left[:5])
         raise InputError(f"{folder}: {len(found.pairs):,} pairs, but no row can be made of them{shown}")
     found.unpaired += left
     found.notes += notes
-    others, left, notes = naming.make_rows(found.unlabelled, pattern, None, lambda name: pages(folder / name))
+    others, left, notes = filenames.make_rows(
+        found.unlabelled, pattern, None, lambda name: pages(folder / name)
+    )
     found.unpaired += left
     tell(f"{folder}: {len(rows):,} frames with masks.")
     for line in (*groups(rows), *layouts.problems(found)):
@@ -63,7 +65,7 @@ def main(
             tell(f"{path}: kept as it is.")
             continue
         with whole(path) as temporary:
-            temporary.write_text(naming.sheet_text(part, folder, path), encoding="utf-8")
+            temporary.write_text(filenames.sheet_text(part, folder, path), encoding="utf-8")
         tell(f"Written: {path}{' (frames without masks, for `snakemake segment`)' if part is others else ''}")
     return rows
 
@@ -134,7 +136,9 @@ def suggestion(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_size
         * (number < 3),
     ]
     values = suggest.settings(diameters, shape, number, pixel_size_um or told)
-    return suggest.config_text(naming.legal(folder.resolve().name), os.path.relpath(sheet), values, remarks)
+    return suggest.config_text(
+        filenames.legal(folder.resolve().name), os.path.relpath(sheet), values, remarks
+    )
 
 
 def _shown(path: Path) -> str:

@@ -6,7 +6,7 @@ from brightcell import files
 from brightcell.compute import backend
 from brightcell.io import stacks
 from brightcell.jobs import job
-from brightcell.roles import rows_in_role
+from brightcell.sheets.roles import rows_in_role
 
 
 def main(

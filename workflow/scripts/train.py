@@ -11,7 +11,7 @@ from brightcell.errors import InputError
 from brightcell.io import stacks
 from brightcell.jobs import job
 from brightcell.preprocessing import statistics
-from brightcell.roles import rows_in_role
+from brightcell.sheets.roles import rows_in_role
 
 
 def choose_target(wanted: str, samples: pd.DataFrame, log) -> str:

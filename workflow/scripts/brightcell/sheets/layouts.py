@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from .errors import InputError
-from .naming import IMAGE_FOLDERS, OUTLINES, Pair, natural, stem
+from brightcell.errors import InputError
+
+from .filenames import IMAGE_FOLDERS, OUTLINES, Pair, natural, stem
 from .pairing import IMAGE_ENDS, MASK_ENDS, Found, join, match, unique
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".lif", ".zarr")

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .naming import Pair, natural
+from .filenames import Pair, natural
 
 IMAGE_ENDS = ("_image", "_img", "_raw", "_bf", "_phase")
 MASK_ENDS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_instances", "_seg", "_gt")

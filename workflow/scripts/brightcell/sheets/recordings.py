@@ -9,9 +9,11 @@ from stat import S_ISDIR
 
 import pandas as pd
 
-from . import files, naming, samples
-from .config.validation import expand
-from .errors import InputError
+from brightcell import files
+from brightcell.config.validation import expand
+from brightcell.errors import InputError
+
+from . import filenames, samples
 from .layouts import IMAGE_SUFFIXES
 
 
@@ -36,7 +38,7 @@ def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], 
 
     Every job looks at all files anew. A file whose size and time are as the file `memory` tells is not opened again.
     """
-    from .io.readers import open_recording
+    from brightcell.io.readers import open_recording
 
     try:
         known = files.read_json(memory) if memory else {}
@@ -85,14 +87,14 @@ def find_frames(
         for path in folder.glob(pattern[len(fixed) :])
         if path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
     ]
-    paths = sorted((path.as_posix() for path in found), key=naming.natural)
+    paths = sorted((path.as_posix() for path in found), key=filenames.natural)
     if not paths:
         raise InputError(
             f"segment.images {pattern}: no image fits. Expected files ending in {', '.join(IMAGE_SUFFIXES)}: correct the "
             "pattern, in which * is any part of a name."
         )
-    rows, left, _ = naming.make_rows(
-        [naming.Pair(path) for path in paths],
+    rows, left, _ = filenames.make_rows(
+        [filenames.Pair(path) for path in paths],
         names,
         pages=lambda path: pages(Path(path)),
         common=folder.as_posix(),

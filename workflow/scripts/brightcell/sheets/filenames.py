@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from .errors import InputError
+from brightcell.errors import InputError
 
 FIELD = re.compile(r"\{(\w*)\}")
 # dish1_00 → dish1, 00; 007 → "", 007; t007 → "", 007

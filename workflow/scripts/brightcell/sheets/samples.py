@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from .config.validation import SAMPLES_SCHEMA, load_schema
-from .errors import InputError, nearest
-from .presence import SHOWN, few, missing_files, path_problems
+from brightcell.config.validation import SAMPLES_SCHEMA, load_schema
+from brightcell.errors import InputError, nearest
+
+from .paths import SHOWN, few, missing_files, path_problems
 
 
 def read_samples(

@@ -14,9 +14,9 @@ from email.message import Message
 from http.client import HTTPException
 from pathlib import Path
 
-from . import __version__
-from .errors import InputError
-from .files import digest
+from brightcell import __version__
+from brightcell.errors import InputError
+from brightcell.files import digest
 
 logger = logging.getLogger("brightcell")
 

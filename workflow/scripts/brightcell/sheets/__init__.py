@@ -1,0 +1,1 @@
+"""The sample sheet, and the ways to make one."""
