@@ -30,7 +30,7 @@ from brightcell import files
 from brightcell.instances.regionprops import measure_cells  # noqa: E402
 from brightcell.io import stacks  # noqa: E402
 from brightcell.recordings import tracking
-from brightcell.simulate import simulate_sequence  # noqa: E402
+from brightcell.simulation.timelapse import simulate_sequence  # noqa: E402
 
 METRICS = ["Valid", "TRA", "DET", "SEG", "LNK", "BC"]
 OPTIONS = {"distance": 1.0, "gap": 1, "divisions": True}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from brightcell import simulate
 from brightcell.io import stacks
 from brightcell.metrics import scoring
+from brightcell.simulation import timelapse
 
 # Errors of a frame, the best network last: cells missed, invented, merged in pairs, split; pixels shaved off.
 ERRORS = {"simple": (2, 2, 1, 1, 1), "attention": (1, 1, 1, 0, 1), "residual_attention": (1, 0, 0, 0, 0)}
@@ -14,7 +14,7 @@ ERRORS = {"simple": (2, 2, 1, 1, 1), "attention": (1, 1, 1, 0, 1), "residual_att
 
 def simulate_scenes(number: int, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Simulate frames (size, size, 3) with their labels, each of a sequence of its own."""
-    made = [simulate.simulate_sequence(1, sequence, 1, size) for sequence in range(1, number + 1)]
+    made = [timelapse.simulate_sequence(1, sequence, 1, size) for sequence in range(1, number + 1)]
     return [(each.images[0], each.labels[0].astype(np.int32)) for each in made]
 
 

@@ -11,10 +11,11 @@ import tifffile
 import judge_frames
 import preview_recording
 import track_cells
-from brightcell import files, simulate
+from brightcell import files
 from brightcell.instances.regionprops import measure_cells
 from brightcell.io import ome_tiff
 from brightcell.preprocessing import statistics
+from brightcell.simulation import timelapse
 
 TEMPLATES = Path(__file__).parents[1] / "workflow" / "report"
 TRACKS = {"distance": 1.0, "gap": 1, "divisions": True}
@@ -27,7 +28,7 @@ class Recording:
     folder: Path
     name: str
     rows: list[dict]
-    truth: simulate.Sequence
+    truth: timelapse.Sequence
 
     def follow(self) -> None:
         """Run the script `track_cells`."""
@@ -62,7 +63,7 @@ def make_recording(
     Frame 2 is out of focus, and the networks disagree on half of the cells of frame 5.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made = simulate.simulate_sequence(1, 2, frames, size)
+    made = timelapse.simulate_sequence(1, 2, frames, size)
     rng = np.random.default_rng(1)
     rows, cells, described = [], [], []
     for number, (image, labels) in enumerate(zip(made.images, made.labels, strict=True)):

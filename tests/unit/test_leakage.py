@@ -10,7 +10,7 @@ from brightcell.comparison.compare import inflation, summarise, verdict
 from brightcell.folds import assign_folds, leaky_schemes
 from brightcell.io.stacks import normalise
 from brightcell.metrics.registry import pixel_scores
-from brightcell.simulate import simulate_sequence
+from brightcell.simulation.timelapse import simulate_sequence
 
 SEQUENCES, FRAMES, SIZE = 6, 4, 128
 

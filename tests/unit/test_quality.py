@@ -9,10 +9,11 @@ import pytest
 from scipy import ndimage
 
 import judge_frames
-from brightcell import files, simulate
+from brightcell import files
 from brightcell.instances.regionprops import measure_cells
 from brightcell.preprocessing import statistics
 from brightcell.recordings import quality
+from brightcell.simulation import timelapse
 
 PIXEL_UM = 1.0
 FRAMES = 8
@@ -20,7 +21,7 @@ FRAMES = 8
 
 @pytest.fixture(scope="module")
 def sequences():
-    return [simulate.simulate_sequence(1, number, FRAMES, 160) for number in (1, 2, 3)]
+    return [timelapse.simulate_sequence(1, number, FRAMES, 160) for number in (1, 2, 3)]
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,20 @@ from scipy import ndimage
 from skimage import filters, measure, morphology
 
 import simulate
-from brightcell.cells import divide, new_cell, outline, round_radius, roundness
 from brightcell.errors import InputError
 from brightcell.files import write_table
 from brightcell.io.masks import read_mask
 from brightcell.io.readers import read_image
-from brightcell.optics import MEDIUM_INDEX, WAVELENGTHS_UM, Conditions, colour_camera, defocused_intensity
 from brightcell.sheets.samples import check_simulated, read_samples
-from brightcell.simulate import (
+from brightcell.simulation.cells import divide, new_cell, outline, round_radius, roundness
+from brightcell.simulation.optics import (
+    MEDIUM_INDEX,
+    WAVELENGTHS_UM,
+    Conditions,
+    colour_camera,
+    defocused_intensity,
+)
+from brightcell.simulation.timelapse import (
     SAMPLING,
     SMALLEST_AREA_PX,
     demo_sheet,

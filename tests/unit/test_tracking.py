@@ -10,11 +10,12 @@ from ctc_metrics.scripts.evaluate import evaluate_sequence
 from ctc_metrics.scripts.validate import validate_sequence
 
 import track_cells
-from brightcell import files, simulate
+from brightcell import files
 from brightcell.instances.regionprops import measure_cells
 from brightcell.io import stacks
 from brightcell.recordings import tracking
 from brightcell.recordings.tracking import challenge_tracks, link_cells, typical_diameter
+from brightcell.simulation import timelapse
 
 OPTIONS = {"distance": 1.0, "gap": 1, "divisions": True}
 
@@ -227,7 +228,7 @@ def test_more_tracks_than_the_challenge_allows_are_told(tmp_path, caplog):
 @pytest.mark.parametrize("sequence", [1, 2, 3])
 def test_simulated_cells_are_followed(sequence, tmp_path):
     """From true labels at least 0.95 of the challenge's TRA; numbers are shuffled, so that they give nothing away."""
-    made = simulate.simulate_sequence(1, sequence, 6, 192)
+    made = timelapse.simulate_sequence(1, sequence, 6, 192)
     write_truth(tmp_path / "truth", made.labels, made.lineage)
     rng = np.random.default_rng(sequence)
     shuffled = []

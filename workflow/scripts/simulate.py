@@ -7,7 +7,7 @@ import tifffile
 
 from brightcell.files import whole
 from brightcell.jobs import job
-from brightcell.simulate import simulate_sequence
+from brightcell.simulation.timelapse import simulate_sequence
 
 
 def write_frame(path: str | Path, pixels: np.ndarray) -> None:

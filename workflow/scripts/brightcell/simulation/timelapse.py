@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import fft, ndimage
 
+from brightcell.errors import InputError
+
 from .cells import Cell, advance, outline, place_cells, round_radius, roundness
-from .errors import InputError
 from .optics import (
     WAVELENGTHS_UM,
     Conditions,

@@ -1,0 +1,1 @@
+"""Simulated time-lapses with known cells."""
