@@ -52,15 +52,15 @@ def matrix_rate(side: int, times: int = 20) -> float:
 
 def measure(network: str, options, precision: str, images, labels) -> dict[str, float]:
     """Seconds to the end of the first step, of a step, of a frame validated, and of a whole epoch of the study's."""
-    from brightcell import augment, steps, training
+    from brightcell.training import loop, patches, train_step
 
     shape = options.filters, options.levels, options.side, 3, precision
     begun = time.perf_counter()
     wanted = settings(options.side, BATCH)
-    model = training.prepare(build(network, *shape), wanted)
-    frames = [augment.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
-    batches = training.prefetch(frames, BATCH, options.side, 1, wanted, seed=1)
-    step = steps.stepper(model)
+    model = loop.prepare(build(network, *shape), wanted)
+    frames = [patches.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
+    batches = loop.prefetch(frames, BATCH, options.side, 1, wanted, seed=1)
+    step = train_step.stepper(model)
     losses = [step(*next(batches))]
     start = time.perf_counter() - begun
     spent = []
@@ -70,10 +70,10 @@ def measure(network: str, options, precision: str, images, labels) -> dict[str, 
         spent.append(time.perf_counter() - begun)
     assert np.isfinite(losses).all(), "the loss is no number"
     step.settle()
-    tiles = training.validation_tiles(frames, options.side, 1)
-    training.validate(model, tiles, model.loss, BATCH)
+    tiles = loop.validation_tiles(frames, options.side, 1)
+    loop.validate(model, tiles, model.loss, BATCH)
     begun = time.perf_counter()
-    training.validate(model, tiles, model.loss, BATCH)
+    loop.validate(model, tiles, model.loss, BATCH)
     validated = (time.perf_counter() - begun) / len(tiles[0])
     return {
         "start": start,
@@ -87,7 +87,7 @@ def seconds_of_an_epoch(model, frames, settings: dict) -> float:
     """Train two epochs as a job does and return what lies between their ends, each with its state on the disk."""
     from itertools import cycle, islice
 
-    from brightcell import checkpoints, training
+    from brightcell.training import checkpoints, loop
 
     ends = []
 
@@ -98,9 +98,7 @@ def seconds_of_an_epoch(model, frames, settings: dict) -> float:
 
     wanted = settings | {"epochs": 2, "steps_per_epoch": STEPS, "patience": 2}
     with tempfile.TemporaryDirectory() as folder:
-        training.train(
-            model, frames, list(islice(cycle(frames), VALIDATED)), wanted, 1, Timed(Path(folder), {})
-        )
+        loop.train(model, frames, list(islice(cycle(frames), VALIDATED)), wanted, 1, Timed(Path(folder), {}))
     return ends[1] - ends[0]
 
 

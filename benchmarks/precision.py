@@ -46,14 +46,14 @@ def main() -> None:
     from brightcell.compute import backend
 
     backend.start(options.threads, "cpu", "auto")
-    from brightcell import training
+    from brightcell.training import loop
 
     frames = {role: load(options.results, role) for role in ("train", "validate", "test")}
     wanted = settings(options.patch, options.batch) | {
         "epochs": options.epochs, "steps_per_epoch": options.steps, "learning_rate": 0.003, "schedule": "cosine",
         "statistics_momentum": 0.9, "patience": options.epochs, "augmentation": STUDY | {"rotation": 180, "shift": 0},
     }  # fmt: skip
-    tiles = training.validation_tiles(frames["test"], options.patch, 1)
+    tiles = loop.validation_tiles(frames["test"], options.patch, 1)
     scores = {}
     channels = frames["train"][0].image.shape[-1]
     for seed in range(1, options.seeds + 1):
@@ -61,14 +61,12 @@ def main() -> None:
             model = build(
                 options.network, options.filters, options.levels, options.patch, channels, precision, seed
             )
-            training.train(model, frames["train"], frames["validate"], wanted, seed)
+            loop.train(model, frames["train"], frames["validate"], wanted, seed)
             plain = build(
                 options.network, options.filters, options.levels, options.patch, channels, "float32"
             )
             plain.set_weights(model.get_weights())
-            scores[seed, precision] = training.validate(
-                plain, tiles, training.SegmentationLoss(), options.batch
-            )[1]
+            scores[seed, precision] = loop.validate(plain, tiles, loop.SegmentationLoss(), options.batch)[1]
             print(f"seed {seed} {precision}: {scores[seed, precision]:.4f}", file=sys.stderr, flush=True)
     single, mixed = (
         np.array([scores[seed, name] for seed in range(1, options.seeds + 1)])

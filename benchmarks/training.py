@@ -129,13 +129,13 @@ class Ours:
     """brightcell's loop."""
 
     def __init__(self, model, images, labels, wanted, seed=1):
-        from brightcell import augment, steps, training
+        from brightcell.training import loop, patches, train_step
 
-        frames = [augment.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
-        self.model = training.prepare(model, wanted)
-        self.step = steps.stepper(self.model)
+        frames = [patches.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
+        self.model = loop.prepare(model, wanted)
+        self.step = train_step.stepper(self.model)
         outputs = model.output_shape[-1]
-        self.batches = training.prefetch(frames, wanted["batch_size"], wanted["patch"], outputs, wanted, seed)
+        self.batches = loop.prefetch(frames, wanted["batch_size"], wanted["patch"], outputs, wanted, seed)
 
     def steps(self, number: int) -> list[float]:
         """Train for some steps; returns their losses."""
@@ -210,11 +210,11 @@ def measure_augmentation(options, precision: str) -> None:
     """Time to make a batch, by what is changed; and by SciPy on the host, as the study's loop did."""
     from keras import ops
 
-    from brightcell import augment, warping
     from brightcell.compute import backend
+    from brightcell.training import patches, warping
 
     images, labels = make_frames(2 * options.side, 4, options.channels)
-    frames = [augment.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
+    frames = [patches.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
     sets = {"the study's": STUDY} | {
         f"and {key} {value}": STUDY | {key: value} for key, value in LINES.items()
     }
@@ -227,7 +227,7 @@ def measure_augmentation(options, precision: str) -> None:
         spent = []
         for step in range(options.rounds + 1):
             processor, begun = time.process_time(), time.perf_counter()
-            drawn = augment.draw_batch(
+            drawn = patches.draw_batch(
                 frames, options.batch, options.side, 2, chosen, np.random.default_rng([1, step])
             )
             cut = time.perf_counter()

@@ -5,7 +5,7 @@ from scipy import ndimage
 from skimage import measure, morphology, segmentation
 from spoilt import doubt
 
-from brightcell import augment
+from brightcell.training import patches
 
 EIGHT = np.ones((3, 3))
 
@@ -14,7 +14,7 @@ def draw_maps(truth: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Give the foreground and the distance to the cell's edge as a network might predict them; float32, 0..1."""
     noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(scale=0.3, size=truth.shape), 2)
     foreground = doubt(truth, seed).astype(np.float32) / np.float32(65535)
-    return foreground, np.clip(augment.normalised_distance(truth) + noise, 0, 1).astype(np.float32)
+    return foreground, np.clip(patches.normalised_distance(truth) + noise, 0, 1).astype(np.float32)
 
 
 def label_plainly(

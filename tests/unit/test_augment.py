@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from brightcell import augment, warping
+from brightcell.training import patches as augment
+from brightcell.training import warping
 
 STILL = dict.fromkeys(
     ("rotation", "shift", "shear", "zoom", "scale", "elastic_px", "gamma", "contrast", "noise", "blur"), 0

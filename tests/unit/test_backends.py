@@ -70,8 +70,8 @@ def main(folder: Path) -> None:
     from test_checkpoints import run as run_dropping
     from test_training import SETTINGS, discs
 
-    from brightcell import augment, training, warping
     from brightcell.nets import loading, unet
+    from brightcell.training import loop, patches, warping
 
     name = keras.backend.backend()
     assert name == os.environ["KERAS_BACKEND"]
@@ -86,7 +86,7 @@ def main(folder: Path) -> None:
         content[architecture] = keras.ops.convert_to_numpy(model.predict_on_batch(image))
     keras.utils.set_random_seed(1)
     model = unet.build_unet("attention", (32, 32, 1), filters=4, levels=3, outputs=2)
-    history = training.train(model, [discs(1), discs(2)], [discs(3)], SETTINGS, seed=1)
+    history = loop.train(model, [discs(1), discs(2)], [discs(3)], SETTINGS, seed=1)
     content["iou"] = history["val_cell_iou"].max()
     if name == "torch":  # has random state beside Keras' variables
         ends = {
@@ -96,7 +96,7 @@ def main(folder: Path) -> None:
         content |= {
             end: np.concatenate([weight.ravel() for weight in weights]) for end, (weights, _) in ends.items()
         }
-    drawn = augment.draw_batch([discs(1), discs(2)], 4, 32, 2, ALL, np.random.default_rng(7))
+    drawn = patches.draw_batch([discs(1), discs(2)], 4, 32, 2, ALL, np.random.default_rng(7))
     make = backend.compiled(lambda tensors: warping.make_patches(tensors, 32, 2))
     made = make({key: keras.ops.convert_to_tensor(values) for key, values in drawn.items()})
     content["patches"], content["targets"] = (keras.ops.convert_to_numpy(part) for part in made)

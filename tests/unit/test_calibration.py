@@ -10,9 +10,10 @@ from shapes import draw
 from spoilt import draw_cells
 
 import calibrate
-from brightcell import augment, files
+from brightcell import files
 from brightcell.instances import calibration, labelling
 from brightcell.io import stacks
+from brightcell.training import patches
 
 OPTIONS = {
     "score": "mean_ap",
@@ -73,7 +74,7 @@ def test_every_combination_is_tried_and_then_the_steps_are_halved():
 @pytest.mark.parametrize("score", ["cell_iou", "cell_dice", "ap50", "seg", "pq"])
 def test_any_score_may_choose(score):
     truth = squares()
-    maps = truth, (truth > 0) * 0.6, augment.normalised_distance(truth)
+    maps = truth, (truth > 0) * 0.6, patches.normalised_distance(truth)
     assert calibration.calibrate(lambda: [maps], OPTIONS | {"score": score}, SIZE).value == pytest.approx(1)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from test_training import SETTINGS, discs
 
-from brightcell import checkpoints, training
 from brightcell.errors import InputError
+from brightcell.training import checkpoints, loop
 
 MADE_OF = checkpoints.fingerprint({"seed": 1}, [np.zeros(3)])
 FOUR_EPOCHS = SETTINGS | {"epochs": 4, "schedule": "cosine"}
@@ -34,7 +34,7 @@ def dropping_network():
 
 def run(checkpoint=None, settings=FOUR_EPOCHS):
     model = dropping_network()
-    history = training.train(model, [discs(1), discs(2)], [discs(3)], settings, 1, checkpoint)
+    history = loop.train(model, [discs(1), discs(2)], [discs(3)], settings, 1, checkpoint)
     return model.get_weights(), history
 
 
@@ -45,7 +45,7 @@ def undisturbed():
 
 def interrupted(folder, step, monkeypatch):
     """Train until a signal arrives after a step; then as far as the state lets a new process go."""
-    drawn = training.augment.draw_batch
+    drawn = loop.augment.draw_batch
     counted = iter(range(10**6))
 
     def draw(*arguments):
@@ -54,7 +54,7 @@ def interrupted(folder, step, monkeypatch):
         return drawn(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training.augment, "draw_batch", draw)
+        patched.setattr(loop.augment, "draw_batch", draw)
         with pytest.raises(checkpoints.Interrupted, match="SIGTERM after step"):
             run(checkpoints.Checkpoint(folder, MADE_OF))
     return run(checkpoints.Checkpoint(folder, MADE_OF))
@@ -86,9 +86,9 @@ def test_a_training_that_is_stopped_while_it_validates_ends_with_the_same_bits(
             monkeypatch.setattr(model, "predict_on_batch", predict)
         return really(model, tiles, loss, 1, received)
 
-    really = training.validate
+    really = loop.validate
     with monkeypatch.context() as patched:
-        patched.setattr(training, "validate", validate)
+        patched.setattr(loop, "validate", validate)
         with pytest.raises(checkpoints.Interrupted, match="SIGTERM after step 16"):
             run(checkpoints.Checkpoint(tmp_path, MADE_OF))
     assert len(batches) == 1, "of four"
@@ -233,14 +233,14 @@ def test_the_older_of_two_jobs_stops(tmp_path):
 def test_a_diverged_model_has_its_last_good_weights(monkeypatch):
     model = dropping_network()
     frames = [discs(1)]
-    drawn = training.augment.draw_batch
+    drawn = loop.augment.draw_batch
     calls = iter(range(10**6))
 
     def spoil(*arguments):
         batch = drawn(*arguments)
         return batch | ({"planes": batch["planes"] * np.nan} if next(calls) == 20 else {})
 
-    monkeypatch.setattr(training.augment, "draw_batch", spoil)
-    with pytest.raises(training.Diverged, match="at epoch 3, step 21"):
-        training.train(model, frames, [discs(2)], SETTINGS, seed=1)
+    monkeypatch.setattr(loop.augment, "draw_batch", spoil)
+    with pytest.raises(loop.Diverged, match="at epoch 3, step 21"):
+        loop.train(model, frames, [discs(2)], SETTINGS, seed=1)
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brightcell import fused
 from brightcell.nets import unet
+from brightcell.training import fast_layers
 
 
 def passed(kind, policy, x, momentum=0.9):
@@ -31,7 +31,7 @@ def test_batch_normalisation_is_keras(policy, tolerance):
     x = np.random.default_rng(0).normal((1, 20, -3), (1, 4, 0.5), (2, 6, 6, 3)).astype(np.float32)
     if policy != "float32":
         x = tf.cast(tf.cast(x, "bfloat16"), "float32").numpy()
-    ours = passed(fused.FusedBatchNormalization, policy, x)
+    ours = passed(fast_layers.FusedBatchNormalization, policy, x)
     theirs = passed(keras.layers.BatchNormalization, policy, x)
     assert len(ours) == 7
     for our, their in zip(ours, theirs, strict=True):
@@ -41,7 +41,7 @@ def test_batch_normalisation_is_keras(policy, tolerance):
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_dropout_drops_its_rate_and_keeps_the_mean(policy):
-    layer = fused.ShortDropout(0.05, seed=1, dtype=policy)
+    layer = fast_layers.ShortDropout(0.05, seed=1, dtype=policy)
     x = tf.ones((3, 101, 101, 33), layer.compute_dtype)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -57,7 +57,7 @@ def test_dropout_drops_its_rate_and_keeps_the_mean(policy):
 
 
 def test_dropout_hits_neighbours_independently():
-    kept = fused.ShortDropout(0.5, seed=3)(tf.ones((1, 64, 64, 4)), training=True).numpy() > 0
+    kept = fast_layers.ShortDropout(0.5, seed=3)(tf.ones((1, 64, 64, 4)), training=True).numpy() > 0
     for axis in (1, 2, 3):
         both = (
             np.take(kept, range(1, kept.shape[axis]), axis) & np.take(kept, range(kept.shape[axis] - 1), axis)
@@ -79,13 +79,13 @@ def test_a_twin_predicts_what_the_network_predicts(architecture, policy, toleran
             for weight in model.get_weights()
         ]
     )
-    twin = fused.twin(model)
+    twin = fast_layers.twin(model)
     kinds = [type(layer) for layer in twin.layers]
     assert keras.layers.BatchNormalization not in kinds
     assert keras.layers.Dropout not in kinds
     assert (
         [type(layer) for layer in model.layers].count(keras.layers.Dropout)
-        == kinds.count(fused.ShortDropout)
+        == kinds.count(fast_layers.ShortDropout)
         > 0
     )
     image = rng.normal(size=(2, 32, 32, 2)).astype(np.float32)

@@ -5,9 +5,9 @@ import pytest
 from scipy import ndimage
 from shapes import draw
 
-from brightcell import augment
 from brightcell.instances import labelling
 from brightcell.metrics import registry
+from brightcell.training import patches
 
 
 def test_a_big_and_a_small_disc_both_survive():
@@ -28,7 +28,7 @@ def test_two_touching_discs_are_separated():
 def test_learned_distance_separates_what_the_shape_does_not():
     truth = np.zeros((40, 60), np.int32)
     truth[5:35, 5:30], truth[5:35, 30:55] = 1, 2  # a rectangle cut in two: its outline tells nothing
-    distance = augment.normalised_distance(truth)
+    distance = patches.normalised_distance(truth)
     assert labelling.label_cells(truth > 0).max() == 1
     assert registry.instance_scores(truth, labelling.label_cells(truth > 0, distance))["ap90"] == 1
 
@@ -63,7 +63,7 @@ def test_elongated_cells_side_by_side(learned):
     for number in range(5):
         left = 8 + number * (12 + gap)
         truth[10:70, left : left + 12] = number + 1
-    distance = augment.normalised_distance(truth) if learned else None
+    distance = patches.normalised_distance(truth) if learned else None
     labels = labelling.label_cells(truth > 0, distance)
     assert registry.instance_scores(truth, labels)["ap90"] == 1
 
@@ -78,7 +78,7 @@ def test_a_ring_is_one_cell_with_its_hole_filled_and_specks_go():
 
 def test_a_gap_that_several_cells_enclose_stays():
     truth = draw((100, 100), (30, 30, 21), (30, 70, 21), (70, 30, 21), (70, 70, 21))
-    labels = labelling.label_cells(truth > 0, augment.normalised_distance(truth))
+    labels = labelling.label_cells(truth > 0, patches.normalised_distance(truth))
     assert labels.max() == 4
     assert labels[50, 50] == 0
     np.testing.assert_array_equal(labels > 0, truth > 0)
@@ -88,7 +88,7 @@ def test_seventy_thousand_cells_in_one_frame():
     """Touching squares of 5 px, more than 16 bits can number."""
     side, pitch = 265, 5
     truth = np.kron(np.arange(1, side**2 + 1).reshape(side, side), np.ones((pitch, pitch), int))
-    one = augment.normalised_distance(truth[: 3 * pitch, : 3 * pitch])[pitch : 2 * pitch, pitch : 2 * pitch]
+    one = patches.normalised_distance(truth[: 3 * pitch, : 3 * pitch])[pitch : 2 * pitch, pitch : 2 * pitch]
     distance = np.tile(one, (side, side))
     labels = labelling.label_cells(np.ones(truth.shape), distance, smoothing_px=0, minimum_area_px=5)
     assert labels.max() == 70_225

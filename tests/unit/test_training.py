@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from brightcell import augment, training
 from brightcell.errors import InputError
 from brightcell.nets import unet
+from brightcell.training import loop, patches
 
 SETTINGS = {
     "epochs": 6, "steps_per_epoch": 8, "batch_size": 4, "patch": 32, "learning_rate": 0.01, "schedule": "constant",
@@ -26,7 +26,7 @@ def discs(seed):
         row, column = rng.uniform(8, 56, 2)
         labels[(y - row) ** 2 + (x - column) ** 2 < 49] = cell
     image = (labels > 0) + rng.normal(0, 0.2, labels.shape)
-    return augment.Frame.from_labels(image.astype(np.float32)[..., None], labels)
+    return patches.Frame.from_labels(image.astype(np.float32)[..., None], labels)
 
 
 def network(outputs=1):
@@ -38,27 +38,27 @@ def test_focal_loss_equals_keras_on_0_and_1():
     rng = np.random.default_rng(0)
     truth = (rng.uniform(size=(2, 5, 5, 1)) > 0.5).astype(np.float32)
     predicted = rng.uniform(0.01, 0.99, size=truth.shape).astype(np.float32)
-    ours = training.SegmentationLoss(gamma=2)(truth, predicted)
+    ours = loop.SegmentationLoss(gamma=2)(truth, predicted)
     theirs = keras.losses.BinaryFocalCrossentropy(gamma=2)(truth, predicted)
     assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
 
 
 def test_gamma_0_is_cross_entropy():
     truth, predicted = np.ones((1, 1, 1, 1), np.float32), np.full((1, 1, 1, 1), 0.25, np.float32)
-    assert float(training.SegmentationLoss(gamma=0)(truth, predicted)) == pytest.approx(np.log(4), rel=1e-5)
+    assert float(loop.SegmentationLoss(gamma=0)(truth, predicted)) == pytest.approx(np.log(4), rel=1e-5)
 
 
 def test_distance_adds_its_weighted_square():
     truth = np.array([[[[1.0, 0.8]]]], np.float32)
     predicted = np.array([[[[1.0, 0.5]]]], np.float32)
-    loss = training.SegmentationLoss(distance_weight=2.0)(truth, predicted)
+    loss = loop.SegmentationLoss(distance_weight=2.0)(truth, predicted)
     assert float(loss) == pytest.approx(2 * 0.3**2, abs=1e-5)
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_a_small_network_learns_discs(outputs):
     model = network(outputs)
-    history = training.train(model, [discs(1), discs(2)], [discs(3)], SETTINGS, seed=1)
+    history = loop.train(model, [discs(1), discs(2)], [discs(3)], SETTINGS, seed=1)
     assert list(history.columns) == ["epoch", "loss", "val_loss", "val_cell_iou", "learning_rate", "seconds"]
     assert history["val_loss"].iloc[-1] < history["val_loss"].iloc[0]
     assert history["val_cell_iou"].max() > 0.8
@@ -67,31 +67,30 @@ def test_a_small_network_learns_discs(outputs):
 def test_the_best_epoch_is_restored_and_patience_stops():
     model = network()
     settings = SETTINGS | {"patience": 2, "epochs": 40, "learning_rate": 0.05}
-    history = training.train(model, [discs(1)], [discs(3)], settings, seed=1)
+    history = loop.train(model, [discs(1)], [discs(3)], settings, seed=1)
     assert len(history) < 40
     assert history["epoch"].iloc[-1] - history.loc[history["val_loss"].idxmin(), "epoch"] == 2
-    tiles = training.validation_tiles([discs(3)], 32, 1)
-    loss, _ = training.validate(model, tiles, training.SegmentationLoss(), 4)
+    tiles = loop.validation_tiles([discs(3)], 32, 1)
+    loss, _ = loop.validate(model, tiles, loop.SegmentationLoss(), 4)
     assert loss == pytest.approx(history["val_loss"].min(), rel=1e-3)
 
 
 def test_a_seed_trains_the_same_network():
     runs = [
-        training.train(network(), [discs(1)], [discs(2)], SETTINGS | {"epochs": 2}, seed)
-        for seed in (5, 5, 6)
+        loop.train(network(), [discs(1)], [discs(2)], SETTINGS | {"epochs": 2}, seed) for seed in (5, 5, 6)
     ]
     np.testing.assert_allclose(runs[0]["loss"], runs[1]["loss"], rtol=1e-4)
     assert abs(runs[0]["loss"].iloc[-1] - runs[2]["loss"].iloc[-1]) > 1e-4
 
 
 def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(monkeypatch):
-    class Counting(training.steps.KerasSteps):
+    class Counting(loop.steps.KerasSteps):
         def __call__(self, images, targets):
             self.number = getattr(self, "number", 0) + 1
             return float(self.number)
 
-    monkeypatch.setattr(training.steps, "stepper", Counting)
-    history = training.train(network(), [discs(1)], [discs(2)], SETTINGS | {"epochs": 2}, seed=1)
+    monkeypatch.setattr(loop.steps, "stepper", Counting)
+    history = loop.train(network(), [discs(1)], [discs(2)], SETTINGS | {"epochs": 2}, seed=1)
     assert history["loss"].tolist() == [4.5, 12.5]
 
 
@@ -99,15 +98,15 @@ def test_a_diverging_loss_is_told():
     spoilt = discs(1)
     spoilt.image[:] = np.nan
     with pytest.raises(InputError, match=r"diverged.*Lower training\.learning_rate"):
-        training.train(network(), [spoilt], [discs(2)], SETTINGS, seed=1)
+        loop.train(network(), [spoilt], [discs(2)], SETTINGS, seed=1)
 
 
 def test_a_loss_that_stays_high_is_told():
     settings = SETTINGS | {"learning_rate": 1e6, "schedule": "cosine"}
     with pytest.raises(
-        training.Diverged, match=r"for three epochs the loss has been above .* epoch 3, step 24"
+        loop.Diverged, match=r"for three epochs the loss has been above .* epoch 3, step 24"
     ) as told:
-        training.train(network(), [discs(1)], [discs(2)], settings, seed=1)
+        loop.train(network(), [discs(1)], [discs(2)], settings, seed=1)
     assert told.value.best_epoch in (1, 2)
 
 
@@ -125,21 +124,21 @@ def test_a_loss_that_stays_high_is_told():
 )
 def test_three_epochs_far_above_the_start_are_too_many(losses, first, told):
     history = [[epoch, loss, 1, 1, 1, 1] for epoch, loss in enumerate(losses[:-1], 1)]
-    progress = training.Progress(history=history, first=first)
-    assert bool(training.stays_high(losses[-1], progress, training.SegmentationLoss(), 1)) == told
+    progress = loop.Progress(history=history, first=first)
+    assert bool(loop.stays_high(losses[-1], progress, loop.SegmentationLoss(), 1)) == told
 
 
 def test_cosine_warms_up_and_falls():
-    rate = training.learning_rate(SETTINGS | {"schedule": "cosine", "epochs": 10, "steps_per_epoch": 50})
+    rate = loop.learning_rate(SETTINGS | {"schedule": "cosine", "epochs": 10, "steps_per_epoch": 50})
     values = [float(rate(step)) for step in (0, 10, 250, 500)]
     assert values[0] == pytest.approx(0.001)
     assert values[1] == pytest.approx(0.01, rel=0.01)
     assert values[1] > values[2] > values[3] >= 0.0001 * 0.99
-    assert training.learning_rate(SETTINGS) == 0.01
+    assert loop.learning_rate(SETTINGS) == 0.01
 
 
 def test_validation_counts_every_pixel_once():
-    images, targets, counts = training.validation_tiles([discs(1)], 48, 2)
+    images, targets, counts = loop.validation_tiles([discs(1)], 48, 2)
     assert images.shape == (4, 48, 48, 1)
     assert targets.shape == (4, 48, 48, 2)
     assert counts.sum() == 64 * 64
@@ -151,6 +150,6 @@ def test_unbiased_statistics_are_those_of_the_data():
     data = np.random.default_rng(0).normal(5, 3, (8, 16, 16, 1)).astype(np.float32)
     for _ in range(3):
         model(data, training=True)
-    _, _, mean, variance = training.unbiased_weights(model, 3)
+    _, _, mean, variance = loop.unbiased_weights(model, 3)
     assert mean[0] == pytest.approx(data.mean(), rel=1e-4)
     assert variance[0] == pytest.approx(data.var(), rel=1e-3)

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from shapes import draw
 
-from brightcell import augment
 from brightcell.comparison.watersheds import COLUMNS, compare_watersheds
 from brightcell.instances import labelling
 from brightcell.instances.variants import FRAME_COLUMNS, SCORES, score_watersheds
+from brightcell.training import patches
 
 DRAWN = {"draws": 500, "confidence": 0.95, "seed": 1}
 
@@ -24,7 +24,7 @@ def test_every_watershed_finds_what_it_can():
     truth = scene()
     foreground = (truth > 0).astype(float)
     samples = pd.DataFrame({"sample": ["a", "b"], "group": ["g", "g"], "mask_type": ["instances", "binary"]})
-    learned = labelling.label_cells(foreground, augment.normalised_distance(truth))
+    learned = labelling.label_cells(foreground, patches.normalised_distance(truth))
     found = score_watersheds(
         {"a": truth, "b": truth},
         {"a": learned, "b": learned},

@@ -36,12 +36,12 @@ def choose_target(wanted: str, samples: pd.DataFrame, log) -> str:
 
 def load_frames(frames, labels, rows: pd.DataFrame, percentiles) -> list:
     """Load and normalise the frames of some samples with their labels."""
-    from brightcell import augment
+    from brightcell.training import patches
 
     pictures = stacks.read_named(frames, rows)
     truths = stacks.read_named(labels, rows)
     return [
-        augment.Frame.from_labels(stacks.normalise(pictures[name], percentiles), truths[name][..., 0])
+        patches.Frame.from_labels(stacks.normalise(pictures[name], percentiles), truths[name][..., 0])
         for name in rows["sample"]
     ]
 
@@ -125,8 +125,8 @@ def main(
     )
     import keras
 
-    from brightcell import checkpoints, training
     from brightcell.nets import unet
+    from brightcell.training import checkpoints, loop
 
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
@@ -168,10 +168,10 @@ def main(
     )
     checkpoint = checkpoints.Checkpoint(Path(model_file).with_name("training_state"), made_of)
     try:
-        history = training.train(
+        history = loop.train(
             model, training_frames, validation_frames, params.training, seed, checkpoint, warm=bool(init)
         )
-    except training.Diverged as error:
+    except loop.Diverged as error:
         if not error.best_epoch:
             raise
         kept = Path(model_file).with_name("diverged.keras")

@@ -8,7 +8,7 @@ number for every activation that dropout sees. Here the first is TensorFlow's on
 import keras
 from keras import layers
 
-from .compute.backend import has_gpu
+from brightcell.compute.backend import has_gpu
 
 
 class FusedBatchNormalization(layers.BatchNormalization):

@@ -22,9 +22,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from . import files
-from .compute import backend
-from .errors import InputError, TakenOver
+from brightcell import files
+from brightcell.compute import backend
+from brightcell.errors import InputError, TakenOver
 
 logger = logging.getLogger("brightcell")
 

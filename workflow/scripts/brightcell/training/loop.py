@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from . import augment, fused, steps, warping
+from brightcell.compute.backend import compiled, has_gpu
+from brightcell.errors import InputError
+
+from . import fast_layers, patches, train_step, warping
 from .checkpoints import Checkpoint, Interrupted, Progress, stop_signals
-from .compute.backend import compiled, has_gpu
-from .errors import InputError
 
 logger = logging.getLogger("brightcell")
 
@@ -68,7 +69,7 @@ def learning_rate(settings: dict) -> float | keras.optimizers.schedules.Learning
     )
 
 
-def validation_tiles(frames: list[augment.Frame], patch: int, outputs: int) -> tuple[np.ndarray, ...]:
+def validation_tiles(frames: list[patches.Frame], patch: int, outputs: int) -> tuple[np.ndarray, ...]:
     """Cut validation frames, never augmented, into tiles: images, targets and which pixels count.
 
     Tiles lie side by side; what reaches beyond the frame is reflected and does not count.
@@ -121,7 +122,7 @@ def validate(
 
 def prepare(model: keras.Model, settings: dict) -> keras.Model:
     """Return the network as it is trained: compiled, and with faster layers where the backend has some."""
-    model = fused.twin(model)
+    model = fast_layers.twin(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = settings["statistics_momentum"]
@@ -136,8 +137,8 @@ def prepare(model: keras.Model, settings: dict) -> keras.Model:
 
 def train(
     model: keras.Model,
-    frames: list[augment.Frame],
-    validation: list[augment.Frame],
+    frames: list[patches.Frame],
+    validation: list[patches.Frame],
     settings: dict,
     seed: int,
     checkpoint: Checkpoint | None = None,
@@ -185,7 +186,7 @@ def train(
     best_weights = best_weights or model.get_weights()
     batches = prefetch(frames, batch, patch, outputs, settings, seed, progress.step)
 
-    step = steps.stepper(model)
+    step = train_step.stepper(model)
 
     with stop_signals() as received:
         for epoch in range(len(progress.history) + 1, settings["epochs"] + 1):
@@ -294,7 +295,7 @@ def unbiased_weights(model: keras.Model, steps: int) -> list[np.ndarray]:
 
 
 def prefetch(
-    frames: list[augment.Frame],
+    frames: list[patches.Frame],
     batch: int,
     patch: int,
     outputs: int,
@@ -311,7 +312,7 @@ def prefetch(
 
     def batch_of(step: int) -> tuple:
         rng = np.random.default_rng([seed, step])
-        drawn = augment.draw_batch(frames, batch, patch, outputs, settings["augmentation"], rng)
+        drawn = patches.draw_batch(frames, batch, patch, outputs, settings["augmentation"], rng)
         return make({key: ops.convert_to_tensor(values) for key, values in drawn.items()})
 
     ahead = 4 if has_gpu() else 1
