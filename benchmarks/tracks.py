@@ -26,10 +26,10 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import track_cells  # noqa: E402
-from brightcell import files
+from brightcell import files  # noqa: E402
 from brightcell.instances.regionprops import measure_cells  # noqa: E402
 from brightcell.io import stacks  # noqa: E402
-from brightcell.recordings import tracking
+from brightcell.recordings import tracking  # noqa: E402
 from brightcell.simulation.timelapse import simulate_sequence  # noqa: E402
 
 METRICS = ["Valid", "TRA", "DET", "SEG", "LNK", "BC"]

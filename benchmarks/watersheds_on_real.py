@@ -22,12 +22,12 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts")]
 import calibrate  # noqa: E402
 import label  # noqa: E402
 import score  # noqa: E402
-from brightcell import files
+from brightcell import files  # noqa: E402
 from brightcell.comparison.watersheds import compare_watersheds  # noqa: E402
 from brightcell.config import validation  # noqa: E402
 from brightcell.instances.variants import SCORES  # noqa: E402
 from brightcell.metrics.registry import METRICS  # noqa: E402
-from brightcell.report import table_rows
+from brightcell.report import table_rows  # noqa: E402
 
 TABLES = ("frames", "cells", "curves", "reliability", "watersheds")
 

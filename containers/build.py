@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from brightcell import __version__, provenance
+from brightcell import __version__, provenance  # noqa: E402
 from brightcell.compute import containers  # noqa: E402
 from brightcell.errors import InputError  # noqa: E402
 

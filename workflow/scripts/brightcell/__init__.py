@@ -1,20 +1,28 @@
 """Compare U-Nets on transmitted-light microscopy of living cells, then segment with them.
 
-The modules stand in the order in which the data pass through them; each imports only modules before it:
+A package a stage, in the order in which the data pass through them. Each imports only from what stands above it:
 
-    shared       errors, provenance, files, jobs, images, slurm, accounting
-    config       settings, containers, presence, samples
-    sheets       naming, pairing, layouts, fetch, archive
-    the demo     cells, optics, simulate
-    reading      recording, tiff, vendor, readers, polygons, annotations, masks, shading, preprocess, intake, appearance
-    recordings   unlabelled, chunks
-    checking     findings, frame_checks, fit, mask_checks, repeats, suggest, checks, check_pictures
-    folds        folds, roles
-    networks     backend, preflight, nets, footprint, fused, steps, augment, warping, checkpoints, training, models, streamline, engines, inference, stream, ensemble
-    single cells heights, basins, instances, published_watershed, measure, segmentation, ome, outlines, tracking, quality
-    scores       matching, surfaces, detection, probabilities, metrics, scoring, calibration, watersheds
-    comparison   resampling, significance, sentences, stats, thresholds, published, watershed_gains
-    the report   looks, tables, charts, gallery, compact, views, report, preview
+    errors          messages that a user can act on
+    files           tables, JSON and temporary names: results appear whole
+    provenance      digests of code, versions of packages, the machine
+    jobs            logs and messages of a rule's script
+    config          the config against its schema, its manual, suggested settings
+    simulation      time-lapses with known cells, for the demo and the tests
+    io              image files, masks and annotations in; stacks, OME-TIFF and ROIs out
+    sheets          the sample sheet, made from folders, archives and names of files
+    preprocessing   steps for raw data, rescaling, normalisation
+    check           faults in images and masks, before anything is trained
+    folds           groups shared out over folds
+    compute         backends and devices, SLURM, containers
+    nets            the three networks
+    training        patches, loss, training loop, saved state
+    inference       prediction tile by tile, with the engines that run networks
+    metrics         scores of pixels, boundaries and cells
+    instances       single cells: distance, watershed, calibration, measurements
+    published       the study's own protocol
+    comparison      differences between networks, intervals, tests, sentences
+    recordings      new recordings: segmentation by an ensemble, tracks, quality
+    report          the pages
 """
 
 __version__ = "0.1.0"
