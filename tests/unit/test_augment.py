@@ -68,10 +68,10 @@ def test_without_strength_a_patch_is_a_crop():
 
 def test_a_crop_keeps_the_grey_values_of_its_frame():
     """Percentiles are those of the whole frame: a dark corner stays dark."""
-    from brightcell.io import stacks
+    from brightcell.preprocessing import normalisation
 
     counts = (100 + np.arange(64 * 64).reshape(64, 64, 1) // 2).astype(np.uint16)
-    whole = stacks.normalise(counts, (0, 100))
+    whole = normalisation.normalise(counts, (0, 100))
     drawn, _ = patches([augment.Frame.from_labels(whole, np.zeros((64, 64), np.int32))], 20, 16, 1, STILL, 0)
     corners = drawn[:, 0, 0, 0]
     assert corners.min() < 0.3

@@ -20,8 +20,8 @@ from brightcell import files
 from brightcell.compute import backend
 from brightcell.errors import InputError
 from brightcell.inference import engines, tiling
-from brightcell.io import stacks
 from brightcell.nets import loading, unet
+from brightcell.preprocessing import normalisation
 
 RECIPE = {"percentiles": [0.5, 99.5], "levels": 5, "network": "residual_attention"}
 SETTINGS = {"tile": 512, "overlap": None, "batch_size": 1, "symmetries": False}
@@ -42,7 +42,7 @@ def trained(tmp_path_factory):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.9  # the statistics follow within few steps
     given = [picture(seed) for seed in range(4)]
-    frames = np.stack([stacks.normalise(image) for image, _ in given])
+    frames = np.stack([normalisation.normalise(image) for image, _ in given])
     masks = np.stack([(labels > 0)[..., None] for _, labels in given]).astype(np.float32)
     model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy")
     rng = np.random.default_rng(1)
@@ -53,7 +53,7 @@ def trained(tmp_path_factory):
     path = tmp_path_factory.mktemp("trained") / "model.keras"
     model.save(path)
     frame, labels = picture(9, 512)
-    maps = loading.load_model(path).predict_on_batch(stacks.normalise(frame)[None])[0]
+    maps = loading.load_model(path).predict_on_batch(normalisation.normalise(frame)[None])[0]
     found = maps[..., 0] > 0.5
     assert (found & (labels > 0)).sum() / (found | (labels > 0)).sum() > 0.6, (
         "the network has learned nothing"
@@ -65,7 +65,7 @@ def test_the_default_engine_predicts_what_the_model_does(trained):
     path, frame, expected = trained
     predict = engines.load_predictor(path)
     assert (predict.engine, predict.precision, predict.receptive_px) == ("keras", "float32", 137)
-    found = predict(stacks.normalise(frame)[None])[0]
+    found = predict(normalisation.normalise(frame)[None])[0]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
@@ -75,9 +75,9 @@ def test_openvino_predicts_the_same_in_float32_for_any_shape(trained):
     path, frame, expected = trained
     predict = engines.load_predictor(path, engine="openvino")
     assert predict.engine == "openvino"
-    found = predict(stacks.normalise(frame)[None])
+    found = predict(normalisation.normalise(frame)[None])
     np.testing.assert_allclose(found[0], expected, atol=2e-3)
-    two = np.stack([stacks.normalise(frame)[:64, :128]] * 2)
+    two = np.stack([normalisation.normalise(frame)[:64, :128]] * 2)
     np.testing.assert_allclose(predict(two), engines.load_predictor(path)(two), atol=2e-3)
     assert sys.modules["openvino_telemetry"] is None
 
@@ -86,7 +86,7 @@ def test_openvino_predicts_the_same_in_float32_for_any_shape(trained):
 def test_bfloat16_finds_the_same_cells(trained, engine):
     path, frame, expected = trained
     predict = engines.load_predictor(path, "mixed_bfloat16", engine)
-    maps = predict(stacks.normalise(frame)[None])[0]
+    maps = predict(normalisation.normalise(frame)[None])[0]
     if engine == "keras" or backend.has_amx():
         assert np.abs(maps - expected).max() > 1e-6, "this was not bfloat16"
     found, truth = maps[..., 0] > 0.5, expected[..., 0] > 0.5
@@ -265,7 +265,7 @@ def test_an_export_to_onnx_predicts_the_same_without_keras(trained, tmp_path):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed: `make engines` was not run")
     path, frame, expected = trained
-    np.save(tmp_path / "given.npy", stacks.normalise(frame)[None])
+    np.save(tmp_path / "given.npy", normalisation.normalise(frame)[None])
     alone(EXPORT, path, tmp_path / "model.onnx")
     alone(RUN, tmp_path / "model.onnx", tmp_path / "given.npy", tmp_path / "found.npy")
     np.testing.assert_allclose(np.load(tmp_path / "found.npy")[0], expected, atol=2e-3)

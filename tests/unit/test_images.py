@@ -4,7 +4,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from brightcell.check import thumbnails
 from brightcell.io import stacks
+from brightcell.preprocessing import normalisation, rescaling
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -68,8 +70,8 @@ def test_probabilities_in_16_bits():
 def test_image_and_labels_keep_their_match_when_rescaled(factor):
     rows, columns = np.mgrid[:101, :140]
     disc = (rows - 50) ** 2 + (columns - 60) ** 2 < 30**2
-    labels = stacks.rescale_labels(disc * np.int32(70000), factor)
-    image = stacks.rescale_image(disc[..., None].astype(np.uint8) * 200, factor)
+    labels = rescaling.rescale_labels(disc * np.int32(70000), factor)
+    image = rescaling.rescale_image(disc[..., None].astype(np.uint8) * 200, factor)
     assert image.shape == (*labels.shape, 1)
     assert image.dtype == np.float32
     assert set(np.unique(labels)) == {0, 70000}
@@ -79,22 +81,22 @@ def test_image_and_labels_keep_their_match_when_rescaled(factor):
 
 def test_rescaling_by_one_changes_nothing():
     image = np.arange(12, dtype=np.uint16).reshape(3, 4, 1)
-    assert stacks.rescale_image(image, 1) is image
+    assert rescaling.rescale_image(image, 1) is image
 
 
 def test_normalise_brings_percentiles_to_0_and_1():
     image = np.stack([np.arange(10_000).reshape(100, 100)] * 2, axis=-1) * [1, 3] + [0, 500]
-    frame = stacks.normalise(image, (1, 99))
+    frame = normalisation.normalise(image, (1, 99))
     assert frame.dtype == np.float32
     for channel in range(2):
         np.testing.assert_allclose(np.percentile(frame[..., channel], [1, 99]), [0, 1], atol=1e-3)
-    assert not stacks.normalise(np.full((5, 5, 1), 7, np.uint8)).any()
+    assert not normalisation.normalise(np.full((5, 5, 1), 7, np.uint8)).any()
 
 
 def test_outlines_separate_touching_cells():
     labels = np.zeros((10, 12), np.int32)
     labels[2:8, 2:6], labels[2:8, 6:10] = 1, 2
-    lines = stacks.outlines(labels)
+    lines = thumbnails.outlines(labels)
     assert lines[4, [2, 5, 6, 9]].all()
     assert not lines[4, [3, 4, 7, 8]].any()
     assert not lines[labels == 0].any()

@@ -8,8 +8,8 @@ from scipy.spatial import cKDTree
 
 from brightcell.comparison.compare import inflation, summarise, verdict
 from brightcell.folds import assign_folds, leaky_schemes
-from brightcell.io.stacks import normalise
 from brightcell.metrics.registry import pixel_scores
+from brightcell.preprocessing.normalisation import normalise
 from brightcell.simulation.timelapse import simulate_sequence
 
 SEQUENCES, FRAMES, SIZE = 6, 4, 128

@@ -13,6 +13,7 @@ from brightcell.errors import InputError
 from brightcell.files import whole, write_table
 from brightcell.io import masks, stacks
 from brightcell.jobs import job
+from brightcell.preprocessing import rescaling
 from brightcell.preprocessing.loader import Intake, number, page_of
 
 logger = logging.getLogger("brightcell")
@@ -79,13 +80,13 @@ class Group:
             sample = row["sample"]
             try:
                 frame = self.intake.frame(row)
-                factor = stacks.scale_factor(frame.pixel_size_um, self.working)
+                factor = rescaling.scale_factor(frame.pixel_size_um, self.working)
             except InputError as error:
                 file = "" if row["image"] in str(error) else f"{row['image']}: "
                 self.problems.append(f"sample {sample}: {file}{error}")
                 continue
             self.raw_shapes[sample], self.factors[sample] = frame.raw_shape, factor
-            image = stacks.rescale_image(_storable(frame.image), factor)
+            image = rescaling.rescale_image(_storable(frame.image), factor)
             height, width, channels = image.shape
             scaled = self.working and not math.isnan(frame.pixel_size_um)
             self.facts[sample] |= {
@@ -108,7 +109,7 @@ class Group:
                 self.problems.append(f"sample {sample}: {error}")
                 continue
             before = _count(mask.labels)
-            labels = stacks.rescale_labels(mask.labels, self.factors[sample])
+            labels = rescaling.rescale_labels(mask.labels, self.factors[sample])
             self.masks[sample] = mask._replace(labels=None)
             self.facts[sample]["cells"] = _count(labels)
             if self.facts[sample]["cells"] < before:

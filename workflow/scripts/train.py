@@ -10,7 +10,7 @@ from brightcell.compute import backend
 from brightcell.errors import InputError
 from brightcell.io import stacks
 from brightcell.jobs import job
-from brightcell.preprocessing import statistics
+from brightcell.preprocessing import normalisation, statistics
 from brightcell.sheets.roles import rows_in_role
 
 
@@ -41,7 +41,7 @@ def load_frames(frames, labels, rows: pd.DataFrame, percentiles) -> list:
     pictures = stacks.read_named(frames, rows)
     truths = stacks.read_named(labels, rows)
     return [
-        patches.Frame.from_labels(stacks.normalise(pictures[name], percentiles), truths[name][..., 0])
+        patches.Frame.from_labels(normalisation.normalise(pictures[name], percentiles), truths[name][..., 0])
         for name in rows["sample"]
     ]
 

@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from brightcell.io import stacks
 
@@ -73,3 +74,10 @@ def shift_mark(
         "dx": round(factor * fit.columns, 1),
         "dy": round(factor * fit.rows, 1),
     }
+
+
+def outlines(labels: np.ndarray) -> np.ndarray:
+    """Mark the pixels of each cell that border another label or the background; bool (height, width)."""
+    return (labels > 0) & (
+        (ndimage.maximum_filter(labels, 3) != labels) | (ndimage.minimum_filter(labels, 3) != labels)
+    )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from brightcell.errors import InputError
-from brightcell.io import stacks
+from brightcell.preprocessing import normalisation
 
 logger = logging.getLogger("brightcell")
 
@@ -188,7 +188,7 @@ def predict_frame(predict: Predict, frame: np.ndarray, recipe: dict, settings: d
 
 def frame_bands(predict: Predict, frame: np.ndarray, recipe: dict, settings: dict) -> Iterator[np.ndarray]:
     """Predict a frame as `predict_frame` does, and yield its rows as they are finished."""
-    low, span = stacks.grey_range(frame, recipe["percentiles"])
+    low, span = normalisation.grey_range(frame, recipe["percentiles"])
     tile = tuple(fitting_tile(min(settings["tile"], side), recipe["levels"]) for side in frame.shape[:2])
     overlap = 0
     if max(frame.shape[:2]) > fitting_tile(settings["tile"], recipe["levels"]):

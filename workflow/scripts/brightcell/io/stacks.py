@@ -5,7 +5,6 @@ description. Pages may differ in size. Fiji opens it as a stack, `read_stack` as
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,15 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tifffile
-from scipy import ndimage
-from skimage import transform
 
-from brightcell.errors import InputError
 from brightcell.files import whole
 
 LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
 TILE = 256  # side in pixels of the squares of a page that is written as it is made
-MEASURED = 2**25  # pixels of a frame whose percentiles are measured exactly, if it is not of integers
 
 logger = logging.getLogger("brightcell")
 
@@ -169,104 +164,3 @@ def split_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Split a network's maps (height, width[, outputs]) into foreground and, where there is one, distance."""
     maps = np.atleast_3d(maps)
     return maps[..., 0], maps[..., 1] if maps.shape[-1] == 2 else None
-
-
-def scale_factor(pixel_size_um: float | None, working_pixel_size_um: float | None) -> float:
-    """Return by how much a frame's sides are multiplied; 1 where a pixel size is unknown (None or NaN).
-
-    Raises InputError for a factor that no one means.
-    """
-    if not pixel_size_um or not working_pixel_size_um or math.isnan(pixel_size_um):
-        return 1.0
-    factor = pixel_size_um / working_pixel_size_um
-    if not SMALLEST_FACTOR <= factor <= LARGEST_FACTOR:
-        raise InputError(
-            f"a pixel of {pixel_size_um:g} µm, brought to working_pixel_size_um {working_pixel_size_um:g}, makes frames "
-            f"{factor:g} times as large. Expected {SMALLEST_FACTOR} to {LARGEST_FACTOR} times: "
-            "are both in µm, and of the specimen, not of the camera?"
-        )
-    return factor
-
-
-def rescale_image(image: np.ndarray, factor: float) -> np.ndarray:
-    """Rescale (height, width, channels) by a factor, bilinear, anti-aliased; float32 where it changes."""
-    if factor == 1:
-        return image
-    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
-    return transform.resize(
-        image.astype(np.float32), (height, width, image.shape[2]), order=1, anti_aliasing=factor < 1
-    ).astype(np.float32)
-
-
-def rescale_labels(labels: np.ndarray, factor: float) -> np.ndarray:
-    """Rescale a label image by a factor, nearest neighbour: ids survive and cells do not grow."""
-    height, width = (max(1, round(side * factor)) for side in labels.shape)
-    return resize_labels(labels, (height, width))
-
-
-def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring a label image to (height, width) by nearest neighbour."""
-    rows, columns = (
-        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
-        for new, old in zip(shape, labels.shape, strict=True)
-    )
-    return labels[np.ix_(rows, columns)]
-
-
-def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring a map of real numbers to (height, width), bilinear; float32."""
-    if values.shape == tuple(shape):
-        return values
-    return transform.resize(values, shape, order=1, mode="edge", anti_aliasing=False).astype(np.float32)
-
-
-def normalise(image: np.ndarray, percentiles: tuple[float, float] = (0.5, 99.5)) -> np.ndarray:
-    """Bring a frame (height, width, channels) to about 0..1 by two percentiles of each channel; float32.
-
-    A constant channel becomes zero. The frame is measured whole: crops of it use the same numbers.
-    """
-    low, span = grey_range(image, percentiles)
-    return (image.astype(np.float32) - low) / span
-
-
-def grey_range(image: np.ndarray, percentiles: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the grey value that becomes 0 and the range that becomes 1 in `normalise`, float32 (channels,) each.
-
-    Exact for 8 and 16 bits, through histograms. Of other frames with more than `MEASURED` pixels only every n-th row
-    and column is looked at, so that memory stays small.
-    """
-    image = np.atleast_3d(image)
-    if image.dtype in (np.uint8, np.uint16) and image.size:
-        low, high = _integer_percentiles(image, percentiles)
-    else:
-        step = math.ceil(math.sqrt(image.shape[0] * image.shape[1] / MEASURED))
-        if step > 1:
-            logger.info("percentiles of the grey values: measured in every %dth row and column", step)
-        low, high = np.percentile(image[::step, ::step].astype(np.float32), percentiles, axis=(0, 1))
-    return low.astype(np.float32), np.maximum(high - low, 1e-6).astype(np.float32)
-
-
-def _integer_percentiles(image: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
-    """What np.percentile(image, percentiles, axis=(0, 1)) gives for unsigned integers, without sorting copies."""
-    height, width, channels = image.shape
-    bins = int(np.iinfo(image.dtype).max) + 1
-    result = np.empty((len(percentiles), channels))
-    rows = max(1, 2**22 // width)
-    for channel in range(channels):
-        counts = np.zeros(bins, np.int64)
-        for top in range(0, height, rows):
-            counts += np.bincount(image[top : top + rows, :, channel].ravel(), minlength=bins)
-        upto = np.cumsum(counts)
-        place = np.asarray(percentiles) / 100 * (height * width - 1)
-        below, above = (
-            np.searchsorted(upto, side, side="right") for side in (np.floor(place), np.ceil(place))
-        )
-        result[:, channel] = below + (above - below) * (place - np.floor(place))
-    return result
-
-
-def outlines(labels: np.ndarray) -> np.ndarray:
-    """Mark the pixels of each cell that border another label or the background; bool (height, width)."""
-    return (labels > 0) & (
-        (ndimage.maximum_filter(labels, 3) != labels) | (ndimage.minimum_filter(labels, 3) != labels)
-    )

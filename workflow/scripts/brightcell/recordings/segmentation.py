@@ -9,7 +9,7 @@ import pandas as pd
 from brightcell.errors import InputError
 from brightcell.instances import labelling, regionprops
 from brightcell.io import stacks
-from brightcell.preprocessing import loader, statistics, steps
+from brightcell.preprocessing import loader, rescaling, statistics, steps
 
 
 class Prepared(NamedTuple):
@@ -50,10 +50,10 @@ def prepare(row: dict, taken: loader.Frame, recipe: dict) -> Prepared:
             "Choose those of the recording with images.channels, or train networks on images like it."
         )
     try:
-        factor = stacks.scale_factor(pixel_um, recipe["working_pixel_size_um"])
+        factor = rescaling.scale_factor(pixel_um, recipe["working_pixel_size_um"])
     except InputError as error:
         raise InputError(f"{row['image']}: {error}") from None
-    return Prepared(row, frame, pixel_um, stacks.rescale_image(frame, factor), factor)
+    return Prepared(row, frame, pixel_um, rescaling.rescale_image(frame, factor), factor)
 
 
 def unlike_training(settings: dict, recipe: dict, calibration: dict) -> list[str]:
@@ -103,7 +103,7 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
     row, frame = prepared.row, prepared.frame
     spread = maps[..., -1] if members > 1 else np.full(maps.shape[:2], np.nan, np.float32)
     found = labelling.label_cells(*stacks.split_maps(maps[..., :-1]), **parameters)
-    labels = stacks.resize_labels(found, frame.shape[:2])
+    labels = rescaling.resize_labels(found, frame.shape[:2])
     found, labels = _without_lost(found, labels)
     pixel_um = None if math.isnan(prepared.pixel_size_um) else prepared.pixel_size_um
     cells = regionprops.measure_cells(labels, frame, pixel_um)
@@ -128,7 +128,7 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
         **statistics.describe_frame(frame),
         **means,
     }
-    return Segmented(labels, cells, summary, stacks.resize_map(maps[..., 0], labels.shape))
+    return Segmented(labels, cells, summary, rescaling.resize_map(maps[..., 0], labels.shape))
 
 
 def _steps(options: dict) -> dict[str, object]:

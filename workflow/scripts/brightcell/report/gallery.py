@@ -13,9 +13,9 @@ import pandas as pd
 from scipy import ndimage
 from skimage import measure, transform
 
-from brightcell.io.stacks import normalise
 from brightcell.metrics.matching import match_cells
 from brightcell.metrics.objects import SPLIT_SHARE
+from brightcell.preprocessing.normalisation import normalise
 
 PICTURE_SIDE_PX = 512
 SMALLEST_CELL_PX = 28  # on a picture, across: below it outlines run into one another

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell.io.stacks import resize_labels
+from brightcell.preprocessing.rescaling import resize_labels
 
 from .gallery import STEPS_PER_PX, encode_picture, outline_paths
 from .html import page_templates, plain

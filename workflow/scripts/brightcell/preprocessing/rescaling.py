@@ -1,0 +1,57 @@
+"""Rescale images, label images and maps to another pixel size."""
+
+import math
+
+import numpy as np
+from skimage import transform
+
+from brightcell.errors import InputError
+
+
+def scale_factor(pixel_size_um: float | None, working_pixel_size_um: float | None) -> float:
+    """Return by how much a frame's sides are multiplied; 1 where a pixel size is unknown (None or NaN).
+
+    Raises InputError for a factor that no one means.
+    """
+    if not pixel_size_um or not working_pixel_size_um or math.isnan(pixel_size_um):
+        return 1.0
+    factor = pixel_size_um / working_pixel_size_um
+    if not SMALLEST_FACTOR <= factor <= LARGEST_FACTOR:
+        raise InputError(
+            f"a pixel of {pixel_size_um:g} µm, brought to working_pixel_size_um {working_pixel_size_um:g}, makes frames "
+            f"{factor:g} times as large. Expected {SMALLEST_FACTOR} to {LARGEST_FACTOR} times: "
+            "are both in µm, and of the specimen, not of the camera?"
+        )
+    return factor
+
+
+def rescale_image(image: np.ndarray, factor: float) -> np.ndarray:
+    """Rescale (height, width, channels) by a factor, bilinear, anti-aliased; float32 where it changes."""
+    if factor == 1:
+        return image
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    return transform.resize(
+        image.astype(np.float32), (height, width, image.shape[2]), order=1, anti_aliasing=factor < 1
+    ).astype(np.float32)
+
+
+def rescale_labels(labels: np.ndarray, factor: float) -> np.ndarray:
+    """Rescale a label image by a factor, nearest neighbour: ids survive and cells do not grow."""
+    height, width = (max(1, round(side * factor)) for side in labels.shape)
+    return resize_labels(labels, (height, width))
+
+
+def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring a label image to (height, width) by nearest neighbour."""
+    rows, columns = (
+        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
+        for new, old in zip(shape, labels.shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]
+
+
+def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring a map of real numbers to (height, width), bilinear; float32."""
+    if values.shape == tuple(shape):
+        return values
+    return transform.resize(values, shape, order=1, mode="edge", anti_aliasing=False).astype(np.float32)
