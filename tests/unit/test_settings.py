@@ -8,8 +8,9 @@ from jsonschema import Draft202012Validator
 
 import manual
 from brightcell.check.findings import FINDINGS, UNACCEPTABLE
-from brightcell.config.validation import SAMPLES_SCHEMA, complete, expand, expectation, load_schema
+from brightcell.config.validation import SAMPLES_SCHEMA, complete, expectation, load_schema
 from brightcell.errors import InputError, nearest
+from brightcell.files import expand
 from brightcell.nets import unet
 
 ROOT = Path(__file__).resolve().parents[2]

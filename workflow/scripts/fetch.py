@@ -4,8 +4,8 @@ import logging
 from pathlib import Path
 
 import make_samples
-from brightcell.config.validation import expand
 from brightcell.errors import InputError
+from brightcell.files import expand
 from brightcell.jobs import job
 from brightcell.sheets import archive, download
 

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from brightcell.config.validation import CONFIG_SCHEMA, SAMPLES_SCHEMA, load_schema, manual
+from brightcell.config.manual import manual
+from brightcell.config.validation import CONFIG_SCHEMA, SAMPLES_SCHEMA, load_schema
 from brightcell.files import whole
 
 MANUAL = Path(__file__).resolve().parents[2] / "config" / "README.md"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from brightcell.errors import InputError
+
 from .errors import InputError
 
 ANEW = "Where this workflow wrote the file, remove it, and it is made anew; else get it again."
@@ -124,3 +126,18 @@ def digest(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
+
+
+def expand(path: str) -> str:
+    """Replace `~` and environment variables in a path; InputError names a variable that is not set."""
+    for match in VARIABLE.finditer(path):
+        name = match[1] or match[2]
+        if name not in os.environ:
+            raise InputError(
+                f"{path}: the environment variable {name} is not set. "
+                f"Set it to a folder, `export {name}=/path/to/folder`, or write the path out."
+            )
+    return os.path.expandvars(Path(path).expanduser())

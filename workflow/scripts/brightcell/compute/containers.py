@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from brightcell import provenance
-from brightcell.config import validation
+from brightcell import files, provenance
 from brightcell.errors import InputError
 
 BUILD = "build it with `make containers`"
@@ -65,7 +64,7 @@ def address(root: Path, kind: str, configured: str | None = None) -> str:
     if configured is None:
         own = [recipe.path(root) for recipe in RECIPES if recipe.kind == kind]
         return str(next((path for path in own if path.exists()), own[-1]))
-    return configured if "://" in configured else os.path.normpath(root / validation.expand(configured))
+    return configured if "://" in configured else os.path.normpath(root / files.expand(configured))
 
 
 def verify(root: Path, path: str | Path) -> None:

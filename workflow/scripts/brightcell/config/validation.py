@@ -2,7 +2,6 @@
 
 import ast
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,7 +18,6 @@ SAMPLES_SCHEMA = SCHEMAS / "samples.schema.yaml"
 
 # YAML 1.1 reads 1e-3, which has no point, as text.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
-VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
 def load_schema(path: str | Path = CONFIG_SCHEMA) -> dict:
@@ -60,18 +58,6 @@ def complete(config: dict, schema: dict, source: str = "config") -> dict:
         many = f"{len(problems)} settings are" if len(problems) > 1 else "a setting is"
         raise InputError(f"{many} wrong; all settings are explained in config/README.md{lines}")
     return config
-
-
-def expand(path: str) -> str:
-    """Replace `~` and environment variables in a path; InputError names a variable that is not set."""
-    for match in VARIABLE.finditer(path):
-        name = match[1] or match[2]
-        if name not in os.environ:
-            raise InputError(
-                f"{path}: the environment variable {name} is not set. "
-                f"Set it to a folder, `export {name}=/path/to/folder`, or write the path out."
-            )
-    return os.path.expandvars(Path(path).expanduser())
 
 
 def expectation(schema: dict) -> str:
@@ -115,22 +101,6 @@ def expectation(schema: dict) -> str:
         f"{word} {schema[key]:,}" for key, word in limits.items() if schema.get(key, 2**31 - 1) < 2**31 - 1
     ]
     return ", ".join([words[types[0]], *bounds]) + ("; or null" if "null" in types[1:] else "")
-
-
-def manual(schema: dict, samples_schema: dict) -> str:
-    """Render config/README.md from both schemas, as Markdown."""
-    alone, blocks = [], []
-    for key, entry in schema["properties"].items():
-        if "properties" not in entry:
-            alone.append(_row(key, entry, "**required**" if key in schema["required"] else None))
-            continue
-        blocks.append(f"### `{key}`\n\n{_line(entry['description'])}\n\n{HEAD}" + "".join(_rows(entry)))
-    columns = "| column | legal values | what it is |\n|---|---|---|\n" + "".join(
-        f"| `{name}`{'' if name in samples_schema['required'] else ' (optional)'} "
-        f"| {_cell(expectation(entry))} | {_cell(entry['description'])} |\n"
-        for name, entry in samples_schema["properties"].items()
-    )
-    return MANUAL.format(alone=HEAD + "".join(alone), blocks="\n".join(blocks), columns=columns)
 
 
 def _fill(value: object, schema: dict) -> object:
@@ -328,74 +298,3 @@ def _path(parts: Iterable[str | int]) -> str:
 
 def _join(parent: str, key: object) -> str:
     return f"{parent}.{key}" if parent else str(key)
-
-
-def _rows(schema: dict, prefix: str = "") -> Iterator[str]:
-    for key, entry in schema["properties"].items():
-        if "properties" in entry:
-            yield from _rows(entry, f"{prefix}{key}.")
-        else:
-            yield _row(f"{prefix}{key}", entry)
-
-
-def _row(key: str, entry: dict, default: str | None = None) -> str:
-    if default is None:
-        default = f"`{yaml.safe_dump(entry['default'], default_flow_style=True).splitlines()[0]}`"
-    return f"| `{key}` | {default} | {_cell(expectation(entry))} | {_cell(entry['description'])} |\n"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|").replace("<", "&lt;").replace("`results/&lt;", "`results/<")
-
-
-HEAD = "| key | default | legal values | what it does |\n|---|---|---|---|\n"
-
-MANUAL = """\
-<!-- Made from workflow/schemas by `python workflow/scripts/manual.py`: edit the schemas, not this file. -->
-# How to write a config
-
-A config says what to compare on which images. `make_samples.py --config config/mine.yaml` writes one that suits your
-cells ([how](../docs/your-own-images.md#3-make-the-sheet)); or copy these lines to `config/mine.yaml` and change them:
-
-```yaml
-dataset: mine                       # results go to results/mine
-samples: /path/to/mine/samples.tsv  # the sample sheet: one row a frame
-images:
-  pixel_size_um: 0.65               # of the files
-  working_pixel_size_um: 1.3        # frames are brought to this: cells about 28 px across
-network: {{filters: 16, levels: 4}}
-training: {{epochs: 50, patch: 256, batch_size: 4, learning_rate: 0.003, schedule: cosine,
-           augmentation: {{rotation: 180, shift: 0, shear: 0, zoom: 0.2, gamma: 0.2, contrast: 0.2, blur: 1, noise: 0.03}}}}
-prediction: {{tile: 256, symmetries: true}}
-folds: {{number: 3}}
-seeds: [1, 2, 3]
-```
-
-Every key that you leave out has its default from the tables below. A key that is misspelt, or a value that is not
-legal, stops the run at once, with its place and what was expected. Then:
-
-| command | what it does |
-|---|---|
-| `.venv/bin/snakemake check --configfile config/mine.yaml --cores all` | looks at images and masks only; open `results/mine/check/check.html` |
-| `.venv/bin/snakemake --configfile config/mine.yaml --cores all` | everything; open `results/mine/report.html` |
-| `.venv/bin/snakemake segment --configfile config/mine.yaml --cores all` | segments new recordings with the trained networks |
-| `.venv/bin/snakemake simulate --cores all` | makes the simulated images of the demo, `config/config.yaml` |
-
-A target such as `check` stands first: `--configfile` takes all words that follow it for files, of which the later ones
-are read on top of the first. `dataset` can be changed for one run: `--config dataset=trial`.
-
-## The sample sheet
-
-A table of text, one row a frame, a tab between columns, the columns' names in the first line, in any order. From Excel
-or LibreOffice: save as "Text (tab-delimited)". A path that does not begin with `/` is relative to the sheet's folder. An
-optional column is filled in every row or in none.
-
-{columns}
-## All keys
-
-{alone}
-{blocks}"""

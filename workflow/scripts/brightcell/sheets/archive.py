@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from brightcell.config.validation import expand
 from brightcell.errors import InputError
+from brightcell.files import expand
 
 RECORD = ".archive.json"  # in an unpacked folder: what it was made of
 MOST_FILES = 200_000

@@ -10,8 +10,8 @@ from stat import S_ISDIR
 import pandas as pd
 
 from brightcell import files
-from brightcell.config.validation import expand
 from brightcell.errors import InputError
+from brightcell.files import expand
 
 from . import filenames, samples
 from .layouts import IMAGE_SUFFIXES
