@@ -11,8 +11,9 @@ from brightcell.errors import InputError
 from brightcell.files import write_table
 from brightcell.io.masks import read_mask
 from brightcell.io.readers import read_image
-from brightcell.sheets.samples import check_simulated, read_samples
+from brightcell.sheets.samples import read_samples
 from brightcell.simulation.cells import divide, new_cell, outline, round_radius, roundness
+from brightcell.simulation.files import check_simulated
 from brightcell.simulation.optics import (
     MEDIUM_INDEX,
     WAVELENGTHS_UM,
