@@ -52,7 +52,7 @@ def matrix_rate(side: int, times: int = 20) -> float:
 
 def measure(network: str, options, precision: str, images, labels) -> dict[str, float]:
     """Seconds to the end of the first step, of a step, of a frame validated, and of a whole epoch of the study's."""
-    from brightcell.training import loop, patches, train_step
+    from brightcell.training import loop, patches, train_step, validation
 
     shape = options.filters, options.levels, options.side, 3, precision
     begun = time.perf_counter()
@@ -70,10 +70,10 @@ def measure(network: str, options, precision: str, images, labels) -> dict[str, 
         spent.append(time.perf_counter() - begun)
     assert np.isfinite(losses).all(), "the loss is no number"
     step.settle()
-    tiles = loop.validation_tiles(frames, options.side, 1)
-    loop.validate(model, tiles, model.loss, BATCH)
+    tiles = validation.validation_tiles(frames, options.side, 1)
+    validation.validate(model, tiles, model.loss, BATCH)
     begun = time.perf_counter()
-    loop.validate(model, tiles, model.loss, BATCH)
+    validation.validate(model, tiles, model.loss, BATCH)
     validated = (time.perf_counter() - begun) / len(tiles[0])
     return {
         "start": start,

@@ -46,14 +46,14 @@ def main() -> None:
     from brightcell.compute import backend
 
     backend.start(options.threads, "cpu", "auto")
-    from brightcell.training import loop
+    from brightcell.training import loop, loss, validation
 
     frames = {role: load(options.results, role) for role in ("train", "validate", "test")}
     wanted = settings(options.patch, options.batch) | {
         "epochs": options.epochs, "steps_per_epoch": options.steps, "learning_rate": 0.003, "schedule": "cosine",
         "statistics_momentum": 0.9, "patience": options.epochs, "augmentation": STUDY | {"rotation": 180, "shift": 0},
     }  # fmt: skip
-    tiles = loop.validation_tiles(frames["test"], options.patch, 1)
+    tiles = validation.validation_tiles(frames["test"], options.patch, 1)
     scores = {}
     channels = frames["train"][0].image.shape[-1]
     for seed in range(1, options.seeds + 1):
@@ -66,7 +66,9 @@ def main() -> None:
                 options.network, options.filters, options.levels, options.patch, channels, "float32"
             )
             plain.set_weights(model.get_weights())
-            scores[seed, precision] = loop.validate(plain, tiles, loop.SegmentationLoss(), options.batch)[1]
+            scores[seed, precision] = validation.validate(
+                plain, tiles, loss.SegmentationLoss(), options.batch
+            )[1]
             print(f"seed {seed} {precision}: {scores[seed, precision]:.4f}", file=sys.stderr, flush=True)
     single, mixed = (
         np.array([scores[seed, name] for seed in range(1, options.seeds + 1)])

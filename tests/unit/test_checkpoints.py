@@ -11,7 +11,7 @@ import pytest
 from test_training import SETTINGS, discs
 
 from brightcell.errors import InputError
-from brightcell.training import checkpoints, loop
+from brightcell.training import checkpoints, loop, validation
 
 MADE_OF = checkpoints.fingerprint({"seed": 1}, [np.zeros(3)])
 FOUR_EPOCHS = SETTINGS | {"epochs": 4, "schedule": "cosine"}
@@ -86,7 +86,7 @@ def test_a_training_that_is_stopped_while_it_validates_ends_with_the_same_bits(
             monkeypatch.setattr(model, "predict_on_batch", predict)
         return really(model, tiles, loss, 1, received)
 
-    really = loop.validate
+    really = validation.validate
     with monkeypatch.context() as patched:
         patched.setattr(loop, "validate", validate)
         with pytest.raises(checkpoints.Interrupted, match="SIGTERM after step 16"):

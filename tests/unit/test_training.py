@@ -6,7 +6,7 @@ import pytest
 
 from brightcell.errors import InputError
 from brightcell.nets import unet
-from brightcell.training import loop, patches
+from brightcell.training import loop, loss, patches, validation
 
 SETTINGS = {
     "epochs": 6, "steps_per_epoch": 8, "batch_size": 4, "patch": 32, "learning_rate": 0.01, "schedule": "constant",
@@ -38,20 +38,20 @@ def test_focal_loss_equals_keras_on_0_and_1():
     rng = np.random.default_rng(0)
     truth = (rng.uniform(size=(2, 5, 5, 1)) > 0.5).astype(np.float32)
     predicted = rng.uniform(0.01, 0.99, size=truth.shape).astype(np.float32)
-    ours = loop.SegmentationLoss(gamma=2)(truth, predicted)
+    ours = loss.SegmentationLoss(gamma=2)(truth, predicted)
     theirs = keras.losses.BinaryFocalCrossentropy(gamma=2)(truth, predicted)
     assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
 
 
 def test_gamma_0_is_cross_entropy():
     truth, predicted = np.ones((1, 1, 1, 1), np.float32), np.full((1, 1, 1, 1), 0.25, np.float32)
-    assert float(loop.SegmentationLoss(gamma=0)(truth, predicted)) == pytest.approx(np.log(4), rel=1e-5)
+    assert float(loss.SegmentationLoss(gamma=0)(truth, predicted)) == pytest.approx(np.log(4), rel=1e-5)
 
 
 def test_distance_adds_its_weighted_square():
     truth = np.array([[[[1.0, 0.8]]]], np.float32)
     predicted = np.array([[[[1.0, 0.5]]]], np.float32)
-    loss = loop.SegmentationLoss(distance_weight=2.0)(truth, predicted)
+    loss = loss.SegmentationLoss(distance_weight=2.0)(truth, predicted)
     assert float(loss) == pytest.approx(2 * 0.3**2, abs=1e-5)
 
 
@@ -70,8 +70,8 @@ def test_the_best_epoch_is_restored_and_patience_stops():
     history = loop.train(model, [discs(1)], [discs(3)], settings, seed=1)
     assert len(history) < 40
     assert history["epoch"].iloc[-1] - history.loc[history["val_loss"].idxmin(), "epoch"] == 2
-    tiles = loop.validation_tiles([discs(3)], 32, 1)
-    loss, _ = loop.validate(model, tiles, loop.SegmentationLoss(), 4)
+    tiles = validation.validation_tiles([discs(3)], 32, 1)
+    loss, _ = validation.validate(model, tiles, loss.SegmentationLoss(), 4)
     assert loss == pytest.approx(history["val_loss"].min(), rel=1e-3)
 
 
@@ -125,7 +125,7 @@ def test_a_loss_that_stays_high_is_told():
 def test_three_epochs_far_above_the_start_are_too_many(losses, first, told):
     history = [[epoch, loss, 1, 1, 1, 1] for epoch, loss in enumerate(losses[:-1], 1)]
     progress = loop.Progress(history=history, first=first)
-    assert bool(loop.stays_high(losses[-1], progress, loop.SegmentationLoss(), 1)) == told
+    assert bool(loop.stays_high(losses[-1], progress, loss.SegmentationLoss(), 1)) == told
 
 
 def test_cosine_warms_up_and_falls():
@@ -138,7 +138,7 @@ def test_cosine_warms_up_and_falls():
 
 
 def test_validation_counts_every_pixel_once():
-    images, targets, counts = loop.validation_tiles([discs(1)], 48, 2)
+    images, targets, counts = validation.validation_tiles([discs(1)], 48, 2)
     assert images.shape == (4, 48, 48, 1)
     assert targets.shape == (4, 48, 48, 2)
     assert counts.sum() == 64 * 64

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -15,43 +15,13 @@ from keras import ops
 
 from brightcell.compute.backend import compiled, has_gpu
 from brightcell.errors import InputError
+from brightcell.training.loss import SegmentationLoss
+from brightcell.training.validation import validate, validation_tiles
 
 from . import fast_layers, patches, train_step, warping
 from .checkpoints import Checkpoint, Interrupted, Progress, stop_signals
 
 logger = logging.getLogger("brightcell")
-
-
-def focal_loss(truth, predicted, gamma: float):
-    """Binary focal cross-entropy without class balancing, per pixel (Lin et al. 2017, arXiv 1708.02002)."""
-    predicted = ops.clip(predicted, 1e-7, 1 - 1e-7)
-    right = truth * predicted + (1 - truth) * (1 - predicted)
-    return -ops.power(1 - right, gamma) * ops.log(right)
-
-
-class SegmentationLoss(keras.losses.Loss):
-    """Focal loss on the foreground, plus a weighted squared error on the distance where there is one.
-
-    Takes truth and prediction as (batch, height, width, outputs); outputs is 1, or 2 with the distance second.
-    """
-
-    def __init__(
-        self, gamma: float = 2.0, distance_weight: float = 1.0, name: str = "segmentation_loss", **kwargs
-    ):
-        super().__init__(name=name, **kwargs)
-        self.gamma = gamma
-        self.distance_weight = distance_weight
-
-    def call(self, y_true, y_pred):
-        """Return the loss per pixel, (batch, height, width)."""
-        loss = focal_loss(y_true[..., 0], y_pred[..., 0], self.gamma)
-        if y_pred.shape[-1] == 2:
-            loss = loss + self.distance_weight * ops.square(y_true[..., 1] - y_pred[..., 1])
-        return loss
-
-    def get_config(self) -> dict:
-        """Return what rebuilds the loss."""
-        return {**super().get_config(), "gamma": self.gamma, "distance_weight": self.distance_weight}
 
 
 def learning_rate(settings: dict) -> float | keras.optimizers.schedules.LearningRateSchedule:
@@ -67,57 +37,6 @@ def learning_rate(settings: dict) -> float | keras.optimizers.schedules.Learning
         decay_steps=max(1, steps - warmup),
         alpha=0.01,
     )
-
-
-def validation_tiles(frames: list[patches.Frame], patch: int, outputs: int) -> tuple[np.ndarray, ...]:
-    """Cut validation frames, never augmented, into tiles: images, targets and which pixels count.
-
-    Tiles lie side by side; what reaches beyond the frame is reflected and does not count.
-    """
-    images, targets, counts = [], [], []
-    for frame in frames:
-        height, width = frame.labels.shape
-        pad = ((0, -height % patch), (0, -width % patch))
-        target = np.stack([frame.labels > 0, frame.distance][:outputs], -1).astype(np.float32)
-        image = np.pad(frame.image, (*pad, (0, 0)), mode="reflect")
-        target = np.pad(target, (*pad, (0, 0)), mode="reflect")
-        count = np.pad(np.ones((height, width), bool), pad)
-        for top in range(0, image.shape[0], patch):
-            for left in range(0, image.shape[1], patch):
-                window = (slice(top, top + patch), slice(left, left + patch))
-                images.append(image[window])
-                targets.append(target[window])
-                counts.append(count[window])
-    return np.stack(images), np.stack(targets), np.stack(counts)
-
-
-def validate(
-    model: keras.Model,
-    tiles: tuple[np.ndarray, ...],
-    loss: SegmentationLoss,
-    batch: int,
-    received: Sequence[str] = (),
-) -> tuple:
-    """Return loss and cell IoU (threshold 0.5, pixels of all tiles pooled) on validation tiles.
-
-    Ends early, with figures that mean nothing, as soon as something is in `received`.
-    """
-    images, targets, counts = tiles
-    total, overlap, union = 0.0, 0, 0
-    for start in range(0, len(images), batch):
-        if received:
-            break
-        chosen = slice(start, start + batch)
-        image, missing = images[chosen], max(0, batch - len(images[chosen]))
-        image = np.concatenate([image, np.repeat(image[-1:], missing, 0)])  # one shape, one compilation
-        predicted = ops.convert_to_numpy(model.predict_on_batch(image))[: batch - missing]
-        count = counts[chosen]
-        pair = (ops.convert_to_tensor(targets[chosen]), ops.convert_to_tensor(predicted))
-        total += float(ops.convert_to_numpy(loss.call(*pair))[count].sum())
-        truth, found = targets[chosen][..., 0][count] > 0.5, predicted[..., 0][count] > 0.5
-        overlap += int((truth & found).sum())
-        union += int((truth | found).sum())
-    return total / max(1, int(counts.sum())), overlap / union if union else 1.0
 
 
 def prepare(model: keras.Model, settings: dict) -> keras.Model:
