@@ -51,8 +51,8 @@ def test_gamma_0_is_cross_entropy():
 def test_distance_adds_its_weighted_square():
     truth = np.array([[[[1.0, 0.8]]]], np.float32)
     predicted = np.array([[[[1.0, 0.5]]]], np.float32)
-    loss = loss.SegmentationLoss(distance_weight=2.0)(truth, predicted)
-    assert float(loss) == pytest.approx(2 * 0.3**2, abs=1e-5)
+    found = loss.SegmentationLoss(distance_weight=2.0)(truth, predicted)
+    assert float(found) == pytest.approx(2 * 0.3**2, abs=1e-5)
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
@@ -71,8 +71,8 @@ def test_the_best_epoch_is_restored_and_patience_stops():
     assert len(history) < 40
     assert history["epoch"].iloc[-1] - history.loc[history["val_loss"].idxmin(), "epoch"] == 2
     tiles = validation.validation_tiles([discs(3)], 32, 1)
-    loss, _ = validation.validate(model, tiles, loss.SegmentationLoss(), 4)
-    assert loss == pytest.approx(history["val_loss"].min(), rel=1e-3)
+    best, _ = validation.validate(model, tiles, loss.SegmentationLoss(), 4)
+    assert best == pytest.approx(history["val_loss"].min(), rel=1e-3)
 
 
 def test_a_seed_trains_the_same_network():

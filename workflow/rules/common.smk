@@ -17,6 +17,7 @@ from brightcell import files
 from brightcell import folds as folding
 from brightcell import provenance
 from brightcell.sheets import samples as sheets
+from brightcell.simulation import files as simulated_sheet
 from brightcell.config import validation as settings
 from brightcell.compute import slurm
 from brightcell.sheets import recordings as unlabelled
@@ -35,7 +36,7 @@ try:
         settings.load_schema(ROOT / "workflow/schemas/config.schema.yaml"),
         source=", ".join(map(str, workflow.configfiles)),
     )
-    SHEET = settings.expand(config["samples"]) if config["samples"] else None
+    SHEET = files.expand(config["samples"]) if config["samples"] else None
     FETCHED = archive.fetched(SHEET, config["archive"])
     samples = (
         sheets.read_samples(
@@ -58,7 +59,7 @@ try:
     provenance.hold_to_first_reading(FIRST_READING, config, samples, recordings)
     MODELS = (
         ensemble.find_models(
-            settings.expand(config["segment"]["models"]),
+            files.expand(config["segment"]["models"]),
             config["segment"]["network"],
             own=Path("results", config["dataset"]),
         )
@@ -66,7 +67,7 @@ try:
         else None
     )
     if config["simulate"]:
-        sheets.check_simulated(samples, config["simulate"], SHEET)
+        simulated_sheet.check_simulated(samples, config["simulate"], SHEET)
     if SHEET and FETCHED and FIRST_READING:  # what is wrong is told now
         folding.assign_schemes(samples, config["folds"], SHEET)
     IMAGES = {
@@ -74,7 +75,7 @@ try:
         for kind, named in config["containers"].items()
     }
     REFERENCES = {
-        name: path and settings.expand(path)
+        name: path and files.expand(path)
         for name, path in config["preprocess"].items()
         if name in ("flat", "dark")
     }
@@ -145,7 +146,7 @@ def simulated(kind):
     """The files that the simulator writes for a sequence: `images` or `masks`."""
     if not config["simulate"]:
         return f"results/simulate/unused/sequence{{sequence}}/{kind}"
-    return sheets.simulated_files(config["simulate"], kind, "{sequence}")
+    return simulated_sheet.simulated_files(config["simulate"], kind, "{sequence}")
 
 
 def simulated_files():
@@ -213,7 +214,7 @@ def first_weights(wildcards):
     template = config["training"]["init_weights"]
     if not template:
         return []
-    return settings.expand(template.format(**dict(wildcards.items())))
+    return files.expand(template.format(**dict(wildcards.items())))
 
 
 def chunk_rows(wildcards):

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from brightcell.errors import InputError
-
 from .errors import InputError
 
 ANEW = "Where this workflow wrote the file, remove it, and it is made anew; else get it again."

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from brightcell.io import stacks
+from brightcell.preprocessing.normalisation import normalise
+from brightcell.preprocessing.rescaling import rescale_image, resize_labels
 
 from .alignment import Fit
 from .frames import block_mean
@@ -29,9 +30,9 @@ def thumbnail(image: np.ndarray, labels: np.ndarray, side: int = SIDE) -> np.nda
         1, max(labels.shape) // (2 * side)
     )  # most of the way by blocks: it needs no copy of a large frame
     picture = block_mean(frame, size)
-    picture = stacks.rescale_image(np.clip(stacks.normalise(picture), 0, 1), shape[0] / picture.shape[0])
+    picture = rescale_image(np.clip(normalise(picture), 0, 1), shape[0] / picture.shape[0])
     picture = np.repeat(picture, 3 // picture.shape[-1], axis=-1)[: shape[0], : shape[1]]
-    drawn = stacks.outlines(stacks.resize_labels(labels, picture.shape[:2]))
+    drawn = outlines(resize_labels(labels, picture.shape[:2]))
     picture = np.round(255 * picture).astype(np.uint8)
     picture[drawn] = OUTLINE
     return picture

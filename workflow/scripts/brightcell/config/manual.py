@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from brightcell.config.validation import expectation
+from .validation import expectation
 
 
 def manual(schema: dict, samples_schema: dict) -> str:

@@ -1,4 +1,4 @@
-"""Keep stacks of frames and labels, and bring both to the working pixel size.
+"""Keep stacks of frames, labels and maps.
 
 A *stack file* is a TIFF with one page a sample, in order; the sample's name is the page's
 description. Pages may differ in size. Fiji opens it as a stack, `read_stack` as a dictionary.
@@ -16,7 +16,6 @@ import tifffile
 
 from brightcell.files import whole
 
-LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
 TILE = 256  # side in pixels of the squares of a page that is written as it is made
 
 logger = logging.getLogger("brightcell")

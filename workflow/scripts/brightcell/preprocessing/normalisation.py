@@ -1,10 +1,11 @@
 """Map the grey values of an image to the range that networks see."""
 
+import logging
 import math
 
 import numpy as np
 
-from brightcell.io.stacks import logger
+logger = logging.getLogger("brightcell")
 
 MEASURED = 2**25  # pixels of a frame whose percentiles are measured exactly, if it is not of integers
 

@@ -7,6 +7,8 @@ from skimage import transform
 
 from brightcell.errors import InputError
 
+LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
+
 
 def scale_factor(pixel_size_um: float | None, working_pixel_size_um: float | None) -> float:
     """Return by how much a frame's sides are multiplied; 1 where a pixel size is unknown (None or NaN).

@@ -15,11 +15,11 @@ from keras import ops
 
 from brightcell.compute.backend import compiled, has_gpu
 from brightcell.errors import InputError
-from brightcell.training.loss import SegmentationLoss
-from brightcell.training.validation import validate, validation_tiles
 
 from . import fast_layers, patches, train_step, warping
 from .checkpoints import Checkpoint, Interrupted, Progress, stop_signals
+from .loss import SegmentationLoss
+from .validation import validate, validation_tiles
 
 logger = logging.getLogger("brightcell")
 

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from brightcell.training.loss import SegmentationLoss
-
 from . import patches
+from .loss import SegmentationLoss
 
 
 def validation_tiles(frames: list[patches.Frame], patch: int, outputs: int) -> tuple[np.ndarray, ...]:
