@@ -5,7 +5,7 @@
 
 Every round times every implementation once, so that a busy machine slows all of them. The table gives medians over
 the rounds of the time on the clock, of the processor's time (what an idle core would take), and of the ratio to
-brightcell's processor time in the same round. Both give the same markers (tests/unit/test_basins.py).
+brightcell's processor time in the same round. Both give the same markers (tests/unit/instances/test_watershed.py).
 """
 
 import os

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from brightcell.compute.containers import RECIPES
-from brightcell.provenance import PACKAGE, imported_modules
+from brightcell.provenance import dependencies
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
@@ -56,14 +56,7 @@ def packages_of(source: str) -> set[str]:
 def imported_by(script: str) -> set[str]:
     """The same for a script and all library modules behind it."""
     source = (SCRIPTS / script).read_text()
-    packages, waiting, seen = packages_of(source), imported_modules(source), set()
-    while waiting - seen:
-        name = (waiting - seen).pop()
-        seen.add(name)
-        source = (PACKAGE / f"{name}.py").read_text()
-        packages |= packages_of(source)
-        waiting |= imported_modules(source)
-    return packages
+    return packages_of(source).union(*map(packages_of, dependencies(SCRIPTS / script).values()))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

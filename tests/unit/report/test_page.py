@@ -22,9 +22,9 @@ from brightcell.report import figure_tables, html, styles
 from brightcell.report import page as report
 from brightcell.report.gallery import GalleryFrame
 
-SCRIPT = Path(report.__file__).parents[1] / "report.py"
+SCRIPT = Path(report.__file__).parents[2] / "report.py"
 
-TEMPLATES = Path(report.__file__).parents[2] / "report/page"
+TEMPLATES = Path(report.__file__).parents[3] / "report/page"
 NETWORKS = ["simple", "attention", "residual_attention"]
 HOSTILE = '<img src=x onerror="alert(1)">"\'</script>&'
 

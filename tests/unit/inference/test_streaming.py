@@ -17,7 +17,7 @@ from brightcell.errors import InputError
 from brightcell.inference import streaming, tiling
 from brightcell.io import stacks
 
-SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+SCRIPTS = Path(__file__).parents[3] / "workflow/scripts"
 RECIPE = {"percentiles": [0, 100], "levels": 3}
 SETTINGS = {"tile": 64, "overlap": 16, "batch_size": 2}
 
@@ -141,7 +141,8 @@ def test_progress_tells_rate_and_what_is_left(monkeypatch, caplog):
 MEMORY = """
 import json, sys
 import numpy as np
-from brightcell import images, inference, stream
+from brightcell.inference import streaming, tiling
+from brightcell.io import stacks
 
 side, whole = 4800, sys.argv[2] == "whole"
 frame = np.tile(np.arange(600, dtype=np.uint16).reshape(20, 30, 1), (side // 20, side // 30, 1))
@@ -155,10 +156,10 @@ def peak():
 
 before = peak()
 if whole:
-    page = images.to_uint16(inference.predict_frame(predict, frame, recipe, settings))
-    images.write_stack(sys.argv[1], [("frame", page)])
+    page = stacks.to_uint16(tiling.predict_frame(predict, frame, recipe, settings))
+    stacks.write_stack(sys.argv[1], [("frame", page)])
 else:
-    images.write_stack(sys.argv[1], stream.predict_pages(predict, [("frame", frame)], recipe, settings))
+    stacks.write_stack(sys.argv[1], streaming.predict_pages(predict, [("frame", frame)], recipe, settings))
 print(json.dumps(peak() - before))
 """
 

@@ -9,7 +9,7 @@ import pytest
 from brightcell.compute import containers
 from brightcell.errors import InputError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 import keras
 import numpy as np
 import pytest
-from test_training import SETTINGS, discs
+from discs import SETTINGS, discs
 
 from brightcell.errors import InputError
 from brightcell.training import checkpoints, loop, validation
@@ -45,7 +45,7 @@ def undisturbed():
 
 def interrupted(folder, step, monkeypatch):
     """Train until a signal arrives after a step; then as far as the state lets a new process go."""
-    drawn = loop.augment.draw_batch
+    drawn = loop.patches.draw_batch
     counted = iter(range(10**6))
 
     def draw(*arguments):
@@ -54,7 +54,7 @@ def interrupted(folder, step, monkeypatch):
         return drawn(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop.augment, "draw_batch", draw)
+        patched.setattr(loop.patches, "draw_batch", draw)
         with pytest.raises(checkpoints.Interrupted, match="SIGTERM after step"):
             run(checkpoints.Checkpoint(folder, MADE_OF))
     return run(checkpoints.Checkpoint(folder, MADE_OF))
@@ -233,14 +233,14 @@ def test_the_older_of_two_jobs_stops(tmp_path):
 def test_a_diverged_model_has_its_last_good_weights(monkeypatch):
     model = dropping_network()
     frames = [discs(1)]
-    drawn = loop.augment.draw_batch
+    drawn = loop.patches.draw_batch
     calls = iter(range(10**6))
 
     def spoil(*arguments):
         batch = drawn(*arguments)
         return batch | ({"planes": batch["planes"] * np.nan} if next(calls) == 20 else {})
 
-    monkeypatch.setattr(loop.augment, "draw_batch", spoil)
+    monkeypatch.setattr(loop.patches, "draw_batch", spoil)
     with pytest.raises(loop.Diverged, match="at epoch 3, step 21"):
         loop.train(model, frames, [discs(2)], SETTINGS, seed=1)
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

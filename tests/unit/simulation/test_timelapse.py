@@ -30,7 +30,7 @@ from brightcell.simulation.timelapse import (
     simulate_sequence,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FRAMES = 6
 
 

@@ -8,7 +8,7 @@ import pytest
 from brightcell.metrics.registry import METRICS, instance_scores
 from brightcell.metrics.scoring import cell_matches
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "metrics.md").read_text(encoding="utf-8")
 
 

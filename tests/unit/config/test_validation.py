@@ -13,7 +13,7 @@ from brightcell.errors import InputError, nearest
 from brightcell.files import expand
 from brightcell.nets import unet
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = load_schema()
 LEAST = {"dataset": "mine", "samples": "config/mine.tsv"}
 

@@ -33,7 +33,7 @@ logging.basicConfig(level="INFO")
 grown = []
 tf.config.list_physical_devices = lambda kind: ["first", "second"] if kind == "GPU" else []
 tf.config.experimental.set_memory_growth = lambda gpu, on: grown.append([gpu, on])
-from brightcell import backend
+from brightcell.compute import backend
 backend.start(int(sys.argv[1]), sys.argv[2], "float32")
 threads = tf.config.threading.get_intra_op_parallelism_threads()
 print(json.dumps([threads, os.environ.get("CUDA_VISIBLE_DEVICES"), grown]))

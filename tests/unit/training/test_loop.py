@@ -3,30 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from discs import SETTINGS, discs
 
 from brightcell.errors import InputError
 from brightcell.nets import unet
-from brightcell.training import loop, loss, patches, validation
-
-SETTINGS = {
-    "epochs": 6, "steps_per_epoch": 8, "batch_size": 4, "patch": 32, "learning_rate": 0.01, "schedule": "constant",
-    "gamma": 2, "distance_weight": 1.0, "patience": 10, "statistics_momentum": 0.9,
-    "augmentation": dict.fromkeys(
-        ("rotation", "shift", "shear", "zoom", "scale", "elastic_px", "gamma", "contrast", "noise", "blur"), 0
-    ) | {"flip": True},
-}  # fmt: skip
-
-
-def discs(seed):
-    """A frame of bright discs on noise."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:64, :64]
-    labels = np.zeros((64, 64), np.int32)
-    for cell in range(1, 6):
-        row, column = rng.uniform(8, 56, 2)
-        labels[(y - row) ** 2 + (x - column) ** 2 < 49] = cell
-    image = (labels > 0) + rng.normal(0, 0.2, labels.shape)
-    return patches.Frame.from_labels(image.astype(np.float32)[..., None], labels)
+from brightcell.training import loop, loss, validation
 
 
 def network(outputs=1):
@@ -84,12 +65,12 @@ def test_a_seed_trains_the_same_network():
 
 
 def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(monkeypatch):
-    class Counting(loop.steps.KerasSteps):
+    class Counting(loop.train_step.KerasSteps):
         def __call__(self, images, targets):
             self.number = getattr(self, "number", 0) + 1
             return float(self.number)
 
-    monkeypatch.setattr(loop.steps, "stepper", Counting)
+    monkeypatch.setattr(loop.train_step, "stepper", Counting)
     history = loop.train(network(), [discs(1)], [discs(2)], SETTINGS | {"epochs": 2}, seed=1)
     assert history["loss"].tolist() == [4.5, 12.5]
 
