@@ -72,12 +72,12 @@ def main(
 
 def pages(path: Path) -> int:
     """Return the number of frames in a file; one that cannot be read, or holds outlines, counts as one."""
-    from brightcell.io.readers import READERS, open_recording
+    from brightcell.io.readers import READERS, open_image_file
 
     if path.suffix.lower() not in READERS:
         return 1
     try:
-        with open_recording(path) as recording:
+        with open_image_file(path) as recording:
             return recording.pages
     except InputError:
         return 1  # told when it is read for good
@@ -108,13 +108,13 @@ def suggestion(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_size
 
     from brightcell.config import suggest
     from brightcell.io.masks import read_mask
-    from brightcell.io.readers import open_recording
+    from brightcell.io.readers import open_image_file
 
     diameters, shape, kinds, sizes = [], (512, 512), set(), set()
     for row in rows[:: max(1, len(rows) // MEASURED)][:MEASURED]:
         page = int(row["page"]) if row["page"] else None
         try:
-            with open_recording(folder / row["image"], stacked=page is not None) as recording:
+            with open_image_file(folder / row["image"], stacked=page is not None) as recording:
                 shape = recording.read(page).shape[:2]
                 sizes.add(recording.pixel_size_um)
             mask = read_mask(folder / row["mask"], page=page, shape=shape, image=folder / row["image"])

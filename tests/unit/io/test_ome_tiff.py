@@ -55,7 +55,7 @@ def test_axes_pixel_size_and_name(tmp_path):
     assert sizes == {"SizeT": "3", "SizeY": "4", "SizeX": "6", "SizeC": "1", "SizeZ": "1"}
     assert float(pixels.get("PhysicalSizeX")) == float(pixels.get("PhysicalSizeY")) == 0.65
     assert pixels.get("PhysicalSizeXUnit") == "µm"
-    with readers.open_recording(path) as recording:  # as this workflow reads recordings
+    with readers.open_image_file(path) as recording:  # as this workflow reads recordings
         assert recording.pages == 3
         assert recording.pixel_size_um == 0.65
 

@@ -182,7 +182,7 @@ def test_a_jpeg_stands_upright(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(stored).save(tmp_path / "a.jpg", quality=98, exif=exif)
-    with readers.open_recording(tmp_path / "a.jpg") as recording:
+    with readers.open_image_file(tmp_path / "a.jpg") as recording:
         read = readers.frame_of(recording)[..., 0]
         assert bool(recording.notes) == (orientation > 1)
     assert read.shape == upright.shape
@@ -192,7 +192,7 @@ def test_a_jpeg_stands_upright(tmp_path, orientation):
 def test_an_orientation_tag_of_a_tiff_is_told_and_not_followed(tmp_path):
     image = noise(12, 17)
     path = save(tmp_path / "a.tif", image, extratags=[(274, "H", 1, 3, True)])
-    with readers.open_recording(path) as recording:
+    with readers.open_image_file(path) as recording:
         np.testing.assert_array_equal(readers.frame_of(recording)[..., 0], image)
         assert "orientation tag (3)" in recording.notes[0]
 
@@ -237,7 +237,7 @@ STACKS = {
 def test_a_page_of_a_stack(tmp_path, options, pages):
     stack = noise(pages, 20, 30)
     path = save(tmp_path / "a.tif", stack, **options)
-    with readers.open_recording(path, stacked=True) as recording:
+    with readers.open_image_file(path, stacked=True) as recording:
         assert recording.pages == pages
         for page in reversed(range(pages)):
             np.testing.assert_array_equal(readers.frame_of(recording, page)[..., 0], stack[page])
@@ -290,7 +290,7 @@ def test_axes_of_an_ome_tiff(tmp_path, axes):
     stack = noise(4, 3, 20, 30)
     path = save(tmp_path / "a.ome.tif", stack, photometric="minisblack", metadata={"axes": axes})
     expected = np.moveaxis(stack, axes.index("C"), -1) if "C" in axes else stack.reshape(12, 20, 30, 1)
-    with readers.open_recording(path) as recording:
+    with readers.open_image_file(path) as recording:
         assert recording.pages == len(expected)
         for page, frame in enumerate(expected):
             np.testing.assert_array_equal(readers.frame_of(recording, page), frame)
@@ -326,7 +326,7 @@ SIZES = {
 @pytest.mark.parametrize(("options", "size"), SIZES.values(), ids=SIZES)
 def test_the_pixel_size_that_a_tiff_tells(tmp_path, options, size):
     tifffile.imwrite(tmp_path / "a.tif", noise(20, 30), **options)
-    with readers.open_recording(tmp_path / "a.tif") as recording:
+    with readers.open_image_file(tmp_path / "a.tif") as recording:
         assert recording.pixel_size_um == (None if size is None else pytest.approx(size, rel=1e-4))
         assert bool(recording.size_source) == (size is not None)
 
@@ -334,13 +334,13 @@ def test_the_pixel_size_that_a_tiff_tells(tmp_path, options, size):
 def test_pixels_that_are_not_square_are_told(tmp_path):
     metadata = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.7}
     tifffile.imwrite(tmp_path / "a.tif", noise(20, 30), ome=True, metadata=metadata)
-    with readers.open_recording(tmp_path / "a.tif") as recording:
+    with readers.open_image_file(tmp_path / "a.tif") as recording:
         assert "0.5 × 0.7 µm are not square" in recording.notes[0]
 
 
 def test_a_page_is_read_without_the_others(tmp_path, monkeypatch):
     path = save(tmp_path / "a.tif", noise(40, 20, 30), photometric="minisblack", compression="zlib")
-    with readers.open_recording(path, stacked=True) as recording:
+    with readers.open_image_file(path, stacked=True) as recording:
         read = []
         plain = tifffile.TiffPage.asarray
         monkeypatch.setattr(

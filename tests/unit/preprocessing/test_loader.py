@@ -78,7 +78,7 @@ def test_every_file_is_opened_once(tmp_path, monkeypatch):
     rows += rows_of(tmp_path, [(texture(n), cells(255, 255)) for n in range(10, 14)])
     for n, each in enumerate(rows):
         each["sample"] = f"s{n}"
-    opened, plain = [], readers.open_recording
+    opened, plain = [], readers.open_image_file
     monkeypatch.setattr(
         loader.readers,
         "open_recording",

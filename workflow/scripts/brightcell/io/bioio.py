@@ -8,7 +8,7 @@ import numpy as np
 
 from brightcell.errors import InputError
 
-from .image_file import Recording, check_size
+from .image_file import ImageFile, check_size
 
 # A format is one entry: the suffix, and the package whose class `Reader` reads it.
 VENDOR_PACKAGES = {
@@ -19,7 +19,7 @@ VENDOR_PACKAGES = {
 }
 
 
-def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> Recording:
+def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
     """Open a scene of a CZI, ND2, LIF or OME-Zarr; its pages are counted through time, then depth.
 
     Raises InputError that tells what to install where the reader is missing.
@@ -47,7 +47,7 @@ def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> Recording
         return pixels.reshape(*pixels.shape[:2], -1)
 
     size = image.physical_pixel_sizes.X
-    return Recording(
+    return ImageFile(
         path=path,
         format=path.suffix[1:].upper(),
         get=get,

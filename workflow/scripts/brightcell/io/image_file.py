@@ -16,7 +16,7 @@ UNITS_UM = {
 
 
 @dataclass
-class Recording:
+class ImageFile:
     """An open file, which a `with` block closes.
 
     pages : number of frames, counted through all axes that are neither space nor colour

@@ -9,9 +9,9 @@ from scipy import ndimage
 from brightcell.errors import InputError
 
 from .annotations import ANNOTATIONS
-from .image_file import Recording, damaged
+from .image_file import ImageFile, damaged
 from .rasterize import paint
-from .readers import open_recording
+from .readers import open_image_file
 
 LARGEST_NUMBER = np.iinfo(np.int32).max
 SPECK_PX = 4  # colours on fewer pixels are blends, which a drawing program put along edges
@@ -55,16 +55,16 @@ def read_mask(
     path = Path(path)
     if path.suffix.lower() in ANNOTATIONS:
         return _outlines(path, mask_type, page, shape, image)
-    with open_recording(path, stacked=True) as recording:
-        return mask_of(recording, mask_type, page)
+    with open_image_file(path, stacked=True) as file:
+        return mask_of(file, mask_type, page)
 
 
-def mask_of(recording: Recording, mask_type: str = "auto", page: int | None = None) -> Mask:
+def mask_of(file: ImageFile, mask_type: str = "auto", page: int | None = None) -> Mask:
     """Read a mask of pixels from an open file; the only page of a file belongs to any page of the image."""
-    path, pixels = recording.path, recording.read(page if recording.pages > 1 else None)
-    if recording.format == "JPEG":
+    path, pixels = file.path, file.read(page if file.pages > 1 else None)
+    if file.format == "JPEG":
         return _from_jpeg(path, pixels, mask_type)
-    numbers, source = _numbers(recording, pixels)
+    numbers, source = _numbers(file, pixels)
     values = distinct(numbers)
     if mask_type == "instances" or (mask_type == "auto" and len(values) > 2):
         return Mask(numbers, "instances", source)
@@ -136,16 +136,16 @@ def _from_jpeg(path: Path, pixels: np.ndarray, mask_type: str) -> Mask:
     return Mask(components(pixels > top / 2), "binary", "JPEG")
 
 
-def _numbers(recording: Recording, pixels: np.ndarray) -> tuple[np.ndarray, str]:
+def _numbers(file: ImageFile, pixels: np.ndarray) -> tuple[np.ndarray, str]:
     """Read the pixels of a mask as int32 (height, width), and tell how cells are told apart."""
-    path = recording.path
-    if recording.palette is not None and pixels.ndim == 2:
-        grey = (recording.palette == recording.palette[:, :1]).all()
-        if grey or recording.palette[:1].any():
-            pixels = recording.palette[pixels]
+    path = file.path
+    if file.palette is not None and pixels.ndim == 2:
+        grey = (file.palette == file.palette[:, :1]).all()
+        if grey or file.palette[:1].any():
+            pixels = file.palette[pixels]
         else:
             return pixels.astype(np.int32), "indexed colours"
-    if pixels.ndim == 3 and pixels.shape[-1] in TRANSPARENT_CHANNELS and recording.alpha:
+    if pixels.ndim == 3 and pixels.shape[-1] in TRANSPARENT_CHANNELS and file.alpha:
         opaque, pixels = pixels[..., -1], pixels[..., :-1]
         if (pixels == pixels[0, 0]).all():  # drawn on a transparent sheet in one colour
             pixels = opaque

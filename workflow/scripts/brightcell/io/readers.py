@@ -11,14 +11,14 @@ from PIL import Image, ImageOps
 from brightcell.errors import InputError
 
 from .bioio import VENDOR_PACKAGES, open_vendor
-from .image_file import LARGEST_PX, Recording, check_size, damaged
+from .image_file import LARGEST_PX, ImageFile, check_size, damaged
 from .tiff import open_tiff
 
 Image.MAX_IMAGE_PIXELS = LARGEST_PX  # `check_size` refuses in words what Pillow would warn of
 PNG_HEADER, PNG_PALETTE = 26, 3
 
 
-def open_png(path: Path, scene: str = "", stacked: bool = False) -> Recording:
+def open_png(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
     """Open a PNG of 1 to 16 bits, grey, colour or of a palette."""
     with path.open("rb") as file:
         header = file.read(PNG_HEADER)
@@ -27,15 +27,15 @@ def open_png(path: Path, scene: str = "", stacked: bool = False) -> Recording:
     if colour == PNG_PALETTE:
         return _open_pillow(path, "PNG")
     # Pillow cuts 16-bit colour down to 8 bits.
-    return Recording(path, "PNG", lambda _: imagecodecs.png_decode(path.read_bytes()), alpha=True)
+    return ImageFile(path, "PNG", lambda _: imagecodecs.png_decode(path.read_bytes()), alpha=True)
 
 
-def open_jpeg(path: Path, scene: str = "", stacked: bool = False) -> Recording:
+def open_jpeg(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
     """Open a JPEG and turn it as its EXIF orientation says."""
     return _open_pillow(path, "JPEG")
 
 
-def _open_pillow(path: Path, name: str) -> Recording:
+def _open_pillow(path: Path, name: str) -> ImageFile:
     with Image.open(path) as image:
         check_size(path, image.height, image.width)
         turned = image.getexif().get(0x0112, 1) != 1
@@ -47,7 +47,7 @@ def _open_pillow(path: Path, name: str) -> Recording:
             upright = ImageOps.exif_transpose(image)
             return np.asarray(upright.convert("RGB") if kind in ("CMYK", "YCbCr") else upright)
 
-    return Recording(
+    return ImageFile(
         path,
         name,
         get,
@@ -56,7 +56,7 @@ def _open_pillow(path: Path, name: str) -> Recording:
     )
 
 
-Opener = Callable[[Path, str, bool], Recording]
+Opener = Callable[[Path, str, bool], ImageFile]
 # A format is one entry: the suffix, and what opens a file of it.
 READERS: dict[str, Opener] = {
     ".tif": open_tiff,
@@ -77,7 +77,7 @@ SIGNATURES = {
 }
 
 
-def open_recording(path: str | Path, scene: str = "", stacked: bool = False) -> Recording:
+def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) -> ImageFile:
     """Open an image file of any format in READERS.
 
     scene : name or number, from 0, of a scene in a file that holds several
@@ -108,29 +108,27 @@ def open_recording(path: str | Path, scene: str = "", stacked: bool = False) -> 
 
 def read_pixels(path: str | Path, page: int | None = None, scene: str = "") -> np.ndarray:
     """Read one page of an image file as it is stored, channels last."""
-    with open_recording(path, scene, page is not None) as recording:
-        return recording.read(page)
+    with open_image_file(path, scene, page is not None) as file:
+        return file.read(page)
 
 
 def read_image(
     path: str | Path, page: int | None = None, scene: str = "", channels: Sequence[int] | None = None
 ) -> np.ndarray:
     """Read a frame of an image file; see `frame_of`."""
-    with open_recording(path, scene, page is not None) as recording:
-        return frame_of(recording, page, channels)
+    with open_image_file(path, scene, page is not None) as file:
+        return frame_of(file, page, channels)
 
 
-def frame_of(
-    recording: Recording, page: int | None = None, channels: Sequence[int] | None = None
-) -> np.ndarray:
+def frame_of(file: ImageFile, page: int | None = None, channels: Sequence[int] | None = None) -> np.ndarray:
     """Read a frame of an open file as (height, width, channels), with the dtype of the file.
 
     page : number of the page, from 0, in a stack; channels : the channels to keep, from 0; None keeps all
     Channels may stand first or last in the file; transparency is dropped, a palette becomes its colours.
     """
-    path, pixels = recording.path, recording.read(page)
-    if recording.palette is not None:
-        pixels = _coloured(pixels, recording)
+    path, pixels = file.path, file.read(page)
+    if file.palette is not None:
+        pixels = _coloured(pixels, file)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.dtype.kind not in "buif":
@@ -138,7 +136,7 @@ def frame_of(
             f"{path}: an array of shape {pixels.shape} and type {pixels.dtype} is no single frame. Expected height × "
             "width × channels of whole or real numbers."
         )
-    if pixels.shape[-1] in (2, 4) and recording.alpha:
+    if pixels.shape[-1] in (2, 4) and file.alpha:
         pixels = pixels[..., :-1]
     if channels:
         if max(channels) >= pixels.shape[-1]:
@@ -160,11 +158,9 @@ def frame_of(
     return pixels
 
 
-def _coloured(indices: np.ndarray, recording: Recording) -> np.ndarray:
+def _coloured(indices: np.ndarray, file: ImageFile) -> np.ndarray:
     """Look up the colours of a palette; greys are one channel."""
-    if indices.max(initial=0) >= len(recording.palette):
-        raise InputError(
-            f"{recording.path}: a colour beyond its palette. The file is damaged: export it anew."
-        )
-    colours = recording.palette[indices]
+    if indices.max(initial=0) >= len(file.palette):
+        raise InputError(f"{file.path}: a colour beyond its palette. The file is damaged: export it anew.")
+    colours = file.palette[indices]
     return colours[..., :1] if (colours == colours[..., :1]).all() else colours

@@ -8,14 +8,14 @@ import tifffile
 
 from brightcell.errors import InputError
 
-from .image_file import Recording, check_size, micrometres
+from .image_file import ImageFile, check_size, micrometres
 
 LARGEST_PIXEL_UM = 20  # above it a resolution tag means print: 1200 dpi are 21 µm
 MOST_CHANNELS = 4
 ORIENTATION_AS_STORED = 1
 
 
-def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> Recording:
+def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
     """Open a TIFF.
 
     scene : name or number, from 0, of an image in an OME-TIFF that holds several
@@ -33,7 +33,7 @@ def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> Recording:
             notes.append(
                 f"its orientation tag ({int(orientation)}) is not followed: rows are taken as stored, as Fiji does"
             )
-        return Recording(
+        return ImageFile(
             path=path,
             format="TIFF",
             get=get,

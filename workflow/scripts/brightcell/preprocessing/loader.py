@@ -11,7 +11,7 @@ import numpy as np
 from brightcell.errors import InputError
 from brightcell.io import masks, readers
 from brightcell.io.annotations import ANNOTATIONS
-from brightcell.io.image_file import Recording
+from brightcell.io.image_file import ImageFile
 
 from . import steps as preprocess
 
@@ -38,7 +38,7 @@ class Intake:
 
     def __init__(self, rows: list[dict], images: dict, steps: dict | None = None):
         self.options, steps = images, preprocess.OFF | (steps or {})
-        self._open: dict[str, tuple[tuple, Recording]] = {}
+        self._open: dict[str, tuple[tuple, ImageFile]] = {}
         self._told: set[str] = set()
         references = {name: steps[name] and readers.read_image(steps[name]) for name in ("flat", "dark")}
         self.steps = preprocess.plan(steps | references)
@@ -49,8 +49,8 @@ class Intake:
 
     def frame(self, row: dict) -> Frame:
         """Read and preprocess the frame of a row; raises InputError."""
-        recording, pixels = self._pixels(row)
-        size = self._pixel_size(row, recording)
+        file, pixels = self._pixels(row)
+        size = self._pixel_size(row, file)
         image = preprocess.apply(pixels, self.steps)
         return Frame(image, size * preprocess.shrinkage(self.steps), pixels.shape)
 
@@ -73,28 +73,28 @@ class Intake:
 
     def close(self) -> None:
         """Close the files that are still open."""
-        for _, recording in self._open.values():
-            recording.close()
+        for _, file in self._open.values():
+            file.close()
         self._open.clear()
 
-    def _pixels(self, row: dict) -> tuple[Recording, np.ndarray]:
+    def _pixels(self, row: dict) -> tuple[ImageFile, np.ndarray]:
         page = page_of(row)
-        recording = self._file("image", row["image"], row.get("scene") or "", page is not None)
-        return recording, readers.frame_of(recording, page, self.options.get("channels"))
+        file = self._file("image", row["image"], row.get("scene") or "", page is not None)
+        return file, readers.frame_of(file, page, self.options.get("channels"))
 
-    def _file(self, kind: str, path: str, scene: str, stacked: bool) -> Recording:
+    def _file(self, kind: str, path: str, scene: str, stacked: bool) -> ImageFile:
         wanted = (path, scene, stacked)
         if kind in self._open:
-            key, recording = self._open[kind]
+            key, file = self._open[kind]
             if key == wanted:
-                return recording
-            recording.close()
+                return file
+            file.close()
             del self._open[kind]
-        recording = readers.open_recording(path, scene, stacked)
-        self._open[kind] = wanted, recording
-        for note in recording.notes:
+        file = readers.open_image_file(path, scene, stacked)
+        self._open[kind] = wanted, file
+        for note in file.notes:
             self._tell(logging.WARNING, path, note)
-        return recording
+        return file
 
     def _some_frames(self, rows: list[dict]) -> Iterable[np.ndarray]:
         chosen = np.unique(np.linspace(0, len(rows) - 1, FRAMES_OF_A_RANGE).round().astype(int))
@@ -104,20 +104,18 @@ class Intake:
             except InputError:
                 continue  # told when the frames are read for good
 
-    def _pixel_size(self, row: dict, recording: Recording) -> float:
+    def _pixel_size(self, row: dict, file: ImageFile) -> float:
         """Return the pixel size of the file: the sheet's, else the config's, else what the file says, else nan."""
         declared = number(row.get("pixel_size_um"), self.options["pixel_size_um"])
-        found = recording.pixel_size_um
+        found = file.pixel_size_um
         if math.isnan(declared) and found:
-            self._tell(
-                logging.INFO, recording.path, f"pixel size {found:.6g} µm, from {recording.size_source}"
-            )
+            self._tell(logging.INFO, file.path, f"pixel size {found:.6g} µm, from {file.size_source}")
             return found
         if found and abs(found / declared - 1) > SAME_SIZE:
             self._tell(
                 logging.WARNING,
-                recording.path,
-                f"{recording.size_source} says {found:.6g} µm a pixel; the sheet or the config says {declared:.6g} µm, "
+                file.path,
+                f"{file.size_source} says {found:.6g} µm a pixel; the sheet or the config says {declared:.6g} µm, "
                 "which counts",
             )
         return declared

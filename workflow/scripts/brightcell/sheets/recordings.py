@@ -38,7 +38,7 @@ def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], 
 
     Every job looks at all files anew. A file whose size and time are as the file `memory` tells is not opened again.
     """
-    from brightcell.io.readers import open_recording
+    from brightcell.io.readers import open_image_file
 
     try:
         known = files.read_json(memory) if memory else {}
@@ -51,7 +51,7 @@ def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], 
             state = path.stat()
             key, stamp = str(path), [state.st_size, state.st_mtime_ns]
             if known.get(key, [])[:2] != stamp or S_ISDIR(state.st_mode):  # the time of a .zarr tells little
-                with open_recording(path) as recording:
+                with open_image_file(path) as recording:
                     found[key] = [*stamp, recording.pages]
             return (found.get(key) or known[key])[2]
         except (OSError, InputError):  # told when it is read for good
