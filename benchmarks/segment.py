@@ -143,7 +143,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         return np.concatenate([answer, np.zeros_like(maps[..., -1:])], axis=-1)
 
     streaming.inference.predict_frame = predicted
-    reading.Intake.frame = clock.timed("reading", reading.Intake.frame)
+    reading.FrameLoader.frame = clock.timed("reading", reading.FrameLoader.frame)
     segmentation.separate = clock.timed(SEPARATION, segmentation.separate)
     labelling.label_cells = clock.timed(PARTS[0], labelling.label_cells)
     regionprops.measure_cells = clock.timed(PARTS[1], regionprops.measure_cells)

@@ -14,7 +14,7 @@ from brightcell.files import whole, write_table
 from brightcell.io import masks, stacks
 from brightcell.jobs import job
 from brightcell.preprocessing import rescaling
-from brightcell.preprocessing.loader import Intake, number, page_of
+from brightcell.preprocessing.loader import FrameLoader, number, page_of
 
 logger = logging.getLogger("brightcell")
 
@@ -58,7 +58,7 @@ class Group:
     def __init__(self, rows: list[dict], options: dict, steps: dict | None):
         self.rows = rows
         self.working = options["working_pixel_size_um"]
-        self.intake = Intake(rows, options, steps)
+        self.loader = FrameLoader(rows, options, steps)
         self.problems: list[str] = []
         self.raw_shapes: dict[str, tuple[int, ...]] = {}  # as in the image files
         self.factors: dict[str, float] = {}
@@ -79,7 +79,7 @@ class Group:
         for row in self.rows:
             sample = row["sample"]
             try:
-                frame = self.intake.frame(row)
+                frame = self.loader.frame(row)
                 factor = rescaling.scale_factor(frame.pixel_size_um, self.working)
             except InputError as error:
                 file = "" if row["image"] in str(error) else f"{row['image']}: "
@@ -104,7 +104,7 @@ class Group:
             if sample not in self.raw_shapes:
                 continue  # its image is a problem already
             try:
-                mask = self.intake.mask(row, self.mask_type, self.raw_shapes[sample])
+                mask = self.loader.mask(row, self.mask_type, self.raw_shapes[sample])
             except InputError as error:
                 self.problems.append(f"sample {sample}: {error}")
                 continue
@@ -118,7 +118,7 @@ class Group:
                     *(sample, before - self.facts[sample]["cells"], before, self.working),
                 )
             yield sample, labels
-        self.intake.close()
+        self.loader.close()
 
     def settle(self, labels: Path) -> None:
         """Settle the mask type of the group: one mask with several cells' numbers tells for all its masks.

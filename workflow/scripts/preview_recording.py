@@ -7,7 +7,7 @@ import tifffile
 
 from brightcell import files
 from brightcell.jobs import job
-from brightcell.preprocessing.loader import Intake
+from brightcell.preprocessing.loader import FrameLoader
 from brightcell.recordings import chunks
 from brightcell.report import preview
 
@@ -26,14 +26,14 @@ def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, o
         cells = cells.merge(tracks.drop(columns="frame"), on=["sample", "cell"], how="left")
     of_sample, row_of = dict(list(cells.groupby("sample"))), {row["sample"]: row for row in rows}
     chosen, shown = preview.choose_frames(judged), {}
-    intake = Intake(rows[: chunks.FIRST], options, steps)  # greys as the networks saw them
+    loader = FrameLoader(rows[: chunks.FIRST], options, steps)  # greys as the networks saw them
     with tifffile.TiffFile(inputs.labels) as labels:
         for place in chosen:
             sample = judged["sample"].iloc[place]
-            image = intake.frame(row_of[sample]).image
+            image = loader.frame(row_of[sample]).image
             own = of_sample.get(sample, cells[:0])
             shown[place] = preview.draw_frame(image, labels.pages[place].asarray(), own)
-    intake.close()
+    loader.close()
     folders = list(dict.fromkeys(str(Path(path).parent) for path in inputs.template))
     made_of = files.read_json(inputs.made_of)
     html = preview.build(recording, judged, shown, made_of, tracks, folders)

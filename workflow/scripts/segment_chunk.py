@@ -11,7 +11,7 @@ from brightcell import files
 from brightcell.compute import backend
 from brightcell.io import stacks
 from brightcell.jobs import job
-from brightcell.preprocessing.loader import Intake
+from brightcell.preprocessing.loader import FrameLoader
 from brightcell.recordings import ensemble
 
 logger = logging.getLogger("brightcell")
@@ -55,12 +55,12 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     told, cells, frames = set(), [], []
 
     def prepared():
-        intake = Intake(first_rows, settings["images"], settings["preprocess"])
+        loader = FrameLoader(first_rows, settings["images"], settings["preprocess"])
         for row in rows:
-            frame = segmentation.prepare(row, intake.frame(row), chosen.recipe)
+            frame = segmentation.prepare(row, loader.frame(row), chosen.recipe)
             tell_of_size(told, row, frame.pixel_size_um, frame.factor, chosen.recipe)
             yield frame, frame.image
-        intake.close()
+        loader.close()
 
     prediction, pairs = settings["prediction"], prepared()
     first = next(pairs)  # what is wrong with a recording is told before networks are loaded

@@ -81,7 +81,7 @@ def test_every_file_is_opened_once(tmp_path, monkeypatch):
     opened, plain = [], readers.open_image_file
     monkeypatch.setattr(
         loader.readers,
-        "open_recording",
+        "open_image_file",
         lambda path, *a, **k: opened.append(str(path)) or plain(path, *a, **k),
     )
     _, labels, table = prepared(tmp_path, rows)
@@ -200,7 +200,7 @@ def test_training_and_new_recordings_see_the_same_frames(tmp_path):
     }
     rows = rows_of(tmp_path, [(texture(n), cells(1, 2)) for n in range(2)])
     frames, _, _ = prepared(tmp_path, rows, steps)
-    recording = loader.Intake(rows, OPTIONS, steps)
+    recording = loader.FrameLoader(rows, OPTIONS, steps)
     for each in rows:
         np.testing.assert_array_equal(recording.frame(each).image.astype(np.float32), frames[each["sample"]])
 
@@ -236,7 +236,7 @@ def test_components_are_numbered_in_rows():
 def test_a_frame_in_both_formats_is_the_same(tmp_path):
     image = texture()
     tifffile.imwrite(tmp_path / "a.tif", image, byteorder=">", compression="lzw")
-    (frame, size, shape) = loader.Intake([], OPTIONS).frame(row("a", tmp_path / "a.tif", ""))
+    (frame, size, shape) = loader.FrameLoader([], OPTIONS).frame(row("a", tmp_path / "a.tif", ""))
     np.testing.assert_array_equal(frame[..., 0], image)
     assert np.isnan(size)
     assert shape == (40, 50, 1)

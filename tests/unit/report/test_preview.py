@@ -10,7 +10,7 @@ import tifffile
 from segmented import make_recording
 
 from brightcell import files
-from brightcell.preprocessing.loader import Intake
+from brightcell.preprocessing.loader import FrameLoader
 from brightcell.report import preview
 
 
@@ -66,9 +66,9 @@ def test_frames_look_as_the_networks_saw_them(tmp_path, monkeypatch):
     shown, draw = [], preview.draw_frame
     monkeypatch.setattr(preview, "draw_frame", lambda image, *rest: shown.append(image) or draw(image, *rest))
     made.preview(followed=False, bit_depth="group")
-    intake = Intake(made.rows[:16], {"pixel_size_um": None, "channels": None}, {"bit_depth": "group"})
+    loader = FrameLoader(made.rows[:16], {"pixel_size_um": None, "channels": None}, {"bit_depth": "group"})
     for image, row in zip(shown, made.rows, strict=True):
-        assert np.array_equal(image, intake.frame(row).image)
+        assert np.array_equal(image, loader.frame(row).image)
 
 
 def test_every_cell_of_a_frame_has_its_outline_and_its_track(recording):

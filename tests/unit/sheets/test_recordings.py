@@ -96,7 +96,7 @@ def test_files_are_opened_once(folder, monkeypatch):
     for name in ("a", "b"):
         add_stack(folder / f"many/{name}.tif", 2)
     memory, opened, read = folder / "pages.json", [], readers.open_image_file
-    monkeypatch.setattr(readers, "open_recording", lambda path: opened.append(path.name) or read(path))
+    monkeypatch.setattr(readers, "open_image_file", lambda path: opened.append(path.name) or read(path))
     assert len(read_stacks(memory)) == len(read_stacks(memory)) == 4
     assert opened == ["a.tif", "b.tif"]
     add_stack(folder / "many/b.tif", 5)

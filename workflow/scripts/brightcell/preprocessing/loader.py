@@ -29,7 +29,7 @@ class Frame(NamedTuple):
     raw_shape: tuple[int, ...]
 
 
-class Intake:
+class FrameLoader:
     """Reads the rows of one group; of images and of masks one file stays open, so that a stack is opened once.
 
     rows : rows of the sheet, as dictionaries of text
