@@ -58,7 +58,7 @@ def measure(network: str, options, precision: str, images, labels) -> dict[str, 
     begun = time.perf_counter()
     wanted = settings(options.side, BATCH)
     model = loop.prepare(build(network, *shape), wanted)
-    frames = [patches.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
+    frames = [patches.TrainingFrame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
     batches = loop.prefetch(frames, BATCH, options.side, 1, wanted, seed=1)
     step = train_step.stepper(model)
     losses = [step(*next(batches))]

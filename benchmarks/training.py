@@ -131,7 +131,7 @@ class Ours:
     def __init__(self, model, images, labels, wanted, seed=1):
         from brightcell.training import loop, patches, train_step
 
-        frames = [patches.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
+        frames = [patches.TrainingFrame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
         self.model = loop.prepare(model, wanted)
         self.step = train_step.stepper(self.model)
         outputs = model.output_shape[-1]
@@ -214,7 +214,7 @@ def measure_augmentation(options, precision: str) -> None:
     from brightcell.training import patches, warping
 
     images, labels = make_frames(2 * options.side, 4, options.channels)
-    frames = [patches.Frame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
+    frames = [patches.TrainingFrame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
     sets = {"the study's": STUDY} | {
         f"and {key} {value}": STUDY | {key: value} for key, value in LINES.items()
     }

@@ -22,4 +22,4 @@ def discs(seed):
         row, column = rng.uniform(8, 56, 2)
         labels[(y - row) ** 2 + (x - column) ** 2 < 49] = cell
     image = (labels > 0) + rng.normal(0, 0.2, labels.shape)
-    return patches.Frame.from_labels(image.astype(np.float32)[..., None], labels)
+    return patches.TrainingFrame.from_labels(image.astype(np.float32)[..., None], labels)

@@ -41,7 +41,9 @@ def load_frames(frames, labels, rows: pd.DataFrame, percentiles) -> list:
     pictures = stacks.read_named(frames, rows)
     truths = stacks.read_named(labels, rows)
     return [
-        patches.Frame.from_labels(normalisation.normalise(pictures[name], percentiles), truths[name][..., 0])
+        patches.TrainingFrame.from_labels(
+            normalisation.normalise(pictures[name], percentiles), truths[name][..., 0]
+        )
         for name in rows["sample"]
     ]
 

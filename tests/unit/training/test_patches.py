@@ -24,12 +24,12 @@ def discs(size=96):
 
 
 def frame(labels):
-    return augment.Frame.from_labels((labels > 0).astype(np.float32)[..., None], labels)
+    return augment.TrainingFrame.from_labels((labels > 0).astype(np.float32)[..., None], labels)
 
 
 def numbers(labels):
     """A frame whose picture is its labels: what the picture shows is known, and not 0 or 1 alone."""
-    return augment.Frame.from_labels(labels.astype(np.float32)[..., None], labels)
+    return augment.TrainingFrame.from_labels(labels.astype(np.float32)[..., None], labels)
 
 
 def draw(frames, batch, patch, outputs, settings, seed):
@@ -58,7 +58,7 @@ def warp(plane, matrix, centre, patch):
 
 def test_without_strength_a_patch_is_a_crop():
     image = np.arange(800, dtype=np.float32).reshape(20, 20, 2)
-    whole = augment.Frame.from_labels(image, np.zeros((20, 20), np.int32))
+    whole = augment.TrainingFrame.from_labels(image, np.zeros((20, 20), np.int32))
     images, targets = patches([whole], 3, 20, 1, STILL, 0)
     for patch in images:
         np.testing.assert_allclose(patch, image, atol=1e-3)
@@ -72,7 +72,9 @@ def test_a_crop_keeps_the_grey_values_of_its_frame():
 
     counts = (100 + np.arange(64 * 64).reshape(64, 64, 1) // 2).astype(np.uint16)
     whole = normalisation.normalise(counts, (0, 100))
-    drawn, _ = patches([augment.Frame.from_labels(whole, np.zeros((64, 64), np.int32))], 20, 16, 1, STILL, 0)
+    drawn, _ = patches(
+        [augment.TrainingFrame.from_labels(whole, np.zeros((64, 64), np.int32))], 20, 16, 1, STILL, 0
+    )
     corners = drawn[:, 0, 0, 0]
     assert corners.min() < 0.3
     assert corners.max() > 0.6
@@ -97,7 +99,7 @@ def test_the_warp_is_scipys_on_the_whole_frame(size):
     rng = np.random.default_rng(1)
     labels = ndimage.zoom(rng.integers(0, 3, (size[0] // 10, size[1] // 10)), 10, order=0).astype(np.int32)
     image = rng.normal(size=(*labels.shape, 2)).astype(np.float32)
-    source = augment.Frame.from_labels(image, labels)
+    source = augment.TrainingFrame.from_labels(image, labels)
     drawn = draw([source], 12, 64, 2, STUDY | {"shift": 0.9, "scale": 0.3}, 5)
     images, targets = make(drawn, 64, 2)
     for number in range(12):

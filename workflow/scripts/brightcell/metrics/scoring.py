@@ -18,7 +18,7 @@ CURVE_COLUMNS = ("threshold", "pixels_tp", "pixels_fp", "pixels_fn", "pixels_tn"
 BIN_COLUMNS = ("bin_low", "bin_high", "pixels", "probability", "cell_share")
 
 
-class Frame(NamedTuple):
+class ScoredFrame(NamedTuple):
     """A frame laid on its truth; cells or the threshold curve are None where the frame has none to score."""
 
     sample: str
@@ -85,7 +85,7 @@ def score_frames(
 
 def _score_frame(
     sample: str, row: pd.Series, truth: np.ndarray, labels: np.ndarray, foreground: np.ndarray | None
-) -> tuple[Frame, Probabilities | None]:
+) -> tuple[ScoredFrame, Probabilities | None]:
     """Score a frame; gives its scores, and how often each probability occurs."""
     check_shapes(truth, labels)
     size = row.get("pixel_size_um")
@@ -104,10 +104,10 @@ def _score_frame(
         probable = count_probabilities(truth, foreground)
         scores["brier"] = probabilities.brier(probable)
         curve = probabilities.threshold_curve(probable)
-    return Frame(sample, row["group"], mask_type, scores, cells, curve), probable
+    return ScoredFrame(sample, row["group"], mask_type, scores, cells, curve), probable
 
 
-def _tables(frames: list[Frame], counts: dict[str, Probabilities]) -> Scores:
+def _tables(frames: list[ScoredFrame], counts: dict[str, Probabilities]) -> Scores:
     """Join the frames' scores, and pool those of a group's frames; `counts` are the groups' probabilities."""
     rows, cells, curves, bins = [], [], [], []
     for group in dict.fromkeys(frame.group for frame in frames):

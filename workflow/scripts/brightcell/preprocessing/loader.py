@@ -21,7 +21,7 @@ FRAMES_OF_A_RANGE = 16  # read once more where the grey values of a whole group 
 SAME_SIZE = 0.02  # pixel sizes that differ by less are the same number, rounded
 
 
-class Frame(NamedTuple):
+class LoadedFrame(NamedTuple):
     """A frame after preprocessing: (height, width, channels), its pixel size in µm or nan, and its shape in the file."""
 
     image: np.ndarray
@@ -47,12 +47,12 @@ class FrameLoader:
         if self.steps:
             logger.info("preprocessing: %s", ", ".join(self.steps))
 
-    def frame(self, row: dict) -> Frame:
+    def frame(self, row: dict) -> LoadedFrame:
         """Read and preprocess the frame of a row; raises InputError."""
         file, pixels = self._pixels(row)
         size = self._pixel_size(row, file)
         image = preprocess.apply(pixels, self.steps)
-        return Frame(image, size * preprocess.shrinkage(self.steps), pixels.shape)
+        return LoadedFrame(image, size * preprocess.shrinkage(self.steps), pixels.shape)
 
     def mask(self, row: dict, mask_type: str, raw_shape: tuple[int, ...]) -> masks.Mask:
         """Read the mask of a row whose frame has the shape `raw_shape` in its file; raises InputError."""

@@ -38,7 +38,7 @@ class Segmented(NamedTuple):
     foreground: np.ndarray
 
 
-def prepare(row: dict, taken: loader.Frame, recipe: dict) -> Prepared:
+def prepare(row: dict, taken: loader.LoadedFrame, recipe: dict) -> Prepared:
     """Bring a frame to the pixel size that networks were trained at.
 
     Raises InputError for another number of channels than theirs, or a pixel size that no one means.

@@ -56,8 +56,8 @@ def prepare(model: keras.Model, settings: dict) -> keras.Model:
 
 def train(
     model: keras.Model,
-    frames: list[patches.Frame],
-    validation: list[patches.Frame],
+    frames: list[patches.TrainingFrame],
+    validation: list[patches.TrainingFrame],
     settings: dict,
     seed: int,
     checkpoint: Checkpoint | None = None,
@@ -69,7 +69,7 @@ def train(
     ----------
     model : keras.Model
         From `nets.build_unet`.
-    frames, validation : list of augment.Frame
+    frames, validation : list of patches.TrainingFrame
         Patches are drawn from the first; the second, whole and unchanged, decides which epoch is best.
     settings : dict
         The config's `training`.
@@ -214,7 +214,7 @@ def unbiased_weights(model: keras.Model, steps: int) -> list[np.ndarray]:
 
 
 def prefetch(
-    frames: list[patches.Frame],
+    frames: list[patches.TrainingFrame],
     batch: int,
     patch: int,
     outputs: int,

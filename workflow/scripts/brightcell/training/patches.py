@@ -13,7 +13,7 @@ from scipy import ndimage
 
 
 @dataclass(frozen=True)
-class Frame:
+class TrainingFrame:
     """A frame to train on.
 
     image : float32 (height, width, channels), normalised; labels : int32 (height, width);
@@ -27,7 +27,7 @@ class Frame:
     cells: np.ndarray
 
     @classmethod
-    def from_labels(cls, image: np.ndarray, labels: np.ndarray) -> "Frame":
+    def from_labels(cls, image: np.ndarray, labels: np.ndarray) -> "TrainingFrame":
         """Compute what the labels imply."""
         kind = np.int32 if labels.size < 2**31 else np.int64
         return cls(image, labels, normalised_distance(labels), np.flatnonzero(labels).astype(kind))
@@ -72,7 +72,7 @@ def random_matrix(rng: np.random.Generator, settings: dict) -> np.ndarray:
 
 
 def random_centre(
-    frame: Frame, patch: int, shift: float, on_cell: bool, rng: np.random.Generator
+    frame: TrainingFrame, patch: int, shift: float, on_cell: bool, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw the patch's centre: anywhere, or near a cell's pixel, inside the frame as far as it is large enough."""
     size = np.array(frame.labels.shape)
@@ -107,7 +107,7 @@ def random_light(shape: tuple[int, int, int], settings: dict, rng: np.random.Gen
     return drawn
 
 
-def crop_shape(frames: list[Frame], patch: int, settings: dict) -> tuple[int, int]:
+def crop_shape(frames: list[TrainingFrame], patch: int, settings: dict) -> tuple[int, int]:
     """Return height and width of the largest piece of a frame that a patch can come from."""
     angle = np.deg2rad(min(settings["rotation"], 45))
     stretch = (1 + settings["zoom"]) * (1 + settings["scale"]) * (1 + np.sin(np.deg2rad(settings["shear"])))
@@ -117,7 +117,12 @@ def crop_shape(frames: list[Frame], patch: int, settings: dict) -> tuple[int, in
 
 
 def draw_batch(
-    frames: list[Frame], batch_size: int, patch: int, outputs: int, settings: dict, rng: np.random.Generator
+    frames: list[TrainingFrame],
+    batch_size: int,
+    patch: int,
+    outputs: int,
+    settings: dict,
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Draw a batch: frames at random, half of the patches near cells. `warping.make_patches` makes it.
 

@@ -10,7 +10,7 @@ from . import patches
 from .loss import SegmentationLoss
 
 
-def validation_tiles(frames: list[patches.Frame], patch: int, outputs: int) -> tuple[np.ndarray, ...]:
+def validation_tiles(frames: list[patches.TrainingFrame], patch: int, outputs: int) -> tuple[np.ndarray, ...]:
     """Cut validation frames, never augmented, into tiles: images, targets and which pixels count.
 
     Tiles lie side by side; what reaches beyond the frame is reflected and does not count.
