@@ -87,7 +87,7 @@ def pages(
             yield sample, image, label
 
 
-def figure(image: np.ndarray, labels: np.ndarray, seen: checks.Look) -> dict:
+def figure(image: np.ndarray, labels: np.ndarray, seen: checks.FrameCheck) -> dict:
     """Draw one frame for the page: the picture, its size, and the marks of its faults."""
     picture = thumbnails.thumbnail(image, labels)
     factor = max(picture.shape[:2]) / max(labels.shape)

@@ -66,7 +66,7 @@ def listed(rows):
 
 
 def names(image, labels, mask_type="instances"):
-    return set(dataset.look(image, labels, mask_type).findings)
+    return set(dataset.check_frame(image, labels, mask_type).findings)
 
 
 def test_a_good_frame_has_no_findings():
@@ -96,13 +96,13 @@ def test_a_dense_layer_with_bright_borders_is_not_inverted():
 
 def test_facts_of_a_frame():
     image, labels = scene(cells=10)
-    seen = dataset.look(image, labels, "instances")
+    seen = dataset.check_frame(image, labels, "instances")
     area = np.count_nonzero(labels)
     assert seen.facts["foreground"] == area / labels.size
     assert seen.facts["diameter_px"] == pytest.approx(2 * np.sqrt(area / 10 / np.pi), rel=0.02)
     assert seen.facts["touching"] == 0
     assert len(seen.cells) == 10
-    empty = dataset.look(image, 0 * labels, "instances")
+    empty = dataset.check_frame(image, 0 * labels, "instances")
     assert np.isnan([empty.facts["diameter_px"], empty.facts["touching"], empty.facts["fit"]]).all()
 
 
@@ -219,17 +219,17 @@ def test_a_thumbnail_shows_outlines_of_small_and_large_frames(scale):
 
 def test_faulty_cells_are_marked():
     labels = cells(numbers=(4, 9, 4))
-    seen = dataset.look(texture(), labels, "instances")
+    seen = dataset.check_frame(texture(), labels, "instances")
     (mark,) = thumbnails.cell_marks(seen.cells, 0.5)
     assert (mark["x"], mark["y"], mark["finding"], mark["text"]) == (16, 8.5, "pieces", "pieces: number 4")
 
 
 def test_the_arrow_points_to_where_the_mask_fits():
     image, labels = scene(side=200, cells=30)
-    seen = dataset.look(image, np.roll(labels, 20, 1), "instances")
+    seen = dataset.check_frame(image, np.roll(labels, 20, 1), "instances")
     arrow = thumbnails.shift_mark(seen.fit, seen.findings, labels.shape, 0.5)
     assert arrow["dx"] == pytest.approx(-10, abs=1) and arrow["dy"] == pytest.approx(0, abs=1)
-    right = dataset.look(image, labels, "instances")
+    right = dataset.check_frame(image, labels, "instances")
     assert thumbnails.shift_mark(right.fit, right.findings, labels.shape, 0.5) is None
 
 

@@ -17,7 +17,7 @@ def disc(row, column, radius, shape=(60, 80)):
 
 
 def findings(labels, mask_type="instances"):
-    return masks.mask_findings(labels, mask_type, masks.measure_cells(labels))
+    return masks.mask_findings(labels, mask_type, masks.find_objects(labels))
 
 
 def test_a_good_mask_has_no_findings():
@@ -26,7 +26,7 @@ def test_a_good_mask_has_no_findings():
 
 def test_cells_are_measured():
     labels = cells(numbers=(4, 70_000, 2_147_483_647))
-    measured = masks.measure_cells(labels)
+    measured = masks.find_objects(labels)
     assert [(cell.number, cell.area, cell.row, cell.column) for cell in measured] == [
         (4, 225, 17, 12),
         (70_000, 225, 17, 32),
@@ -104,7 +104,7 @@ def test_the_share_of_touching_cells():
 def test_of_numbers_scattered_over_the_frame_some_are_looked_at():
     labels = np.random.default_rng(1).integers(0, 5000, (300, 300)).astype(np.int32)
     assert "scattered" in findings(labels)
-    assert 3 <= len(masks.measure_cells(labels)) <= 2 * masks.EFFORT
+    assert 3 <= len(masks.find_objects(labels)) <= 2 * masks.EFFORT
 
 
 def test_classes_are_no_cells():

@@ -14,7 +14,7 @@ from . import duplicates
 from .alignment import Fit, fit_findings, measure_fit
 from .findings import finding_row
 from .frames import image_findings, measure_frame
-from .masks import Cell, mask_findings, measure_cells, touching_share
+from .masks import MaskObject, find_objects, mask_findings, touching_share
 
 FEW_CELLS = 50
 RARE_CLASS = 0.02  # share of pixels
@@ -27,20 +27,20 @@ WELL_FITTING = 0.4  # median correlation of mask and image from which a bad fit 
 BADLY_FITTING = 0.15
 
 
-class Look(NamedTuple):
+class FrameCheck(NamedTuple):
     """What one frame shows: findings in words by name, measured values, cells, and small pictures for repeats."""
 
     findings: dict[str, str]
     facts: dict[str, float | str]
-    cells: list[Cell]
+    cells: list[MaskObject]
     fit: Fit | None
     picture: np.ndarray
     mask: np.ndarray
 
 
-def look(image: np.ndarray, labels: np.ndarray, mask_type: str) -> Look:
+def check_frame(image: np.ndarray, labels: np.ndarray, mask_type: str) -> FrameCheck:
     """Look at a frame (height, width[, channels]) and its labels, int (height, width)."""
-    cells = measure_cells(labels)
+    cells = find_objects(labels)
     found = image_findings(image) | mask_findings(labels, mask_type, cells)
     fit = None if "constant" in found else measure_fit(image, labels)
     lying = fit_findings(fit, max(labels.shape))
@@ -60,7 +60,9 @@ def look(image: np.ndarray, labels: np.ndarray, mask_type: str) -> Look:
         "image_print": "" if "constant" in found else duplicates.fingerprint(image),
         "mask_print": "" if found.keys() & {"empty_mask", "full_mask"} else duplicates.fingerprint(labels),
     }
-    return Look(found, facts, cells, fit, duplicates.small_picture(image), duplicates.small_mask(labels))
+    return FrameCheck(
+        found, facts, cells, fit, duplicates.small_picture(image), duplicates.small_mask(labels)
+    )
 
 
 def set_findings(

@@ -15,7 +15,7 @@ EFFORT = 30  # frames' worth of pixels looked at for single cells; reached where
 EVERYWHERE = np.ones((3, 3), bool)
 
 
-class Cell(NamedTuple):
+class MaskObject(NamedTuple):
     """A cell's number, place (row, column), radius of the circle around it, area, all in px, faults and box."""
 
     number: int
@@ -27,7 +27,7 @@ class Cell(NamedTuple):
     box: tuple[slice, slice]
 
 
-def mask_findings(labels: np.ndarray, mask_type: str, cells: list[Cell]) -> dict[str, str]:
+def mask_findings(labels: np.ndarray, mask_type: str, cells: list[MaskObject]) -> dict[str, str]:
     """Look at int labels (height, width) and the `cells` of `measure_cells`; return findings in words by name."""
     if not cells:
         return {"empty_mask": "no cell in the mask"}
@@ -59,7 +59,7 @@ def mask_findings(labels: np.ndarray, mask_type: str, cells: list[Cell]) -> dict
     return findings
 
 
-def measure_cells(labels: np.ndarray) -> list[Cell]:
+def find_objects(labels: np.ndarray) -> list[MaskObject]:
     """Measure each cell of int labels (height, width) within its own box.
 
     Where numbers are scattered over the frame, only as many cells are looked at as take reasonable time.
@@ -70,7 +70,7 @@ def measure_cells(labels: np.ndarray) -> list[Cell]:
         (top, left), (height, width) = (part.start for part in box), own.shape
         middle = top + (height - 1) / 2, left + (width - 1) / 2
         area, faults = int(np.count_nonzero(own)), tuple(_faults(own))
-        cells.append(Cell(number, *middle, float(np.hypot(height, width) / 2), area, faults, box))
+        cells.append(MaskObject(number, *middle, float(np.hypot(height, width) / 2), area, faults, box))
         effort += own.size
         if effort > EFFORT * labels.size:
             break

@@ -12,7 +12,7 @@ from brightcell.preprocessing.rescaling import rescale_image, resize_labels
 
 from .alignment import Fit
 from .frames import block_mean
-from .masks import Cell
+from .masks import MaskObject
 
 SIDE = 240  # px
 OUTLINE = (255, 190, 0)
@@ -45,7 +45,7 @@ def data_uri(picture: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def cell_marks(cells: list[Cell], factor: float) -> list[dict]:
+def cell_marks(cells: list[MaskObject], factor: float) -> list[dict]:
     """Return a circle for each faulty cell, at most MARKS of a kind: x, y, radius in px of a picture, finding, text.
 
     factor : sides of the picture divided by those of the frame.
