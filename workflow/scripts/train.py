@@ -156,7 +156,7 @@ def main(
         with files.whole(path) as temporary:
             portable.save(temporary)
 
-    made_of = checkpoints.fingerprint(
+    made_of = checkpoints.settings_digest(
         {
             "network": {"architecture": wildcards.network, **shape},
             "training": params.training,

@@ -14,10 +14,10 @@ def facts(**columns):
 
 def test_fingerprints_tell_arrays_apart():
     image, _ = scene()
-    assert duplicates.fingerprint(image) == duplicates.fingerprint(image.copy())
-    assert duplicates.fingerprint(np.asfortranarray(image)) == duplicates.fingerprint(image)
+    assert duplicates.pixel_digest(image) == duplicates.pixel_digest(image.copy())
+    assert duplicates.pixel_digest(np.asfortranarray(image)) == duplicates.pixel_digest(image)
     others = [image.astype(np.int32), image.reshape(80, 320), image + 1]
-    assert len({duplicates.fingerprint(each) for each in [image, *others]}) == 4
+    assert len({duplicates.pixel_digest(each) for each in [image, *others]}) == 4
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_constant_frames_and_empty_masks_are_no_repeats():
 
 def likeness(frames, groups, split=""):
     samples = pd.DataFrame({"sample": [f"s{n}" for n in range(len(frames))], "group": groups, "split": split})
-    samples["image_print"] = [duplicates.fingerprint(image) for image, _ in frames]
+    samples["image_print"] = [duplicates.pixel_digest(image) for image, _ in frames]
     pictures = np.stack([duplicates.small_picture(image) for image, _ in frames])
     masks = np.stack([duplicates.small_mask(labels) for _, labels in frames])
     return [(row["finding"], row["found"]) for row in duplicates.likeness_findings(samples, pictures, masks)]

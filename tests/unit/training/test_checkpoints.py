@@ -13,7 +13,7 @@ from discs import SETTINGS, discs
 from brightcell.errors import InputError
 from brightcell.training import checkpoints, loop, validation
 
-MADE_OF = checkpoints.fingerprint({"seed": 1}, [np.zeros(3)])
+MADE_OF = checkpoints.settings_digest({"seed": 1}, [np.zeros(3)])
 FOUR_EPOCHS = SETTINGS | {"epochs": 4, "schedule": "cosine"}
 
 
@@ -117,7 +117,7 @@ def test_the_finished_state_of_another_training_is_refused(tmp_path, caplog):
     checkpoint = checkpoints.Checkpoint(tmp_path, MADE_OF)
     run(checkpoint)
     checkpoint.finish()
-    other = checkpoints.fingerprint({"seed": 2}, [np.zeros(3)])
+    other = checkpoints.settings_digest({"seed": 2}, [np.zeros(3)])
     model = dropping_network()
     model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
     progress, best = checkpoints.Checkpoint(tmp_path, other).restore(model)
@@ -148,7 +148,7 @@ def test_a_state_survives_on_disk(tmp_path):
 
 def test_the_state_of_another_training_is_refused(tmp_path, caplog):
     saved(tmp_path)
-    other = checkpoints.fingerprint({"seed": 2}, [np.ones(3)])
+    other = checkpoints.settings_digest({"seed": 2}, [np.ones(3)])
     model = dropping_network()
     model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
     progress, best = checkpoints.Checkpoint(tmp_path, other).restore(model)
@@ -194,12 +194,12 @@ def test_an_unfinished_state_of_other_settings_is_kept_once(tmp_path, caplog):
     kept = {path.name: path.read_bytes() for path in tmp_path.glob("*.npz")}
     model = dropping_network()
     model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
-    other = checkpoints.Checkpoint(tmp_path, checkpoints.fingerprint({"seed": 2}, []))
+    other = checkpoints.Checkpoint(tmp_path, checkpoints.settings_digest({"seed": 2}, []))
     assert other.restore(model)[0].step == 0
     aside = tmp_path / checkpoints.ASIDE
     assert f"kept in {aside}" in caplog.text
     other.save(model, checkpoints.Progress(step=1))
-    checkpoints.Checkpoint(tmp_path, checkpoints.fingerprint({"seed": 3}, [])).restore(model)
+    checkpoints.Checkpoint(tmp_path, checkpoints.settings_digest({"seed": 3}, [])).restore(model)
     assert {path.name: path.read_bytes() for path in aside.iterdir()} == kept
     assert len(kept) == 2
     for path in aside.iterdir():  # as the log says

@@ -57,8 +57,8 @@ def check_frame(image: np.ndarray, labels: np.ndarray, mask_type: str) -> FrameC
         "diameter_px": median,
         "diameter_high_px": high,
         "fit": np.nan if fit is None else fit.here,
-        "image_print": "" if "constant" in found else duplicates.fingerprint(image),
-        "mask_print": "" if found.keys() & {"empty_mask", "full_mask"} else duplicates.fingerprint(labels),
+        "image_print": "" if "constant" in found else duplicates.pixel_digest(image),
+        "mask_print": "" if found.keys() & {"empty_mask", "full_mask"} else duplicates.pixel_digest(labels),
     }
     return FrameCheck(
         found, facts, cells, fit, duplicates.small_picture(image), duplicates.small_mask(labels)

@@ -19,7 +19,7 @@ SHOWN = 10  # frames of one finding that are named
 BLOCK = 512  # frames that are compared with all others at once
 
 
-def fingerprint(array: np.ndarray) -> str:
+def pixel_digest(array: np.ndarray) -> str:
     """Return a text that only equal arrays share (BLAKE2, 128 bits)."""
     digest = hashlib.blake2b(f"{array.shape}{array.dtype}".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(array))

@@ -52,7 +52,7 @@ class Progress:
     finished: bool = False
 
 
-def fingerprint(settings: dict, arrays: list[np.ndarray]) -> dict[str, str]:
+def settings_digest(settings: dict, arrays: list[np.ndarray]) -> dict[str, str]:
     """Say what a training is made of: each setting as JSON, and `data`, a digest of its arrays.
 
     Two trainings with equal fingerprints may go on from each other's state.
@@ -74,7 +74,7 @@ class Checkpoint:
     folder : Path
         Made where it is missing. Whoever opens it last owns it: an older job that still writes is stopped.
     made_of : dict
-        From `fingerprint`.
+        From `settings_digest`.
     """
 
     def __init__(self, folder: Path, made_of: dict[str, str]):
