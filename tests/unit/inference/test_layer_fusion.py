@@ -34,7 +34,7 @@ def images(channels: int) -> np.ndarray:
 @pytest.mark.parametrize("leaky_sums", [False, True])
 def test_the_same_prediction_with_less_work(architecture, leaky_sums):
     model = lived_in(unet.build_unet(architecture, (None, None, 3), filters=8, levels=3, outputs=2))
-    fast = layer_fusion.streamlined(model, leaky_sums=leaky_sums)
+    fast = layer_fusion.fuse_layers(model, leaky_sums=leaky_sums)
     assert not any(isinstance(layer, layers.BatchNormalization | layers.Dropout) for layer in fast.layers)
     assert receptive_field.operations(fast, 64, 64) < 0.9 * receptive_field.operations(model, 64, 64)
     given = images(3)
@@ -46,7 +46,7 @@ def test_the_same_prediction_with_less_work(architecture, leaky_sums):
 
 def test_bfloat16_is_computed_in_and_the_last_layer_is_not():
     model = lived_in(unet.build_unet("residual_attention", (None, None, 1), filters=8, levels=3))
-    fast, given = layer_fusion.streamlined(model, "mixed_bfloat16"), images(1)
+    fast, given = layer_fusion.fuse_layers(model, "mixed_bfloat16"), images(1)
     assert {layer.compute_dtype for layer in fast.layers[1:-1]} == {"bfloat16"}
     found = fast.predict_on_batch(given)
     assert found.dtype == np.float32
@@ -74,7 +74,7 @@ def test_any_convolution_of_doubled_and_joined_tensors(kernel, strides):
     out = layers.Conv2D(3, kernel, strides=strides, padding="same", bias_initializer="ones")(joined)
     model = keras.Model(given, layers.Activation("sigmoid")(out))
     picture = images(2)
-    np.testing.assert_allclose(layer_fusion.streamlined(model)(picture), model(picture), atol=1e-6)
+    np.testing.assert_allclose(layer_fusion.fuse_layers(model)(picture), model(picture), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_any_convolution_of_doubled_and_joined_tensors(kernel, strides):
 )
 def test_other_layers_are_left_alone(layer):
     given = keras.Input((None, None, 2))
-    assert layer_fusion.streamlined(keras.Model(given, layer(given))) is None
+    assert layer_fusion.fuse_layers(keras.Model(given, layer(given))) is None

@@ -79,7 +79,7 @@ def test_a_twin_predicts_what_the_network_predicts(architecture, policy, toleran
             for weight in model.get_weights()
         ]
     )
-    twin = fast_layers.twin(model)
+    twin = fast_layers.with_fast_layers(model)
     kinds = [type(layer) for layer in twin.layers]
     assert keras.layers.BatchNormalization not in kinds
     assert keras.layers.Dropout not in kinds

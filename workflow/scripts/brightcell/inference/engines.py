@@ -17,7 +17,7 @@ from brightcell.errors import InputError
 from brightcell.nets import receptive_field
 from brightcell.nets.loading import load_model
 
-from .layer_fusion import streamlined
+from .layer_fusion import fuse_layers
 
 logger = logging.getLogger("brightcell")
 
@@ -97,7 +97,7 @@ def load_predictor(
     if engine == "openvino":
         run = openvino_function(network, precision, threads or int(os.environ.get("OMP_NUM_THREADS", 0)))
     else:
-        network = streamlined(network, precision) or load_model(path, precision)
+        network = fuse_layers(network, precision) or load_model(path, precision)
         run = keras_function(network)
     logger.info("engine %s: %s; %s", engine, reason, precision)
     return Predictor(run, engine, precision, radius)
@@ -146,7 +146,7 @@ def openvino_function(network, precision: str, threads: int = 0) -> Callable[[np
     sys.modules.setdefault("openvino_telemetry", None)
     import openvino
 
-    network = streamlined(network, leaky_sums=True) or network
+    network = fuse_layers(network, leaky_sums=True) or network
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/network.xml"
         network.export(path, format="openvino", verbose=False)

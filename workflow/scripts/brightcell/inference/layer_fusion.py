@@ -37,7 +37,7 @@ class Parts(list):
         return whole[0] if len(whole) == 1 else layers.Concatenate(dtype=precision)(whole)
 
 
-def streamlined(
+def fuse_layers(
     model: keras.Model, precision: str = "float32", leaky_sums: bool = False
 ) -> keras.Model | None:
     """Return a faster network that predicts what `model` does; None if it has layers or settings not known here.

@@ -54,7 +54,7 @@ class ShortDropout(layers.Dropout):
 FASTER = {layers.BatchNormalization: FusedBatchNormalization, layers.Dropout: ShortDropout}
 
 
-def twin(model: keras.Model) -> keras.Model:
+def with_fast_layers(model: keras.Model) -> keras.Model:
     """Return a network with the same weights that trains faster, or the model itself where nothing is faster.
 
     The weights of both are in the same order: `get_weights` of one fit `set_weights` of the other.

@@ -41,7 +41,7 @@ def learning_rate(settings: dict) -> float | keras.optimizers.schedules.Learning
 
 def prepare(model: keras.Model, settings: dict) -> keras.Model:
     """Return the network as it is trained: compiled, and with faster layers where the backend has some."""
-    model = fast_layers.twin(model)
+    model = fast_layers.with_fast_layers(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = settings["statistics_momentum"]
