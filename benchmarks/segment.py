@@ -146,7 +146,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     reading.FrameLoader.frame = clock.timed("reading", reading.FrameLoader.frame)
     segmentation.separate = clock.timed(SEPARATION, segmentation.separate)
     labelling.label_cells = clock.timed(PARTS[0], labelling.label_cells)
-    regionprops.measure_cells = clock.timed(PARTS[1], regionprops.measure_cells)
+    regionprops.cell_table = clock.timed(PARTS[1], regionprops.cell_table)
     opened = stacks.stack_writer
 
     def stack_writer(path):

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import track_cells  # noqa: E402
 from brightcell import files  # noqa: E402
-from brightcell.instances.regionprops import measure_cells  # noqa: E402
+from brightcell.instances.regionprops import cell_table  # noqa: E402
 from brightcell.io import stacks  # noqa: E402
 from brightcell.recordings import tracking  # noqa: E402
 from brightcell.simulation.timelapse import simulate_sequence  # noqa: E402
@@ -66,7 +66,7 @@ def score(truth: np.ndarray, lineage: pd.DataFrame, labels: np.ndarray) -> dict:
         write_truth(folder / "truth", truth)
         write_lineage(folder / "truth", truth, lineage)
         cells = [
-            measure_cells(page, page).assign(sample=f"t{time_}", frame=time_)
+            cell_table(page, page).assign(sample=f"t{time_}", frame=time_)
             for time_, page in enumerate(labels)
         ]
         samples = [f"t{time_}" for time_ in range(len(labels))]

@@ -12,7 +12,7 @@ import judge_frames
 import preview_recording
 import track_cells
 from brightcell import files
-from brightcell.instances.regionprops import measure_cells
+from brightcell.instances.regionprops import cell_table
 from brightcell.io import ome_tiff
 from brightcell.preprocessing import statistics
 from brightcell.simulation import timelapse
@@ -73,7 +73,7 @@ def make_recording(
         rows.append(
             {"sample": name_of, "image": str(path), "group": name, "frame": str(number), "pixel_size_um": "1"}
         )
-        own = measure_cells(labels.astype(np.int32), image, 1.0)
+        own = cell_table(labels.astype(np.int32), image, 1.0)
         own.insert(0, "sample", name_of)
         own.insert(1, "frame", number)
         own["confidence"] = rng.uniform(0.8, 1, len(own))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brightcell.instances.regionprops import measure_cells
+from brightcell.instances.regionprops import cell_table
 
 
 def test_a_disc_and_a_cut_rectangle():
@@ -12,7 +12,7 @@ def test_a_disc_and_a_cut_rectangle():
     labels[(y - 30) ** 2 + (x - 25) ** 2 <= 100] = 1
     labels[20:40, 70:] = 2
     image = np.stack([labels * 10, np.full_like(labels, 7)], -1)
-    table = measure_cells(labels, image, 0.5).set_index("cell")
+    table = cell_table(labels, image, 0.5).set_index("cell")
     assert table.loc[1, "area_um2"] == pytest.approx(np.pi * 10**2 * 0.25, rel=0.02)
     assert table.loc[1, "major_axis_um"] == pytest.approx(10, rel=0.02)
     assert (table.loc[1, "row_px"], table.loc[1, "column_px"]) == pytest.approx((30, 25))
@@ -24,10 +24,10 @@ def test_a_disc_and_a_cut_rectangle():
 
 
 def test_without_a_pixel_size_there_are_no_micrometres():
-    table = measure_cells(np.ones((4, 4), np.int32), np.ones((4, 4)))
+    table = cell_table(np.ones((4, 4), np.int32), np.ones((4, 4)))
     assert table["area_px"].tolist() == [16]
     assert table["area_um2"].isna().all()
 
 
 def test_no_cells_no_rows():
-    assert len(measure_cells(np.zeros((4, 4), np.int32), np.ones((4, 4, 3)), 1.0)) == 0
+    assert len(cell_table(np.zeros((4, 4), np.int32), np.ones((4, 4, 3)), 1.0)) == 0

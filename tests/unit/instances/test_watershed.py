@@ -17,8 +17,8 @@ def test_rises_of_a_range_of_hills():
     basins = find_basins(height, np.ones(height.shape, bool))
     np.testing.assert_allclose(basins.rise, [4, 1, np.inf, 1], rtol=1e-6)
     assert basins.parent.tolist() == [2, 0, 2, 2] or basins.parent.tolist() == [1, 0, 2, 2]
-    assert [basins.join(depth).max() for depth in (0.5, 0.99, 1.01, 3.99, 4.01)] == [4, 4, 2, 2, 1]
-    assert basins.join(2).tolist() == [1, 1, 2, 2]
+    assert [basins.merge(depth).max() for depth in (0.5, 0.99, 1.01, 3.99, 4.01)] == [4, 4, 2, 2, 1]
+    assert basins.merge(2).tolist() == [1, 1, 2, 2]
     assert basins.area.sum() == 9
 
 
@@ -31,13 +31,13 @@ def test_a_plateau_of_any_shape_is_one_top():
 def test_pieces_that_touch_nowhere_stay_apart():
     mask = np.array([[1, 0, 1, 0], [0, 0, 0, 0], [1, 1, 0, 1]], bool)
     basins = find_basins(np.ones(mask.shape), mask)
-    assert basins.join(10)[basins.basin].tolist() == [1, 2, 3, 3, 4]
-    assert basins.join(10, least_area=2)[basins.basin].tolist() == [0, 0, 1, 1, 0]
+    assert basins.merge(10)[basins.basin].tolist() == [1, 2, 3, 3, 4]
+    assert basins.merge(10, least_area=2)[basins.basin].tolist() == [0, 0, 1, 1, 0]
 
 
 def test_an_empty_mask_has_no_basin():
     basins = find_basins(np.ones((5, 5)), np.zeros((5, 5), bool))
-    assert len(basins.join(0.1)) == len(basins.basin) == 0
+    assert len(basins.merge(0.1)) == len(basins.basin) == 0
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 import judge_frames
 from brightcell import files
-from brightcell.instances.regionprops import measure_cells
+from brightcell.instances.regionprops import cell_table
 from brightcell.preprocessing import statistics
 from brightcell.recordings import quality
 from brightcell.simulation import timelapse
@@ -36,7 +36,7 @@ def tables(images, labels, disagreement=0.02):
     """The tables of frames and cells that the segmentation writes."""
     frames, cells = [], []
     for time, (image, page) in enumerate(zip(images, labels, strict=True)):
-        own = measure_cells(page, image, PIXEL_UM).assign(
+        own = cell_table(page, image, PIXEL_UM).assign(
             sample=f"t{time}", frame=time, disagreement=disagreement
         )
         cells.append(own)

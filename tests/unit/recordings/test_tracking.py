@@ -11,7 +11,7 @@ from ctc_metrics.scripts.validate import validate_sequence
 
 import track_cells
 from brightcell import files
-from brightcell.instances.regionprops import measure_cells
+from brightcell.instances.regionprops import cell_table
 from brightcell.io import stacks
 from brightcell.recordings import tracking
 from brightcell.recordings.tracking import challenge_tracks, link_cells, typical_diameter
@@ -32,9 +32,7 @@ def discs(*frames, size=80):
 
 def tables(labels):
     """The tables of cells and frames that the segmentation writes beside its labels."""
-    cells = [
-        measure_cells(page, page).assign(sample=f"t{time}", frame=time) for time, page in enumerate(labels)
-    ]
+    cells = [cell_table(page, page).assign(sample=f"t{time}", frame=time) for time, page in enumerate(labels)]
     samples = [f"t{time}" for time in range(len(labels))]
     frames = pd.DataFrame({"sample": samples, "frame": range(len(labels)), "image": "a.tif"})
     return pd.concat(cells, ignore_index=True), frames

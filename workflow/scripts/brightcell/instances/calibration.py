@@ -180,7 +180,7 @@ def score_settings(
                 floods, known = list(labelling.flood(mask, height)), {}
                 for index in chosen:
                     least = parameters[index]["depth"], parameters[index]["minimum_area_px"]
-                    key = tuple(basins.join(*least).tobytes() for _, basins in floods)
+                    key = tuple(basins.merge(*least).tobytes() for _, basins in floods)
                     if key not in known:
                         labels = labelling.draw_cells(mask.shape, floods, holes, *least)
                         known[key] = frame_score(truth, labels, score)

@@ -149,7 +149,7 @@ def draw_cells(
     """Draw the cells of a `flood` for one depth and least area; int32, from 1 without gaps."""
     labels, last = np.zeros(shape, np.int32), 0
     for window, basins in floods:
-        number = basins.join(max(depth, SMALLEST_DEPTH), minimum_area_px)
+        number = basins.merge(max(depth, SMALLEST_DEPTH), minimum_area_px)
         number[number > 0] += last
         labels[window][basins.mask] = number[basins.basin]
         last = max(last, int(number.max(initial=0)))

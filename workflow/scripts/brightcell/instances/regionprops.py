@@ -16,7 +16,7 @@ SIDES = ((0, 1), (1, 0), (0, -1), (-1, 0))
 CORNERS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
-def measure_cells(labels: np.ndarray, image: np.ndarray, pixel_size_um: float | None = None) -> pd.DataFrame:
+def cell_table(labels: np.ndarray, image: np.ndarray, pixel_size_um: float | None = None) -> pd.DataFrame:
     """Measure every cell of a frame.
 
     Parameters

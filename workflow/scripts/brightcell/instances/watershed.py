@@ -32,7 +32,7 @@ class Basins(NamedTuple):
     rise: np.ndarray
     parent: np.ndarray
 
-    def join(self, depth: float, least_area: float = 0) -> np.ndarray:
+    def merge(self, depth: float, least_area: float = 0) -> np.ndarray:
         """Join the basins whose tops rise less than `depth`, and drop those of less than `least_area` px together.
 
         Gives the number of every basin's cell, from 1 without gaps, 0 for those dropped; int32. Every connected

@@ -15,7 +15,7 @@ DOUBTFUL = 0.2  # standard deviation of the members' foreground in a cell: two o
 DOUBTFUL_SHARE = 0.25  # of a frame's cells
 FULL = 0.98  # share of pixels that are cell
 FLAT = 1e-6  # contrast of a frame without a picture
-LOOKS = {"intensity_mean": "brightness", "contrast": "contrast"}
+COMPARED = {"intensity_mean": "brightness", "contrast": "contrast"}
 STEADY = {
     "intensity_mean": ("brightness", 0.02),
     "contrast": ("contrast", 0.04),
@@ -131,7 +131,7 @@ def unlike_training(row: dict, reference: dict) -> list[str]:
     cell's area lies outside where most cells are smaller or larger than 95 % of the training's.
     """
     faults = []
-    for name, words in LOOKS.items():
+    for name, words in COMPARED.items():
         if name in reference:
             low, middle, high = reference[name]
             margin = max(high - low, abs(middle) / 10)

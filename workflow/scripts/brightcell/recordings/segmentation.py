@@ -96,7 +96,7 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
     Returns
     -------
     Segmented
-        `cells` has the columns sample, frame, those of `measure.measure_cells`, confidence (mean foreground
+        `cells` has the columns sample, frame, those of `measure.cell_table`, confidence (mean foreground
         probability in the cell) and disagreement (mean standard deviation of the members' foreground); `summary` the
         same two over the pixels of all cells, nan without any.
     """
@@ -106,7 +106,7 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
     labels = rescaling.resize_labels(found, frame.shape[:2])
     found, labels = _without_lost(found, labels)
     pixel_um = None if math.isnan(prepared.pixel_size_um) else prepared.pixel_size_um
-    cells = regionprops.measure_cells(labels, frame, pixel_um)
+    cells = regionprops.cell_table(labels, frame, pixel_um)
     cells.insert(0, "sample", row["sample"])
     cells.insert(1, "frame", int(row["frame"]))
     counts = np.bincount(found.ravel())
