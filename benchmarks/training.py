@@ -9,7 +9,7 @@
     .venv/bin/python benchmarks/training.py growth        # side and batch
 
 The study's loop: whole frames and masks, each by a random affine warp of its own on the host (SciPy, bilinear, reflected
-edges), a Python generator, `model.fit` in float32. Ours: `training.prepare` and `training.prefetch`, in the precision
+edges), a Python generator, `model.fit` in float32. Ours: `loop.prepare` and `loop.prefetch`, in the precision
 that `auto` takes. Frames are made by code. The processor's time counts all threads; on a machine that does other work
 read that column, and the ratio.
 """

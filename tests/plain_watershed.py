@@ -1,4 +1,4 @@
-"""The watershed of `instances.label_cells`, written down plainly with scikit-image and scipy; slow, to compare with."""
+"""The watershed of `labelling.label_cells`, written down plainly with scikit-image and scipy; slow, to compare with."""
 
 import numpy as np
 from scipy import ndimage
@@ -26,7 +26,7 @@ def label_plainly(
     minimum_area_px: int = 20,
     radius_px: float = 10.0,
 ) -> np.ndarray:
-    """Label cells; the arguments of `instances.label_cells`."""
+    """Label cells; the arguments of `labelling.label_cells`."""
     mask = foreground >= threshold
     holes = measure.label(~mask, connectivity=1)
     mask |= (np.bincount(holes.ravel()) <= minimum_area_px)[holes] & ~mask

@@ -61,7 +61,7 @@ class Opened:
     def violations(self) -> list[str]:
         """What axe holds to be a serious or critical fault of accessibility, with the elements.
 
-        The insides of charts are left out: they are hidden from assistive technology, and `looks.pale`
+        The insides of charts are left out: they are hidden from assistive technology, and `styles.pale`
         measures their texts.
         """
         if not self.page.evaluate("Boolean(window.axe)"):

@@ -89,11 +89,13 @@ def test_a_second_run_does_nothing(done):
 @pytest.mark.parametrize(
     ("module", "rerun"),
     [
-        ("stats.py", {"compare", "report"}),
-        ("metrics.py", {"baseline", "calibrate", "label", "score", "compare", "report"}),
-        ("nets.py", {"train", "predict", "calibrate", "label", "score", "compare", "report"}),
-        ("charts.py", {"report"}),
-        ("inference.py", {"predict", "calibrate", "label", "score", "compare", "report"}),
+        ("comparison/differences.py", {"compare", "report"}),
+        ("metrics/registry.py", {"baseline", "calibrate", "label", "score", "compare", "report"}),
+        ("nets/unet.py", {"train", "predict", "calibrate", "label", "score", "compare", "report"}),
+        ("report/charts.py", {"report"}),
+        ("metrics/__init__.py", {"baseline", "calibrate", "label", "score", "compare", "report"}),
+        ("check/__init__.py", {"check_frames"}),
+        ("inference/tiling.py", {"predict", "calibrate", "label", "score", "compare", "report"}),
     ],
 )
 def test_an_edited_module_reruns_what_it_changed(done, module, rerun):

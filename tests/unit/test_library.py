@@ -20,7 +20,8 @@ MODULES = sorted(
 )
 # Packages with a face: the names that others import from them.
 FACES = {
-    "nets": ["ARCHITECTURES", "build_unet", "count_parameters"],
+    "comparison": ["compare", "inflation", "summarise", "verdict"],
+    "nets": ["ARCHITECTURES", "build_unet", "count_parameters", "load_model"],
     "inference": ["predict_tiled"],
     "instances": ["label_cells", "label_cells_published"],
     "metrics": ["METRICS", "boundary_scores", "instance_scores", "pixel_scores", "probability_scores"],

@@ -5,9 +5,9 @@ import logging
 import pandas as pd
 
 from brightcell import published
-from brightcell.comparison import compare
-from brightcell.comparison import curves as thresholds
-from brightcell.comparison import watersheds as watershed_gains
+from brightcell.comparison import compare, inflation, summarise, verdict
+from brightcell.comparison.curves import average_curves, average_reliability
+from brightcell.comparison.watersheds import compare_watersheds
 from brightcell.files import read_table, write_table
 from brightcell.folds import frame_ratios, leaky_schemes
 from brightcell.jobs import job
@@ -29,22 +29,22 @@ def main(inputs, outputs, order, draws, confidence, seed, margin) -> None:
     )
     folds = read_table(inputs.folds, TEXT)
     drawn = {"draws": draws, "confidence": confidence, "seed": seed}
-    summary = compare.summarise(scores, **drawn)
-    differences = compare.compare(scores, **drawn, margin=margin, ratios=frame_ratios(folds))
-    leakage = compare.inflation(scores, leaky_schemes(folds), **drawn)
+    summary = summarise(scores, **drawn)
+    differences = compare(scores, **drawn, margin=margin, ratios=frame_ratios(folds))
+    leakage = inflation(scores, leaky_schemes(folds), **drawn)
     tables = {
         "scores": scores,
         "summary": summary,
         "differences": differences,
         "leakage": leakage,
         "published": published.compare_protocols(curves, order),
-        "curves": thresholds.average_curves(curves),
-        "reliability": thresholds.average_reliability(reliability),
-        "watersheds": watershed_gains.compare_watersheds(watersheds, **drawn),
+        "curves": average_curves(curves),
+        "reliability": average_reliability(reliability),
+        "watersheds": compare_watersheds(watersheds, **drawn),
     }
     for name, table in tables.items():
         write_table(table, getattr(outputs, name))
-    for sentence in compare.verdict(differences, summary, confidence=confidence, leakage=leakage):
+    for sentence in verdict(differences, summary, confidence=confidence, leakage=leakage):
         logger.info(sentence)
 
 

@@ -12,7 +12,7 @@ from brightcell.sheets.roles import rows_in_role
 def main(
     model, recipe, frames, samples, folds, outputs: dict, speed, settings, precision, device, threads, log
 ):
-    """Write one stack of maps a role: uint16 pages (height, width, 1 or 2), see `images.to_uint16`.
+    """Write one stack of maps a role: uint16 pages (height, width, 1 or 2), see `stacks.to_uint16`.
 
     `speed` tells the frames and seconds of each role, from file to file, and what computed: engine and precision.
     """

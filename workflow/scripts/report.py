@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brightcell import files, provenance
-from brightcell.comparison import compare, verdict
+from brightcell.comparison import sentences
 from brightcell.compute import accounting
 from brightcell.instances import regionprops
 from brightcell.io import stacks
@@ -82,8 +82,8 @@ def in_words(differences, summary, leakage, confidence: float) -> tuple[list[str
     for scheme in dict.fromkeys(summary["scheme"]):
         pairs, means = (table[table["scheme"] == scheme] for table in (differences, summary))
         leaks = None if said or leakage.empty else leakage
-        said[scheme] = compare.verdict(pairs, means, IN_WORDS[:1], confidence, leaks)
-        every = compare.verdict(pairs, means, IN_WORDS, confidence, leaks)
+        said[scheme] = sentences.verdict(pairs, means, IN_WORDS[:1], confidence, leaks)
+        every = sentences.verdict(pairs, means, IN_WORDS, confidence, leaks)
         more = more or [sentence for sentence in every if sentence not in said[scheme]]
     first = said.pop(next(iter(said)))
     return first, more, said
@@ -183,7 +183,7 @@ def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = N
                 for recipe, machine in zip(recipes, machines, strict=True)
             }
         ),
-        **({"GPU": verdict.gpu_sentence(finding)} if finding else {}),
+        **({"GPU": sentences.gpu_sentence(finding)} if finding else {}),
         "training, hours": round(sum(recipe["train_seconds"] for recipe in recipes) / 3600, 2),
         "backend": trained.get("backend", "–"),
         **({"container images": images_used} if images_used else {}),

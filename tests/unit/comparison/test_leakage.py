@@ -6,7 +6,8 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from brightcell.comparison.compare import inflation, summarise, verdict
+from brightcell.comparison.differences import inflation, summarise
+from brightcell.comparison.sentences import verdict
 from brightcell.folds import assign_folds, leaky_schemes
 from brightcell.metrics.registry import pixel_scores
 from brightcell.preprocessing.normalisation import normalise

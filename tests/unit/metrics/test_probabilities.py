@@ -38,7 +38,7 @@ def test_curve_counts_what_the_threshold_would_label(truth, stored):
     curve = probabilities.threshold_curve(probabilities.count_probabilities(truth, stored))
     assert curve["threshold"].tolist() == [percent / 100 for percent in range(5, 100, 5)]
     for row in curve.itertuples():
-        mask = stacks.from_uint16(stored) >= row.threshold  # as `instances.label_cells` cuts
+        mask = stacks.from_uint16(stored) >= row.threshold  # as `labelling.label_cells` cuts
         scores = pixel_scores(truth, mask)
         assert [scores[name] for name in curve.columns[1:]] == list(row[2:])
 

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from brightcell.comparison import compare
+from brightcell.comparison import differences
 from brightcell.compute import accounting
 from brightcell.files import read_table, write_json, write_table
 from brightcell.io import stacks
@@ -508,8 +508,8 @@ def test_the_script_reads_results_and_writes_the_page_and_its_tables(tmp_path):
     # names that pandas would take for numbers
     for table in (data.scores, data.samples, data.folds):
         table["sample"] = table["sample"].str.replace("s", "0").str.replace("a", "1").str.replace("b", "2")
-    data.summary = compare.summarise(data.scores, draws=50)
-    data.differences = compare.compare(data.scores, draws=50)
+    data.summary = differences.summarise(data.scores, draws=50)
+    data.differences = differences.compare(data.scores, draws=50)
     truth = discs()
     inputs = write_results(tmp_path, data, (truth.astype(np.float32), truth, np.where(truth > 2, truth, 0)))
     config = data.config | {

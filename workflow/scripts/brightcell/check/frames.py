@@ -52,7 +52,7 @@ def measure_frame(image: np.ndarray) -> dict[str, float]:
     """Return contrast and sharpness of a frame (height, width[, channels]), both without unit.
 
     contrast: range between the percentiles 0.5 and 99.5, as a share of the median.
-    sharpness: see `appearance.sharpness`.
+    sharpness: see `statistics.sharpness`.
     """
     low, median, high = np.percentile(np.asarray(thinned(image), np.float32), PERCENTILES)
     part = grey(centre(image, MEASURED_PX))

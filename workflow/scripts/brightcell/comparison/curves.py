@@ -18,7 +18,7 @@ def pixels_of(table: pd.DataFrame) -> list[Pixels]:
 
 
 def average_curves(curves: pd.DataFrame) -> pd.DataFrame:
-    """Give the scores of pixels at every threshold, averaged as `stats.summarise` averages.
+    """Give the scores of pixels at every threshold, averaged as `comparison.summarise` averages.
 
     `curves` has a row a test frame and threshold: scheme, network, fold, seed, sample, group, threshold
     and the counts of pixels. Scores are taken frame by frame, averaged over seeds, then over the frames of a group,

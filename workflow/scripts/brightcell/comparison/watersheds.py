@@ -4,7 +4,7 @@ import pandas as pd
 
 from brightcell.instances.variants import SCORES, VARIANTS
 
-from . import compare
+from . import differences
 
 COLUMNS = (
     *("scheme", "network", "score", "variant", "minus", "mean", "low", "high", "p", "p_holm"),
@@ -18,9 +18,9 @@ def compare_watersheds(scored: pd.DataFrame, **drawn: float) -> pd.DataFrame:
     Parameters
     ----------
     scored : DataFrame
-        Those of `watersheds.score_watersheds` of all trainings, with the columns scheme, network, fold and seed.
+        Those of `variants.score_watersheds` of all trainings, with the columns scheme, network, fold and seed.
     drawn
-        draws, confidence and seed of the intervals, see `stats.summarise`.
+        draws, confidence and seed of the intervals, see `comparison.summarise`.
 
     Returns
     -------
@@ -34,8 +34,8 @@ def compare_watersheds(scored: pd.DataFrame, **drawn: float) -> pd.DataFrame:
         variants = own.drop(columns="network").rename(columns={"variant": "network"})
         # the last variant first, so that differences tell what it gains over those before
         variants = variants.sort_values("network", key=_rank, ascending=False, kind="stable")
-        means = compare.summarise(variants, SCORES, **drawn).rename(columns={"network": "variant"})
-        pairs = compare.compare(variants, SCORES, **drawn).rename(
+        means = differences.summarise(variants, SCORES, **drawn).rename(columns={"network": "variant"})
+        pairs = differences.compare(variants, SCORES, **drawn).rename(
             columns={"network_a": "variant", "network_b": "minus", "difference": "mean"}
         )
         pairs = pairs.merge(means[["scheme", "score", "variant", "frames"]], how="left")

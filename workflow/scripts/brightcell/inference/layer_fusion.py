@@ -42,7 +42,7 @@ def fuse_layers(
 ) -> keras.Model | None:
     """Return a faster network that predicts what `model` does; None if it has layers or settings not known here.
 
-    precision is the dtype policy of all layers but the last, as in `models.load_model`. TensorFlow 2.21 fuses
+    precision is the dtype policy of all layers but the last, as in `loading.load_model`. TensorFlow 2.21 fuses
     convolution, sum and LeakyReLU and loses the slope on the way; the LeakyReLU of a sum is therefore written as a
     maximum, unless leaky_sums says that something else runs the network.
     """

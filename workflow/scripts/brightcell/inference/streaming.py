@@ -94,7 +94,7 @@ def predict_maps(
     settings: dict,
     total: int | None = None,
 ) -> Iterator[tuple[Any, np.ndarray]]:
-    """Yield (key, maps) for (key, frame) pairs, see `inference.predict_frame`.
+    """Yield (key, maps) for (key, frame) pairs, see `tiling.predict_frame`.
 
     A thread reads the next frame and another predicts while the caller works on the maps before; errors of both are
     raised here. Three frames are in memory at most, and the maps of two. total is the number of frames, for the log.
@@ -116,7 +116,7 @@ def predict_pages(
     settings: dict,
     total: int | None = None,
 ) -> Iterator[tuple[str, np.ndarray | stacks.Bands]]:
-    """Yield pages for `images.write_stack`: name and uint16 maps of each (name, frame), by rows as they are finished.
+    """Yield pages for `stacks.write_stack`: name and uint16 maps of each (name, frame), by rows as they are finished.
 
     Beside the frame and the next one, memory is that of some rows of tiles. Every page is used up before the next is
     asked for.

@@ -63,7 +63,7 @@ def _measure(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def in_pixels(setting: dict, size: Size, learned: bool) -> dict:
-    """Turn a setting relative to the typical cell into keyword arguments of `instances.label_cells`.
+    """Turn a setting relative to the typical cell into keyword arguments of `labelling.label_cells`.
 
     threshold and depth stay, smoothing is a share of the radius, minimum_area one of the area; without a `learned`
     distance the radius itself is an argument too.
@@ -106,7 +106,7 @@ def finer(best: dict, tried: Iterable[dict]) -> list[dict]:
 
 
 class Calibration(NamedTuple):
-    """What was chosen: keyword arguments of `instances.label_cells`, their score, and all that was tried.
+    """What was chosen: keyword arguments of `labelling.label_cells`, their score, and all that was tried.
 
     `table` has `COLUMNS`, the best setting first, of equal ones the first tried; `round` is 0 for the coarse grid.
     """
@@ -160,7 +160,7 @@ def score_settings(
     parameters: list[dict],
     score: str,
 ) -> list[float]:
-    """Score the cells of one frame for every keyword arguments of `instances.label_cells`.
+    """Score the cells of one frame for every keyword arguments of `labelling.label_cells`.
 
     Each height map is flooded once, and equal cells are scored once.
     """

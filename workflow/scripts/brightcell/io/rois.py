@@ -99,7 +99,7 @@ def geojson_feature(
 ) -> dict:
     """Turn an outline into a feature of GeoJSON, as QuPath reads it: a detection with its place in time.
 
-    place : series of labels.ome.tif, from 1, and time in it, from 0; see `ome.places`
+    place : series of labels.ome.tif, from 1, and time in it, from 0; see `ome_tiff.places`
     """
     series, time = place
     rings = [[[*ring.tolist(), ring[0].tolist()] for ring in part] for part in outline.parts]

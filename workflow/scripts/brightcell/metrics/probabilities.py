@@ -1,6 +1,6 @@
 """Score foreground probabilities before any threshold: calibration, and what a threshold would give.
 
-Probabilities are stored as uint16 (`images.to_uint16`), so that a frame is described whole by how often each
+Probabilities are stored as uint16 (`stacks.to_uint16`), so that a frame is described whole by how often each
 of the 65,536 values occurs on cells and on background: every score here comes out of these two counts.
 """
 

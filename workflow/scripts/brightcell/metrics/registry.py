@@ -251,7 +251,7 @@ def cell_scores(cells: Cells) -> dict[str, float]:
 
 
 def pooled_scores(counts: list[Counts]) -> dict[str, float]:
-    """Score the cells of several frames as if they were of one, from `detection.count_cells` of each.
+    """Score the cells of several frames as if they were of one, from `objects.count_cells` of each.
 
     NaN without a frame.
     """

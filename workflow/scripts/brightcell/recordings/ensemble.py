@@ -33,7 +33,7 @@ SHARED = {
 class Ensemble(NamedTuple):
     """Trainings of one network: their places in the lists given, and what they share.
 
-    recipe, calibration : of the first member; parameters : of the watershed, keyword arguments of `instances.label_cells`
+    recipe, calibration : of the first member; parameters : of the watershed, keyword arguments of `labelling.label_cells`
     """
 
     network: str

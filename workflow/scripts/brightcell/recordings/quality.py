@@ -38,7 +38,7 @@ def judge(
     cells : pandas.DataFrame
         A row a cell: sample, disagreement.
     reference : dict, optional
-        Of the training: `appearance.reference`'s percentiles, and pixel_size_um, that of their pixels or None.
+        Of the training: `statistics.reference`'s percentiles, and pixel_size_um, that of their pixels or None.
     ordered : bool
         Whether the frames are a time-lapse. Elsewhere they are held against all frames together, and their numbers of
         cells against nothing.

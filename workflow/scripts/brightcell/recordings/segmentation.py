@@ -89,14 +89,14 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
     maps : float32 (height, width, outputs + 1)
         Of `ensemble.Averaged`, at the size of `prepared.image`.
     parameters : dict
-        Keyword arguments of `instances.label_cells`, in pixels of that size.
+        Keyword arguments of `labelling.label_cells`, in pixels of that size.
     members : int
         Networks that were averaged: a single one does not disagree.
 
     Returns
     -------
     Segmented
-        `cells` has the columns sample, frame, those of `measure.cell_table`, confidence (mean foreground
+        `cells` has the columns sample, frame, those of `regionprops.cell_table`, confidence (mean foreground
         probability in the cell) and disagreement (mean standard deviation of the members' foreground); `summary` the
         same two over the pixels of all cells, nan without any.
     """

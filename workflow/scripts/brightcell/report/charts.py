@@ -237,7 +237,7 @@ def lines_chart(
 def shares_chart(shares: pd.DataFrame, styles: dict[str, Style], title: str, x_title: str) -> dict:
     """Draw histograms over one another: the truth as an area, each network as a line of steps.
 
-    `shares` has the columns network, low, high (of a bin) and share, as `tables.histogram` gives them.
+    `shares` has the columns network, low, high (of a bin) and share, as `figure_tables.histogram` gives them.
     """
     traces = []
     for network, part in shares.groupby("network", sort=False):

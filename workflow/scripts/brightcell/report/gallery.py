@@ -110,7 +110,7 @@ def sort_cells(truth: np.ndarray, predicted: np.ndarray) -> dict[str, list[int]]
     """Sort the cells of a prediction, and the missed ones of the truth, into the kinds of `KINDS`.
 
     Gives the ids of labels (height, width): of the truth for `missed`, of the prediction for the others.
-    Split and merged are what `detection.count_splits` and `detection.count_merges` count.
+    Split and merged are what `objects.count_splits` and `objects.count_merges` count.
 
     >>> sort_cells(np.array([[1, 1, 1, 0, 2]]), np.array([[3, 3, 0, 4, 0]]))
     {'found': [3], 'missed': [2], 'false': [4], 'split': [], 'merged': []}

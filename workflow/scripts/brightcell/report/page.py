@@ -111,7 +111,7 @@ def figure_tables(data: ReportData) -> dict[str, pd.DataFrame]:
 
 
 def area_unit(data: ReportData) -> str:
-    """Tell the unit of the areas in the tables: that of `tables.truth_and_predictions`."""
+    """Tell the unit of the areas in the tables: that of `figure_tables.truth_and_predictions`."""
     tested = (
         data.samples[data.samples["sample"].isin(data.scores["sample"])]
         if len(data.samples)
@@ -133,7 +133,7 @@ def of_scheme(table: pd.DataFrame, scheme: str) -> pd.DataFrame:
 
 
 def chart_figures(data: ReportData, made: dict[str, pd.DataFrame]) -> dict[str, dict]:
-    """Draw every chart: name of its place on the page → its figures by choice, as `compact.share` writes them."""
+    """Draw every chart: name of its place on the page → its figures by choice, as `html.share` writes them."""
     styles = looks.network_styles(network_order(data))
     drawn: dict[str, dict[str, object]] = {}
     for number, scheme in enumerate(schemes_of(data), start=1):

@@ -73,7 +73,7 @@ def find_frames(
     pattern : str
         `*` is any part of a name, `**` any folders.
     names : str, optional
-        How group and frame stand in the names, see `naming.compile_pattern`. Without it the number at a name's end is
+        How group and frame stand in the names, see `filenames.compile_pattern`. Without it the number at a name's end is
         the frame, and what stands before it, with the folders below the pattern's fixed part, the group.
     pages : callable
         How many frames a file holds.

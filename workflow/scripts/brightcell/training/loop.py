@@ -68,7 +68,7 @@ def train(
     Parameters
     ----------
     model : keras.Model
-        From `nets.build_unet`.
+        From `unet.build_unet`.
     frames, validation : list of patches.TrainingFrame
         Patches are drawn from the first; the second, whole and unchanged, decides which epoch is best.
     settings : dict

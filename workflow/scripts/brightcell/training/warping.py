@@ -8,7 +8,7 @@ from keras import ops
 
 
 def make_patches(drawn: dict, patch: int, outputs: int) -> tuple:
-    """Turn drawn crops (tensors, see `augment.draw_batch`) into images and targets.
+    """Turn drawn crops (tensors, see `patches.draw_batch`) into images and targets.
 
     Returns image float32 (batch, patch, patch, channels) and target float32 (batch, patch, patch, outputs): the
     foreground, which is where the warped labels are above 0, and for two outputs the distance.

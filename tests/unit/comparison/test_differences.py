@@ -4,7 +4,7 @@ import pytest
 from scipy import stats as reference
 from scored import table
 
-from brightcell.comparison.compare import (
+from brightcell.comparison.differences import (
     DIFFERENCE_COLUMNS,
     LEAKAGE_COLUMNS,
     SUMMARY_COLUMNS,

@@ -97,7 +97,7 @@ def verdict(
     confidence: float = 0.95,
     leakage: pd.DataFrame | None = None,
 ) -> list[str]:
-    """Say what the tables of `stats.compare`, `summarise` and `inflation` show for the given scores.
+    """Say what the tables of `comparison.compare`, `summarise` and `inflation` show for the given scores.
 
     "Better" needs both: an interval without zero and p_holm of at most 1 - confidence. The last sentences
     tell what leakage does and what the numbers cannot tell.

@@ -16,9 +16,6 @@ from brightcell.metrics.registry import METRICS
 
 from .resampling import bootstrap_interval, sign_flip_test
 from .significance import Interval, equivalence, groups_needed, holm, nadeau_bengio
-from .verdict import verdict
-
-__all__ = ["compare", "inflation", "summarise", "verdict"]
 
 COUNTS = ["groups", "frames", "seeds", "frames_missing"]
 SUMMARY_COLUMNS = ["scheme", "score", "network", "mean", "low", "high", *COUNTS]

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from scored import table
 
-from brightcell.comparison.compare import compare, inflation, summarise, verdict
+from brightcell.comparison.differences import compare, inflation, summarise
+from brightcell.comparison.sentences import verdict
 
 
 def speak(rows, **settings):
