@@ -63,7 +63,7 @@ def look(
     first = set(table.groupby("group", sort=False)["sample"].first()[: PICTURES // 2])
     rows, facts, pictures, masks, figures = [], {}, [], [], {}
     for sample, image, labels in pages(stacks):
-        seen = checks.look(image, labels, known.at[sample, "mask_type"])
+        seen = checks.check_frame(image, labels, known.at[sample, "mask_type"])
         rows += [
             finding_row(name, text, sample, known.at[sample, "group"]) for name, text in seen.findings.items()
         ]
@@ -119,7 +119,7 @@ def shown_figures(
         for sample, image, labels in pages(
             [each for each in stacks if Path(each[0]).parent.name in groups], missing
         ):
-            drawn[sample] = figure(image, labels, checks.look(image, labels, known.at[sample, "mask_type"]))
+            drawn[sample] = figure(image, labels, checks.check_frame(image, labels, known.at[sample, "mask_type"]))
     order = [sample for sample in table["sample"] if sample in set(chosen)]
     return [
         drawn[sample]

@@ -25,7 +25,7 @@ def test_rises_of_a_range_of_hills():
 def test_a_plateau_of_any_shape_is_one_top():
     ring = np.zeros((30, 30), bool)
     ring[5:25, 5:25], ring[10:20, 10:20] = True, False
-    assert find_basins(np.ones(ring.shape), ring).join(0.01).max() == 1
+    assert find_basins(np.ones(ring.shape), ring).merge(0.01).max() == 1
 
 
 def test_pieces_that_touch_nowhere_stay_apart():
