@@ -62,8 +62,9 @@ def with_fast_layers(model: keras.Model) -> keras.Model:
     if keras.backend.backend() != "tensorflow" or has_gpu():
         return model
 
-    def exchange(layer):
-        return FASTER.get(type(layer), type(layer)).from_config(layer.get_config())
+    def exchange(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = FASTER.get(type(layer)) or type(layer)
+        return kind.from_config(layer.get_config())
 
     faster = keras.models.clone_model(model, clone_function=exchange)
     faster.set_weights(model.get_weights())
