@@ -119,7 +119,9 @@ def shown_figures(
         for sample, image, labels in pages(
             [each for each in stacks if Path(each[0]).parent.name in groups], missing
         ):
-            drawn[sample] = figure(image, labels, checks.check_frame(image, labels, known.at[sample, "mask_type"]))
+            drawn[sample] = figure(
+                image, labels, checks.check_frame(image, labels, known.at[sample, "mask_type"])
+            )
     order = [sample for sample in table["sample"] if sample in set(chosen)]
     return [
         drawn[sample]
