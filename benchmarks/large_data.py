@@ -82,14 +82,14 @@ def run_stage(stage: str, folder: Path) -> None:
         options = validation.complete({"dataset": "d", "samples": "s"}, validation.load_schema())
         rows = samples.read_samples(folder / "samples.tsv")
         for group in GROUPS:
-            files = [out / group / name for name in ("frames.tif", "labels.tif", "samples.tsv")]
+            files = [out / group / name for name in ("frames.tif", "truth.tif", "samples.tsv")]
             chosen = rows[rows["group"] == group].to_dict("records")
             prepare.main(chosen, options["images"], *files, options["preprocess"])
         gather.main([out / group / "samples.tsv" for group in GROUPS], out / "samples.tsv")
     elif stage == "check":
         import check
 
-        stacks = [[out / group / f"{kind}.tif" for group in GROUPS] for kind in ("frames", "labels")]
+        stacks = [[out / group / f"{kind}.tif" for group in GROUPS] for kind in ("frames", "truth")]
         tables = [out / f"check_{name}.tsv" for name in ("findings", "frames", "groups")]
         template = ROOT / "workflow/report/check.html.j2"
         check.main(out / "samples.tsv", *stacks, template, *tables, out / "check.html", "large")
@@ -115,7 +115,7 @@ def run_stage(stage: str, folder: Path) -> None:
             name: out / f"score_{name}.tsv"
             for name in ("frames", "cells", "curves", "reliability", "watersheds")
         }
-        truth, log = [out / "large" / "labels.tif"], logging.getLogger("bench")
+        truth, log = [out / "large" / "truth.tif"], logging.getLogger("bench")
         names = {"scheme": "grouped", "network": "simple", "fold": 1, "seed": 1}
         inputs = (out / name for name in ("predicted.tif", "foreground.tif", "calibration.json"))
         score.main(*inputs, truth, out / "samples.tsv", outputs, log, **names)

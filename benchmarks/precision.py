@@ -28,7 +28,7 @@ def load(results: Path, role: str, percentiles=(0.5, 99.5)) -> list:
     rows = roles.rows_in_role(*tables, "grouped", 1, role)
     paths = (
         [results / "prepared" / group / name for group in rows["group"].unique()]
-        for name in ("frames.tif", "labels.tif")
+        for name in ("frames.tif", "truth.tif")
     )
     return train.load_frames(*paths, rows, percentiles)
 

@@ -35,7 +35,7 @@ TABLES = ("frames", "cells", "curves", "reliability", "watersheds")
 def score_model(model: Path, results: Path, folder: Path, options: dict) -> tuple[pd.DataFrame, dict]:
     """Calibrate, label and score one training; gives its watersheds.tsv, and value and seconds of the calibration."""
     log, samples = logging.getLogger("bench"), results / "samples.tsv"
-    truth = sorted(results.glob("prepared/*/labels.tif"))
+    truth = sorted(results.glob("prepared/*/truth.tif"))
     made = SimpleNamespace(parameters=folder / "calibration.json", tried=folder / "calibration.tsv")
     start = time.process_time()
     calibrate.main(

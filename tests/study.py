@@ -179,14 +179,14 @@ def write_frames(folder: Path, samples: pd.DataFrame, scenes: list, inputs: Simp
     inputs.frames, inputs.truth = [], []
     for group, members in samples.groupby("group", sort=False):
         place = folder / "prepared" / group
-        for name, kind in (("frames", 0), ("labels", 1)):
+        for name, kind in (("frames", 0), ("truth", 1)):
             pages = (
                 (row.sample.encode(), turned(scenes[number % len(scenes)][kind], number, len(scenes)))
                 for number, row in zip(members.index, members.itertuples(), strict=True)
             )
             stacks.write_stack(place / f"{name}.tif", pages)
         inputs.frames.append(place / "frames.tif")
-        inputs.truth.append(place / "labels.tif")
+        inputs.truth.append(place / "truth.tif")
     inputs.samples, inputs.findings = folder / "samples.tsv", folder / "check/findings.tsv"
     write_table(samples, inputs.samples)
     worst = samples.iloc[0]

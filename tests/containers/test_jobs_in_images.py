@@ -170,7 +170,7 @@ def test_a_folder_named_in_the_config_serves_and_lacks_nothing_of_the_host(make_
     try:
         project.write_config(containers={"image": "site/image"})
         run = project.snakemake(
-            str(project.path("prepared/field1/labels.tif").relative_to(project.folder)), *IN_CONTAINERS
+            str(project.path("prepared/field1/truth.tif").relative_to(project.folder)), *IN_CONTAINERS
         )
         assert run.returncode == 0, run.stdout[-3000:]
         assert where(project.path("logs/prepare/field1.log"))["image"] == str(folder)
@@ -178,12 +178,12 @@ def test_a_folder_named_in_the_config_serves_and_lacks_nothing_of_the_host(make_
         [package] = folder.glob("opt/brightcell/lib/python*/site-packages/tifffile")
         package.rename(package.with_name("gone"))
         run = project.snakemake(
-            str(project.path("prepared/field2/labels.tif").relative_to(project.folder)), *IN_CONTAINERS
+            str(project.path("prepared/field2/truth.tif").relative_to(project.folder)), *IN_CONTAINERS
         )
         package.with_name("gone").rename(package)
         assert run.returncode != 0
         assert f"{folder}: the image lacks the package tifffile; found was" in run.stdout
-        assert not project.path("prepared/field2/labels.tif").exists()
+        assert not project.path("prepared/field2/truth.tif").exists()
     finally:
         shutil.move(folder, unpacked)
 
@@ -192,7 +192,7 @@ def test_images_in_other_folders_are_seen(make_project, tmp_path):
     project = make_project("elsewhere")
     shutil.move(project.folder / "data", tmp_path / "far")
     configure(project, samples=str(tmp_path / "far/samples.tsv"))
-    run = project.snakemake("results/discs/prepared/field1/labels.tif", *IN_CONTAINERS)
+    run = project.snakemake("results/discs/prepared/field1/truth.tif", *IN_CONTAINERS)
     assert run.returncode == 0, run.stdout[-3000:]
 
 

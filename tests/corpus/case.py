@@ -158,12 +158,12 @@ def run(folder: Folder) -> Outcome:
         stage = "prepare"
         groups = list(dict.fromkeys(sheet["group"]))
         for group in groups:
-            stacks = [out / group / name for name in ("frames.tif", "labels.tif", "samples.tsv")]
+            stacks = [out / group / name for name in ("frames.tif", "truth.tif", "samples.tsv")]
             rows = sheet[sheet["group"] == group].to_dict("records")
             prepare.main(rows, config["images"], *stacks, config["preprocess"])
         stage = "check"
         gather.main([out / group / "samples.tsv" for group in groups], out / "samples.tsv")
-        stacks = [[out / group / f"{kind}.tif" for group in groups] for kind in ("frames", "labels")]
+        stacks = [[out / group / f"{kind}.tif" for group in groups] for kind in ("frames", "truth")]
         tables = [out / f"check_{name}.tsv" for name in ("findings", "frames", "groups")]
         page = out / "check.html"
         check.main(out / "samples.tsv", *stacks, TEMPLATE, *tables, page, "corpus", config["check"]["ignore"])
@@ -177,7 +177,7 @@ def run(folder: Folder) -> Outcome:
 
 
 def prepared(folder: Folder, kind: str, sample: str = "odd", group: str = "odd") -> np.ndarray:
-    """Read the prepared frame or labels of a sample."""
+    """Read the prepared frame or truth of a sample: `frames` or `truth`."""
     return stacks.read_stack(folder.path / "results" / group / f"{kind}.tif", [sample])[sample]
 
 

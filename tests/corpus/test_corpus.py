@@ -56,7 +56,7 @@ def compare(folder, expected):
         np.testing.assert_allclose(
             read.astype(float), frame.astype(float), atol=tolerance[0] if tolerance else 0
         )
-    read = prepared(folder, "labels")
+    read = prepared(folder, "truth")
     assert read.dtype == np.int32
     np.testing.assert_array_equal(read, labels)
 

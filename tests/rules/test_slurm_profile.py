@@ -60,7 +60,7 @@ def pretend_prepared(project) -> None:
     groups = [
         f"prepared/field{n}/{name}"
         for n in range(1, 7)
-        for name in ("frames.tif", "labels.tif", "samples.tsv")
+        for name in ("frames.tif", "truth.tif", "samples.tsv")
     ]
     check = [
         f"check/{name}" for name in ("findings.tsv", "frames.tsv", "groups.tsv", "check.html", "passed.txt")

@@ -4,7 +4,7 @@
 rule calibrate:
     input:
         validation="<model>/predictions/validate.tif",
-        truth=every_group("labels.tif"),
+        truth=every_group("truth.tif"),
         samples="<results>/samples.tsv",
     output:
         parameters="<model>/calibration.json",
@@ -69,7 +69,7 @@ rule score:
         labels="<model>/labels.tif",
         probabilities="<model>/predictions/test.tif",
         calibration="<model>/calibration.json",
-        truth=every_group("labels.tif"),
+        truth=every_group("truth.tif"),
         samples="<results>/samples.tsv",
     output:
         frames=report(
@@ -109,7 +109,7 @@ rule score:
 rule baseline:
     input:
         frames=every_group("frames.tif"),
-        truth=every_group("labels.tif"),
+        truth=every_group("truth.tif"),
         samples="<results>/samples.tsv",
     output:
         "<results>/baseline.tsv",

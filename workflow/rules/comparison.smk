@@ -137,7 +137,7 @@ rule report:
         samples="<results>/samples.tsv",
         baseline="<results>/baseline.tsv",
         frames=every_group("frames.tif"),
-        truth=every_group("labels.tif"),
+        truth=every_group("truth.tif"),
         template=[
             workflow.source_path(f"../report/page/{name}")
             for name in (

@@ -38,7 +38,7 @@ rule prepare:
         references=reference_frames(),
     output:
         frames="<results>/prepared/{group}/frames.tif",
-        labels="<results>/prepared/{group}/labels.tif",
+        truth="<results>/prepared/{group}/truth.tif",
         samples="<results>/prepared/{group}/samples.tsv",
     log:
         "<results>/logs/prepare/{group}.log",
@@ -87,7 +87,7 @@ rule gather_samples:
 rule check_frames:
     input:
         frames=every_group("frames.tif"),
-        labels=every_group("labels.tif"),
+        labels=every_group("truth.tif"),
         samples="<results>/samples.tsv",
         template=workflow.source_path("../report/check.html.j2"),
     output:

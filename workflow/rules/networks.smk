@@ -26,7 +26,7 @@ rule preflight:
 rule train:
     input:
         frames=every_group("frames.tif"),
-        labels=every_group("labels.tif"),
+        labels=every_group("truth.tif"),
         samples="<results>/samples.tsv",
         folds="<results>/folds.tsv",
         init=first_weights,

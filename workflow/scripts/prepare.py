@@ -34,18 +34,18 @@ COLUMNS = [
 
 
 def main(
-    rows: list[dict], options: dict, frames: Path, labels: Path, samples: Path, steps: dict | None = None
+    rows: list[dict], options: dict, frames: Path, truth: Path, samples: Path, steps: dict | None = None
 ) -> None:
-    """Write the stacks `frames` and `labels` and the table `samples` of a group's rows of the sample sheet.
+    """Write the stacks `frames` and `truth` and the table `samples` of a group's rows of the sample sheet.
 
     `options` and `steps` are the config's `images` and `preprocess`. One frame is held at a time, every file is read
     once. All problems with the files are told in one InputError.
     """
     group = Group(rows, options, steps)
-    with whole(frames) as new_frames, whole(labels) as new_labels:
+    with whole(frames) as new_frames, whole(truth) as new_truth:
         stacks.write_stack(new_frames, group.frames())
-        stacks.write_stack(new_labels, group.labels())
-        group.settle(new_labels)
+        stacks.write_stack(new_truth, group.labels())
+        group.settle(new_truth)
         group.complain()
     table = pd.DataFrame([group.facts[row["sample"]] | {"mask_type": group.mask_type} for row in rows])
     write_table(table[COLUMNS], samples)
@@ -194,7 +194,7 @@ if __name__ == "__main__":
             snakemake.params.rows,
             snakemake.params.images,
             Path(snakemake.output.frames),
-            Path(snakemake.output.labels),
+            Path(snakemake.output.truth),
             Path(snakemake.output.samples),
             snakemake.params.preprocess,
         )

@@ -254,7 +254,7 @@ def group(tmp_path):
 
 
 def run_prepare(rows, out, **options):
-    prepare.main(rows, OPTIONS | options, out / "frames.tif", out / "labels.tif", out / "samples.tsv")
+    prepare.main(rows, OPTIONS | options, out / "frames.tif", out / "truth.tif", out / "samples.tsv")
     return read_table(out / "samples.tsv")
 
 
@@ -270,7 +270,7 @@ def test_prepare_keeps_pixels_types_and_numbers(group, tmp_path, dtype):
     frames = [(texture(n).astype(dtype), cells(numbers=(1, 300, 70000))) for n in range(3)]
     table = run_prepare(group(frames), tmp_path / "out")
     stack = stacks.read_stack(tmp_path / "out" / "frames.tif")
-    labels = stacks.read_stack(tmp_path / "out" / "labels.tif")
+    labels = stacks.read_stack(tmp_path / "out" / "truth.tif")
     assert list(stack) == list(labels) == ["g0", "g1", "g2"]
     for (image, mask), name in zip(frames, stack, strict=True):
         assert stack[name].dtype == dtype
@@ -307,7 +307,7 @@ def test_one_mask_with_several_numbers_tells_for_the_whole_group(group, tmp_path
     table = run_prepare(rows, tmp_path / "out")
     assert table["mask_type"].tolist() == ["instances"] * 2
     assert table["cells"].tolist() == [1, 3]
-    np.testing.assert_array_equal(stacks.read_stack(tmp_path / "out" / "labels.tif")["g0"], one)
+    np.testing.assert_array_equal(stacks.read_stack(tmp_path / "out" / "truth.tif")["g0"], one)
 
 
 def test_without_such_a_mask_the_pieces_are_the_cells(group, tmp_path):
@@ -332,7 +332,7 @@ def test_frames_are_brought_to_the_working_pixel_size(group, tmp_path):
     assert table["height"].tolist() == [30, 120]
     assert table["width"].tolist() == [40, 160]
     assert table["pixel_size_um"].tolist() == [1.3, 1.3]
-    for name in ("frames", "labels"):
+    for name in ("frames", "truth"):
         shapes = [page.shape for page in stacks.read_stack(tmp_path / "out" / f"{name}.tif").values()]
         assert shapes == [(30, 40), (120, 160)]
 
@@ -369,7 +369,7 @@ def run_check(groups, out, **options):
     for rows in groups:
         run_prepare(rows, out / rows[0]["group"])
     folders = [out / rows[0]["group"] for rows in groups]
-    stacks = [[folder / f"{kind}.tif" for folder in folders] for kind in ("frames", "labels")]
+    stacks = [[folder / f"{kind}.tif" for folder in folders] for kind in ("frames", "truth")]
     outputs = [out / name for name in ("findings.tsv", "frames.tsv", "groups.tsv", "check.html")]
     gather.main([folder / "samples.tsv" for folder in folders], out / "samples.tsv")
     check.main(out / "samples.tsv", *stacks, TEMPLATE, *outputs, **options)
@@ -454,7 +454,7 @@ def test_every_stack_is_read_once_in_a_set_of_few_frames(group, tmp_path, monkey
         stacks, "iterate_stack", lambda path, *names: opened.append(path) or true(path, *names)
     )
     run_check([group([scene(n, side=96, cells=8) for n in range(3)], "g")], tmp_path)
-    assert sorted(path.name for path in opened) == ["frames.tif", "labels.tif"]
+    assert sorted(path.name for path in opened) == ["frames.tif", "truth.tif"]
 
 
 def test_a_group_without_cells_does_not_make_masks_binary(group, tmp_path):

@@ -133,7 +133,7 @@ def prepared(tmp_path):
         truth = draw_cells(seed, 96, 9)
         foreground, distance = draw_maps(truth, seed)
         (tmp_path / group).mkdir()
-        stacks.write_stack(tmp_path / group / "labels.tif", [(group, truth)])
+        stacks.write_stack(tmp_path / group / "truth.tif", [(group, truth)])
         maps[group] = stacks.to_uint16(np.dstack([foreground, distance]))
     stacks.write_stack(tmp_path / "validate.tif", [("known", maps["known"])])
     stacks.write_stack(tmp_path / "test.tif", [("unseen", maps["unseen"])])
@@ -145,7 +145,7 @@ def prepared(tmp_path):
 def run(folder):
     calibrate.main(
         folder / "validate.tif",
-        [folder / "known" / "labels.tif", folder / "unseen" / "labels.tif"],
+        [folder / "known" / "truth.tif", folder / "unseen" / "labels.tif"],
         folder / "samples.tsv",
         folder / "calibration.json",
         folder / "calibration.tsv",
@@ -159,9 +159,9 @@ def test_test_frames_cannot_be_seen(prepared):
     """Whatever stands in the test frames' predictions and truth, be it nothing that can be read."""
     first = run(prepared)
     (prepared / "test.tif").write_bytes(b"poison")
-    (prepared / "unseen" / "labels.tif").write_bytes(b"poison")
+    (prepared / "unseen" / "truth.tif").write_bytes(b"poison")
     assert run(prepared) == first
-    stacks.write_stack(prepared / "known" / "labels.tif", [("known", draw((96, 96), (50, 50, 30)))])
+    stacks.write_stack(prepared / "known" / "truth.tif", [("known", draw((96, 96), (50, 50, 30)))])
     assert run(prepared) != first  # the truth that it may see does matter
 
 

@@ -196,7 +196,7 @@ def prepared(mask, folder, **options):
     row = {"sample": "a", "image": str(folder / "image.tif"), "mask": str(folder / "mask.tif"), "group": "g"}
     row |= {"frame": "", "split": "", "pixel_size_um": "", "page": "", "scene": ""}
     config = validation.complete({"dataset": "d", "samples": "s", "images": options}, SCHEMA)
-    outputs = [folder / name for name in ("frames.tif", "labels.tif", "samples.tsv")]
+    outputs = [folder / name for name in ("frames.tif", "truth.tif", "samples.tsv")]
     prepare.main([row], config["images"], *outputs, config["preprocess"])
     return stacks.read_stack(outputs[1])["a"]
 

@@ -145,7 +145,7 @@ def prepared(tmp_path):
     """A folder with the stacks of two groups and the predictions of one test frame."""
     truth, samples = frames_of_two_groups()
     for sample, labels in truth.items():
-        write_stack(tmp_path / "prepared" / sample[0] / "labels.tif", [(sample, labels), ("other", labels)])
+        write_stack(tmp_path / "prepared" / sample[0] / "truth.tif", [(sample, labels), ("other", labels)])
     write_table(samples, tmp_path / "samples.tsv")
     return tmp_path
 
@@ -169,7 +169,7 @@ def run(folder, predicted, maps):
         folder / "labels.tif",
         folder / "test.tif",
         folder / "calibration.json",
-        [folder / "prepared" / group / "labels.tif" for group in "ab"],
+        [folder / "prepared" / group / "truth.tif" for group in "ab"],
         folder / "samples.tsv",
         outputs,
         logging.getLogger("brightcell"),

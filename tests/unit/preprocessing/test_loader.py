@@ -51,7 +51,7 @@ def prepared(tmp_path, rows, steps=None, **options):
     """Run the rule's function: frames, labels and the table."""
     out = tmp_path / "out"
     out.mkdir(exist_ok=True)
-    paths = [out / "frames.tif", out / "labels.tif", out / "samples.tsv"]
+    paths = [out / "frames.tif", out / "truth.tif", out / "samples.tsv"]
     prepare.main(rows, OPTIONS | options, *paths, steps)
     return stacks.read_stack(paths[0]), stacks.read_stack(paths[1]), read_table(paths[2]).set_index("sample")
 

@@ -471,9 +471,9 @@ def write_results(root, data, network_images):
     for group, members in groups:
         folder = root / "prepared" / group
         stacks.write_stack(folder / "frames.tif", [(name, network_images[0]) for name in members])
-        stacks.write_stack(folder / "labels.tif", [(name, network_images[1]) for name in members])
+        stacks.write_stack(folder / "truth.tif", [(name, network_images[1]) for name in members])
         inputs.frames.append(folder / "frames.tif")
-        inputs.truth.append(folder / "labels.tif")
+        inputs.truth.append(folder / "truth.tif")
     for recipe in data.recipes:
         run = [recipe[key] for key in figure_tables.RUN]
         folder = root / "models" / run[0] / run[1] / f"fold{run[2]}-seed{run[3]}"
