@@ -7,7 +7,7 @@ import subprocess
 import pandas as pd
 import pytest
 from needs import missing
-from project import CONFIG, Project
+from project import Project
 
 from brightcell import files
 from brightcell.compute import containers
@@ -21,8 +21,8 @@ TEXT = ("rule", "image", "fingerprint", "scheme", "network", "fold", "seed", "gr
 
 
 def configure(project: Project, **changes) -> None:
-    training = CONFIG["training"] | {"precision": "float32", "device": "cpu"}
-    project.write_config(**{"networks": ["simple"], "training": training} | changes)
+    compute = {"precision": "float32", "device": "cpu"}
+    project.write_config(**{"networks": ["simple"], "compute": compute} | changes)
 
 
 @pytest.fixture(scope="module")

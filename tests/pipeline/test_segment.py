@@ -57,7 +57,7 @@ def write_config(project, **segment):
     config = {
         "dataset": "tool",
         "images": {"pixel_size_um": pixel_um},
-        "training": {"device": "cpu", "precision": "float32"},
+        "compute": {"device": "cpu", "precision": "float32"},
         "prediction": {"tile": 32, "overlap": 8},
         "segment": options,
     }

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 import yaml
-from project import CONFIG, ROOT, Project
+from project import ROOT, Project
 
 REFUSES = """#!/bin/sh
 case "$*" in *--test-only*) exit 0;; esac
@@ -118,7 +118,7 @@ def test_the_three_lines_at_the_top_are_all_that_a_site_changes(project):
         assert text.count(before) == 1
         text = text.replace(before, after)
     profile.write_text(text)
-    project.write_config(networks=["simple"], training=CONFIG["training"] | {"device": "cpu"})
+    project.write_config(networks=["simple"], compute={"device": "cpu"})
     reading = submissions(project, "--retries", "0")
     assert {each["p"] for each in reading} == {"day"}
     (project.folder / "sbatch.txt").unlink()
@@ -202,7 +202,7 @@ def test_where_the_queue_is_not_known_nothing_is_submitted(project):
 
 
 def test_what_slurm_would_refuse_is_told_in_its_words_before_a_group_fails(project):
-    project.write_config(training=CONFIG["training"] | {"device": "cpu"})
+    project.write_config(compute={"device": "cpu"})
     test = 'case "$*" in *--test-only*--partition=gpu*) echo "allocation failure: no such partition" >&2; exit 1;; esac'
     (project.commands / "sbatch").write_text(REFUSES.replace("\n", f"\n{test}\n", 1))
     said = on_slurm(project)

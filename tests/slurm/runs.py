@@ -18,7 +18,8 @@ STUDY = {
     "networks": ["simple", "attention"],
     "network": {"filters": 2, "levels": 2, "dropout": 0.2},
     "training": CONFIG["training"]
-    | {"epochs": 30, "steps_per_epoch": 10, "deterministic": True, "schedule": "cosine", "device": "cpu"},
+    | {"epochs": 30, "steps_per_epoch": 10, "deterministic": True, "schedule": "cosine"},
+    "compute": {"device": "cpu"},
 }  # the GPUs of a SLURM for tests may be pretended: they are given to jobs, and nothing computes on them
 MODELS = [f"models/grouped/{network}/fold{fold}-seed1" for network in STUDY["networks"] for fold in (1, 2)]
 # What the site's profile says of the jobs. One training fills a node, so that two run at once; one core each, so that the

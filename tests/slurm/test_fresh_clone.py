@@ -25,7 +25,7 @@ def clone(tmp_path):
             shutil.copy2(ROOT / name, tmp_path / name)
     config = yaml.safe_load((tmp_path / "config/config.yaml").read_text())
     config |= {key: CONFIG[key] for key in ("network", "prediction", "watershed", "comparison", "report")}
-    config |= {"networks": ["simple"], "training": CONFIG["training"] | {"device": "cpu"}}
+    config |= {"networks": ["simple"], "compute": {"device": "cpu"}}
     config["simulate"]["size"] = 64
     (tmp_path / "config/mine.yaml").write_text(yaml.safe_dump(config))
     yield tmp_path

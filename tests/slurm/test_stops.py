@@ -15,7 +15,7 @@ def slurm_logs(project) -> str:
 
 
 def test_no_training_begins_where_the_gpus_given_cannot_be_used(begin, prepared):
-    prepared.write_config(**with_training(device="auto"))
+    prepared.write_config(**runs.STUDY | {"compute": {"device": "auto"}})
     run = begin(*runs.targets([MODEL], "model.keras"), "--retries", "0")
     status = run.wait()
     if prepared.path("preflight.json").exists():
@@ -23,7 +23,7 @@ def test_no_training_begins_where_the_gpus_given_cannot_be_used(begin, prepared)
     assert status != 0
     log = prepared.path("logs/preflight.log").read_text()
     assert "asked SLURM for a GPU, but none can be used on" in log
-    assert "training.device: cpu" in log
+    assert "compute.device: cpu" in log
     assert len(run.submitted()) == 1
     assert not prepared.path(MODEL).exists()
 

@@ -204,7 +204,7 @@ def members(name):
 
 def device_is_known():
     """The finding of the preflight, which trainings wait for unless they are to run on a CPU."""
-    if config["training"]["device"] == "cpu":
+    if config["compute"]["device"] == "cpu":
         return []
     return ancient("<results>/preflight.json")
 

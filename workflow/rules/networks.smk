@@ -15,7 +15,7 @@ rule preflight:
         mem_mb=megabytes(4000),
         runtime=minutes(10),
     params:
-        device=lookup(dpath="training/device", within=config),
+        device=lookup(dpath="compute/device", within=config),
         code=code("preflight.py"),
     message:
         "Look for a GPU"
@@ -60,6 +60,7 @@ rule train:
     params:
         network=lookup(dpath="network", within=config),
         training=lookup(dpath="training", within=config),
+        compute=lookup(dpath="compute", within=config),
         percentiles=lookup(dpath="images/percentiles", within=config),
         chosen_channels=lookup(dpath="images/channels", within=config),
         preprocess=preprocessing(),
@@ -93,8 +94,7 @@ rule predict:
         runtime=minutes(60),
     params:
         prediction=lookup(dpath="prediction", within=config),
-        precision=lookup(dpath="training/precision", within=config),
-        device=lookup(dpath="training/device", within=config),
+        compute=lookup(dpath="compute", within=config),
         code=code("predict.py"),
     message:
         "Predict with {wildcards.network}: {wildcards.scheme} fold {wildcards.fold}, seed {wildcards.seed}"

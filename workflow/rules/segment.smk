@@ -45,8 +45,7 @@ rule segment_chunk:
         rows=chunk_rows,
         first_rows=first_rows,
         network=lookup(dpath="segment/network", within=config),
-        settings=SEGMENTATION
-        | {name: config["training"][name] for name in ("precision", "device")},
+        settings=SEGMENTATION | config["compute"],
         code=code("segment_chunk.py"),
     message:
         "Segment the frames {wildcards.chunk} of the recording {wildcards.recording}"

@@ -9,15 +9,13 @@ from brightcell.jobs import job
 from brightcell.sheets.roles import rows_in_role
 
 
-def main(
-    model, recipe, frames, samples, folds, outputs: dict, speed, settings, precision, device, threads, log
-):
+def main(model, recipe, frames, samples, folds, outputs: dict, speed, settings, compute, threads, log):
     """Write one stack of maps a role: uint16 pages (height, width, 1 or 2), see `stacks.to_uint16`.
 
     `speed` tells the frames and seconds of each role, from file to file, and what computed: engine and precision.
     """
     recipe = files.read_json(recipe)
-    precision = backend.start(threads, device, precision)
+    precision = backend.start(threads, **compute)
     from brightcell.inference import streaming
     from brightcell.inference.engines import load_predictor
 
@@ -52,8 +50,7 @@ if __name__ == "__main__":
             {role: snakemake.output[role] for role in ("validate", "test")},
             snakemake.output.speed,
             snakemake.params.prediction,
-            snakemake.params.precision,
-            snakemake.params.device,
+            snakemake.params.compute,
             snakemake.threads,
             log,
         )

@@ -14,9 +14,9 @@ def main(wanted: str, finding: str, log) -> None:
     if told["device"] == "gpu":
         log.info("GPU: %s", ", ".join(told["seen"]))
     elif wanted == "gpu" or told["allocated"]:
-        why = "the profile asked SLURM for a GPU" if told["allocated"] else "training.device is gpu"
+        why = "the profile asked SLURM for a GPU" if told["allocated"] else "compute.device is gpu"
         raise InputError(
-            f"{why}, but none can be used on {os.uname().nodename}: {told['reason']} Or train on CPUs: training.device: cpu "
+            f"{why}, but none can be used on {os.uname().nodename}: {told['reason']} Or run on CPUs: compute.device: cpu "
             "in the config, and on a cluster no GPUs in the profile."
         )
     else:

@@ -122,9 +122,7 @@ def main(
     seed = int(wildcards.seed)
     pixel_um = float(rows["train"]["pixel_size_um"].median())
 
-    precision = backend.start(
-        threads, *(params.training[key] for key in ("device", "precision", "deterministic"))
-    )
+    precision = backend.start(threads, **params.compute, deterministic=params.training["deterministic"])
     import keras
 
     from brightcell.nets import unet

@@ -125,7 +125,7 @@ def test_auto_tells_and_goes_on(here, tmp_path, job, level):
 @pytest.mark.parametrize(
     ("wanted", "facts", "said"),
     [
-        ("gpu", {"visible": ""}, "training.device is gpu, but none .* this job was given no GPU"),
+        ("gpu", {"visible": ""}, "compute.device is gpu, but none .* this job was given no GPU"),
         (
             "auto",
             {"cuda_built": (0, 0), "slurm_job": "12", "allocated": "0"},

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 import manual
 from brightcell.check.findings import FINDINGS, UNACCEPTABLE
-from brightcell.config.validation import SAMPLES_SCHEMA, complete, expectation, load_schema
+from brightcell.config.validation import MOVED, SAMPLES_SCHEMA, complete, expectation, load_schema
 from brightcell.errors import InputError, nearest
 from brightcell.files import expand
 from brightcell.nets import unet
@@ -111,7 +111,17 @@ def test_numbers_that_yaml_reads_as_text_or_as_floats():
             {"training": {"learning_rate": math.nan}},
             "training.learning_rate: found nan; expected a finite number",
         ),
-        ({"training": {"precision": "float16"}}, "did you mean 'float32'?"),
+        ({"compute": {"precision": "float16"}}, "did you mean 'float32'?"),
+        (
+            {"training": {"device": "cpu"}},
+            "training.device: this key has moved to compute.device; delete it here, and write `compute: {device: cpu}`",
+        ),
+        (
+            {"training": {"precision": "float32"}},
+            "training.precision: this key has moved to compute.precision; delete it here, and write "
+            "`compute: {precision: float32}`",
+        ),
+        ({"device": "cpu"}, "device: unknown key; did you mean compute.device?"),
         ({"training": {"patch": 100}}, "take 96 or 112"),
         ({"training": {"patch": 60}, "network": {"levels": 7}}, "expected a multiple of 64"),
         ({"training": 5}, "training: found 5 (number); expected keys"),
@@ -259,3 +269,8 @@ def test_the_manual_shows_every_key_and_an_example_that_works():
         assert len(re.findall(r"(?<!\\)\|", row)) in (3, 4, 5)
     example = re.search(r"```yaml\n(.*?)```", text, flags=re.DOTALL)[1]
     assert complete(yaml.safe_load(example), SCHEMA)["network"]["filters"] == 16
+
+
+def test_keys_that_moved_lead_to_keys_that_are_there():
+    paths = dict(entries(SCHEMA))
+    assert {new for old, new in MOVED.items() if new not in paths or old in paths} == set()

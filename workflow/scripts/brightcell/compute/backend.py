@@ -165,10 +165,10 @@ def require(device: str) -> None:
     """Raise InputError where a GPU is a must and none is seen: the config wants one, or SLURM holds one for this job."""
     given = allocated()
     if (device == "gpu" or (device == "auto" and given)) and not has_gpu():
-        why = f"SLURM gave this job GPU {given}" if given else "training.device is gpu"
+        why = f"SLURM gave this job GPU {given}" if given else "compute.device is gpu"
         raise InputError(
             f"{why}, but on {os.uname().nodename} no GPU can be used. Ask the cluster for one (slurm/profile.yaml), check "
-            "the driver with nvidia-smi, or set training.device to cpu."
+            "the driver with nvidia-smi, or set compute.device to cpu."
         )
 
 

@@ -16,6 +16,9 @@ SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 CONFIG_SCHEMA = SCHEMAS / "config.schema.yaml"
 SAMPLES_SCHEMA = SCHEMAS / "samples.schema.yaml"
 
+# Keys of earlier versions, and where they are now.
+MOVED = {"training.device": "compute.device", "training.precision": "compute.precision"}
+
 # YAML 1.1 reads 1e-3, which has no point, as text.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -129,9 +132,9 @@ def _explain(error: ValidationError, schema: dict) -> Iterator[str]:
     path = _path(error.absolute_path)
     if error.validator == "additionalProperties":
         legal = list(error.schema["properties"])
-        for key in error.instance:
+        for key, value in error.instance.items():
             if key not in legal:
-                yield f"{_join(path, key)}: unknown key; {_advice(key, legal, schema)}"
+                yield f"{_join(path, key)}: {_advice(path, key, value, legal, schema)}"
     elif error.validator == "required":
         for key in error.validator_value:
             if key not in error.instance and f"'{key}'" in error.message:
@@ -162,13 +165,15 @@ def _kind(value: object) -> str:
     return kinds.get(type(value), "empty" if value is None else type(value).__name__)
 
 
-def _advice(key: object, legal: list[str], schema: dict) -> str:
-    guess = nearest(key, legal)
-    if guess:
-        return f"did you mean {guess}?"
+def _advice(parent: str, key: object, value: object, legal: list[str], schema: dict) -> str:
+    """Say what to do about a key that the schema does not have."""
+    if moved := MOVED.get(_join(parent, key)):
+        block, name = moved.rsplit(".", 1)
+        entry = yaml.safe_dump({block: {name: value}}, default_flow_style=None, width=1000).strip()
+        return f"this key has moved to {moved}; delete it here, and write `{entry}`"
     paths = {path.rsplit(".")[-1]: path for path in reversed(list(_keys(schema)))}
-    guess = nearest(key, paths)
-    return f"did you mean {paths[guess]}?" if guess else f"expected one of {', '.join(legal)}"
+    guess = nearest(key, legal) or paths.get(nearest(key, paths))
+    return "unknown key; " + (f"did you mean {guess}?" if guess else f"expected one of {', '.join(legal)}")
 
 
 def _keys(schema: dict, parent: str = "") -> Iterator[str]:

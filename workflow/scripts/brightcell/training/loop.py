@@ -180,7 +180,7 @@ class Diverged(InputError):
         self.best_epoch = progress.best_epoch
         super().__init__(
             f"Training diverged: {reason} at epoch {epoch}, step {progress.step}. "
-            "Lower training.learning_rate, or set training.precision to float32."
+            "Lower training.learning_rate, or set compute.precision to float32."
         )
 
 
