@@ -11,8 +11,9 @@ from skimage.measure import find_contours
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow" / "scripts"))
 
+from brightcell.metrics.matching import match_cells
 from brightcell.metrics.registry import METRICS, boundary_scores, instance_scores, pixel_scores
-from brightcell.metrics.scoring import cell_matches
+from brightcell.metrics.scoring import list_cells
 
 HEIGHT, WIDTH = 150, 260
 PICTURE = Path(__file__).with_suffix(".svg")
@@ -48,7 +49,7 @@ def draw_labels() -> tuple[np.ndarray, np.ndarray]:
 
 def outcomes() -> tuple[tuple[int, int, str], ...]:
     """What became of the cells: row, column, words."""
-    iou = cell_matches(*draw_labels())["iou"]
+    iou = list_cells(match_cells(*draw_labels()))["iou"]
     return (
         (84, 36, f"found, IoU {iou[0]:.2f}"),
         (146, 32, f"at the edge, {iou[1]:.2f}"),

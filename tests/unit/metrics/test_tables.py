@@ -10,8 +10,9 @@ from brightcell.errors import InputError
 from brightcell.files import read_table, write_json, write_table
 from brightcell.instances.variants import FRAME_COLUMNS
 from brightcell.io.stacks import write_stack
+from brightcell.metrics.matching import match_cells
 from brightcell.metrics.registry import METRICS, instance_scores
-from brightcell.metrics.scoring import cell_matches, score_frames
+from brightcell.metrics.scoring import list_cells, score_frames
 
 OF_CELLS = [name for name, metric in METRICS.items() if metric.needs_instances]
 
@@ -32,7 +33,7 @@ def frames_of_two_groups():
 def test_matches_list_every_cell_once():
     truth = boxes((0, 10, 0, 10), (20, 30, 0, 10), (20, 30, 20, 30))
     predicted = boxes((0, 10, 0, 10), (20, 30, 7, 13), (0, 5, 30, 35)) * 10
-    table = cell_matches(truth, predicted).set_index(["truth", "predicted"])
+    table = list_cells(match_cells(truth, predicted)).set_index(["truth", "predicted"])
     assert set(table.index) == {(1, 10), (2, 20), (3, 0), (0, 30)}
     assert table.loc[(2, 20), "iou"] == pytest.approx(30 / 130)
     assert table.loc[(3, 0)].tolist() == [0, 100, 0]

@@ -96,20 +96,35 @@ def det(cells: Cells) -> float:
     return share(worst - min(det_cost(cells), worst), worst, cells.empty)
 
 
-def count_splits(cells: Cells) -> int:
-    """Count the truth cells that were split.
+def split_pairs(cells: Cells) -> np.ndarray:
+    """Mark the pairs of a split truth cell with its parts; bool, one element a pair of `cells`.
 
     Split is a truth cell with two or more predicted cells that lie in it with more than half of their
     own area and cover more than a tenth of it each.
     """
     parts = cells.covered & (cells.overlap > SPLIT_SHARE * cells.truth_areas[cells.row])
-    return int((np.bincount(cells.row[parts]) > 1).sum())
+    return _several(parts, cells.row)
+
+
+def merged_pairs(cells: Cells) -> np.ndarray:
+    """Mark the pairs of a predicted cell that merges truth cells with them: `split_pairs` with roles swapped."""
+    parts = cells.covers & (cells.overlap > SPLIT_SHARE * cells.predicted_areas[cells.column])
+    return _several(parts, cells.column)
+
+
+def _several(parts: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Keep the marks of those pairs whose whole, the position of a cell, has two or more of them."""
+    return parts & (np.bincount(whole[parts], minlength=whole.max(initial=-1) + 1) > 1)[whole]
+
+
+def count_splits(cells: Cells) -> int:
+    """Count the truth cells that were split, see `split_pairs`."""
+    return len(np.unique(cells.row[split_pairs(cells)]))
 
 
 def count_merges(cells: Cells) -> int:
-    """Count the predicted cells that merge two or more truth cells: `count_splits` with roles swapped."""
-    parts = cells.covers & (cells.overlap > SPLIT_SHARE * cells.predicted_areas[cells.column])
-    return int((np.bincount(cells.column[parts]) > 1).sum())
+    """Count the predicted cells that merge two or more truth cells, see `merged_pairs`."""
+    return len(np.unique(cells.column[merged_pairs(cells)]))
 
 
 def count_bias(cells: Cells) -> int:

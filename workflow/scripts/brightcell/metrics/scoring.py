@@ -142,11 +142,6 @@ def _join(tables: list[pd.DataFrame], *columns: str) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns))
 
 
-def cell_matches(truth: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
-    """List the cells of two label images (height, width): see `list_cells`."""
-    return list_cells(match_cells(truth, predicted))
-
-
 def list_cells(cells: Cells) -> pd.DataFrame:
     """List one row a truth cell with its partner, then one row a predicted cell without partner.
 

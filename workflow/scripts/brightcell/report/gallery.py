@@ -14,7 +14,7 @@ from scipy import ndimage
 from skimage import measure, transform
 
 from brightcell.metrics.matching import match_cells
-from brightcell.metrics.objects import SPLIT_SHARE
+from brightcell.metrics.objects import merged_pairs, split_pairs
 from brightcell.preprocessing.normalisation import normalise
 
 PICTURE_SIDE_PX = 512
@@ -110,30 +110,24 @@ def sort_cells(truth: np.ndarray, predicted: np.ndarray) -> dict[str, list[int]]
     """Sort the cells of a prediction, and the missed ones of the truth, into the kinds of `KINDS`.
 
     Gives the ids of labels (height, width): of the truth for `missed`, of the prediction for the others.
-    Split and merged are what `objects.count_splits` and `objects.count_merges` count.
+    Split and merged cells are those of `objects.split_pairs` and `objects.merged_pairs`.
 
     >>> sort_cells(np.array([[1, 1, 1, 0, 2]]), np.array([[3, 3, 0, 4, 0]]))
     {'found': [3], 'missed': [2], 'false': [4], 'split': [], 'merged': []}
     """
     cells = match_cells(truth, predicted)
-    met = cells.matched(0.5)
-    split_truth, parts = _broken(cells.row, cells.column, cells.covered, cells.overlap, cells.truth_areas)
-    merged, swallowed = _broken(cells.column, cells.row, cells.covers, cells.overlap, cells.predicted_areas)
-    found = set(cells.column[met]) - merged - parts
-    missed = set(range(len(cells.truth_ids))) - set(cells.row[met]) - split_truth - swallowed
-    false = set(range(len(cells.predicted_ids))) - set(cells.column[met]) - merged - parts
+    (met_truth, met), (split_truth, parts), (swallowed, merged) = (
+        (set(cells.row[pairs]), set(cells.column[pairs]))
+        for pairs in (cells.matched(0.5), split_pairs(cells), merged_pairs(cells))
+    )
+    found = met - merged - parts
+    missed = set(range(len(cells.truth_ids))) - met_truth - split_truth - swallowed
+    false = set(range(len(cells.predicted_ids))) - met - merged - parts
     kinds = {"found": found, "missed": missed, "false": false, "split": parts - merged, "merged": merged}
     return {
         kind: (cells.truth_ids if kind == "missed" else cells.predicted_ids)[sorted(places)].tolist()
         for kind, places in kinds.items()
     }
-
-
-def _broken(whole, part, inside, overlap, areas) -> tuple[set[int], set[int]]:
-    """Give the positions of cells that hold two or more parts `inside`, and those of the parts."""
-    inside = inside & (overlap > SPLIT_SHARE * areas[whole])
-    several = inside & (np.bincount(whole[inside], minlength=len(areas)) > 1)[whole]
-    return set(whole[several].tolist()), set(part[several].tolist())
 
 
 def outline_path(labels: np.ndarray, ids: list[int] | None = None) -> str:
