@@ -13,23 +13,23 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 # What is run without being asked for: a few minutes each at most.
 SHORT = (
-    "scores.py",
-    "prediction.py --rounds 3",
-    "prediction.py growth --largest 2048",
-    "training.py steps --network simple --filters 16 --side 256",
+    "metrics/scores.py",
+    "inference/engines.py --rounds 3",
+    "inference/engines.py growth --largest 2048",
+    "training/steps.py steps --network simple --filters 16 --side 256",
 )
 FULL = (
-    "prediction.py --filters 32 --side 512 --rounds 3",
-    "prediction.py --filters 64 --side 512 --channels 3 --rounds 2",
-    "prediction.py growth --largest 8192",
-    "prediction.py huge --side 20000",
-    "prediction.py huge --filters 64 --side 2048",
-    "training.py steps --network residual_attention --filters 64 --side 512 --batch 2 --rounds 2 --steps 1",
-    "training.py curves --side 128 --levels 4 --filters 8 --seeds 4",
-    "training.py gates --filters 32 --side 256 --batch 2 --rounds 3 --steps 1",
-    "training.py growth --filters 16 --rounds 2 --steps 2",
-    "training.py augmentation --threads 1",
-    "training.py start",
+    "inference/engines.py --filters 32 --side 512 --rounds 3",
+    "inference/engines.py --filters 64 --side 512 --channels 3 --rounds 2",
+    "inference/engines.py growth --largest 8192",
+    "inference/engines.py huge --side 20000",
+    "inference/engines.py huge --filters 64 --side 2048",
+    "training/steps.py steps --network residual_attention --filters 64 --side 512 --batch 2 --rounds 2 --steps 1",
+    "training/steps.py curves --side 128 --levels 4 --filters 8 --seeds 4",
+    "training/steps.py gates --filters 32 --side 256 --batch 2 --rounds 3 --steps 1",
+    "training/steps.py growth --filters 16 --rounds 2 --steps 2",
+    "training/steps.py augmentation --threads 1",
+    "training/steps.py start",
 )
 
 

@@ -1,6 +1,6 @@
 """How long the report of a large study takes to build, how large it is, and how soon a reader can use it.
 
-    python benchmarks/report.py [--frames 500] [--size 512] [--folder FOLDER]
+    python benchmarks/report/page.py [--frames 500] [--size 512] [--folder FOLDER]
 
 Writes the results of 3 networks × 5 folds × 3 seeds (see tests/study.py), builds the page in a process of
 its own and opens it in Chromium. Exit code 1 where a limit is not kept.
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("workflow/scripts", "tests", "tests/browser")]
 
 GROUPS = 25

@@ -1,7 +1,7 @@
 """Measure what mixed bfloat16 costs in cell IoU, beside what another seed does.
 
-    .venv/bin/python benchmarks/precision.py                             # after `make demo`: the demo's frames
-    .venv/bin/python benchmarks/precision.py --results results/hela_hour
+    .venv/bin/python benchmarks/training/precision.py                             # after `make demo`: the demo's frames
+    .venv/bin/python benchmarks/training/precision.py --results results/hela_hour
 
 Short trainings of a small network on a fold of prepared frames, each seed in both precisions. The cell IoU is that of
 the fold's test frames at a threshold of 0.5, all pixels pooled.
@@ -11,11 +11,11 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow/scripts")]
 
 import numpy as np  # noqa: E402
-from training import STUDY, build, settings  # noqa: E402
+from steps import STUDY, build, settings  # noqa: E402
 
 
 def load(results: Path, role: str, percentiles=(0.5, 99.5)) -> list:

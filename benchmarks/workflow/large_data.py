@@ -1,6 +1,6 @@
 """Measure time, peak memory and opened files of the stages on large data: one huge frame, and a group of many frames.
 
-    .venv/bin/python benchmarks/large_data.py [--side 10000] [--frames 5000] [--folder FOLDER]
+    .venv/bin/python benchmarks/workflow/large_data.py [--side 10000] [--frames 5000] [--folder FOLDER]
 
 Every stage runs in a process of its own, on data made here; the table goes to the terminal. A file of images is
 opened once by a stage; a stack is opened once more where frames are drawn again for the page of the check.
@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
 GROUPS = ("large", "second", "third")
 STAGES = ("parse", "prepare", "check", "folds", "label", "score")

@@ -1,11 +1,11 @@
 """Measure how many frames a second `segment` does from file to file, and where the time goes.
 
-    .venv/bin/python benchmarks/segment.py [--side 1024] [--frames 8] [--filters 16] [--levels 4] [--members 1]
+    .venv/bin/python benchmarks/recordings/segment.py [--side 1024] [--frames 8] [--filters 16] [--levels 4] [--members 1]
 
 A recording of irregular cells, a file a frame, goes through the scripts of all jobs, one chunk. The network is untrained,
 so that what it computes is thrown away after it was computed, and the watershed is given maps of the true cells instead.
 Processor time is about what an idle core would take; on the clock the stages of a chunk overlap. A job's start is Python with
-what the script imports; what Snakemake takes to plan and start jobs comes on top (benchmarks/scale.py).
+what the script imports; what Snakemake takes to plan and start jobs comes on top (benchmarks/workflow/scale.py).
 """
 
 import argparse
@@ -19,10 +19,10 @@ from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
 STARTS = {  # what a job imports before it works
-    "segment_chunk": "import segment_chunk, tensorflow; from brightcell import engines, segmentation, stream",
+    "segment_chunk": "import segment_chunk, tensorflow; from brightcell.inference import engines, streaming; from brightcell.recordings import segmentation",
     **{
         name: f"import {name}"
         for name in ("join_chunks", "outline_cells", "track_cells", "judge_frames", "preview_recording")
@@ -130,7 +130,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     drawn = [np.stack(draw_maps(labels, seed=1), axis=-1).astype(np.float32) for labels in truth]
     clock, begun, answers = Clock(), [], iter(drawn)
 
-    predict_frame = streaming.inference.predict_frame
+    predict_frame = streaming.tiling.predict_frame
 
     def predicted(*given):
         if not begun:  # the first frame compiles the network
@@ -142,7 +142,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         answer = next(answers)
         return np.concatenate([answer, np.zeros_like(maps[..., -1:])], axis=-1)
 
-    streaming.inference.predict_frame = predicted
+    streaming.tiling.predict_frame = predicted
     reading.FrameLoader.frame = clock.timed("reading", reading.FrameLoader.frame)
     segmentation.separate = clock.timed(SEPARATION, segmentation.separate)
     labelling.label_cells = clock.timed(PARTS[0], labelling.label_cells)

@@ -1,7 +1,7 @@
 """Measure training on one GPU against the rate of its bfloat16 matrix products, and what the study's trainings take.
 
-    KERAS_BACKEND=jax python benchmarks/gpu.py                  # 64 filters, 512 × 512 px, batch 4
-    KERAS_BACKEND=jax python benchmarks/gpu.py --anywhere --filters 4 --side 64 --matrix 512 --steps 2   # does it run?
+    KERAS_BACKEND=jax python benchmarks/training/gpu.py                  # 64 filters, 512 × 512 px, batch 4
+    KERAS_BACKEND=jax python benchmarks/training/gpu.py --anywhere --filters 4 --side 64 --matrix 512 --steps 2   # does it run?
 
 Written for one NVIDIA H200 under JAX. The goals: 40 % of the matrix rate in training, and the study's three trainings
 (100, 100 and 150 epochs of 100 steps of 4, validated on 80 frames) within 20 minutes in all; their time is computed
@@ -15,11 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402
-from training import GIGAFLOP, build, make_frames, settings  # noqa: E402
+from steps import GIGAFLOP, build, make_frames, settings  # noqa: E402
 
 EPOCHS = {"simple": 100, "attention": 100, "residual_attention": 150}
 STEPS, BATCH, VALIDATED = 100, 4, 80

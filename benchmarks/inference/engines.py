@@ -1,10 +1,10 @@
 """Time prediction by all engines against `model.predict`, and against the machine's own matrix products, in one run.
 
-    .venv/bin/python benchmarks/prediction.py                              # residual attention, 16 filters, 256 × 256
-    .venv/bin/python benchmarks/prediction.py --filters 64 --side 512      # the study's; some minutes
-    .venv/bin/python benchmarks/prediction.py growth --largest 2048        # frames and sides, at few filters
-    .venv/bin/python benchmarks/prediction.py huge --side 20000            # one frame from file to file; peak memory
-    .venv/bin/python benchmarks/prediction.py huge --filters 64 --side 2048    # the part of it that does not grow
+    .venv/bin/python benchmarks/inference/engines.py                              # residual attention, 16 filters, 256 × 256
+    .venv/bin/python benchmarks/inference/engines.py --filters 64 --side 512      # the study's; some minutes
+    .venv/bin/python benchmarks/inference/engines.py growth --largest 2048        # frames and sides, at few filters
+    .venv/bin/python benchmarks/inference/engines.py huge --side 20000            # one frame from file to file; peak memory
+    .venv/bin/python benchmarks/inference/engines.py huge --filters 64 --side 2048    # the part of it that does not grow
 
 Every round runs every engine once, so that a busy machine slows all of them; medians over the rounds. The rate counts
 the operations of the network as published, whatever an engine saves of them.
@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow/scripts")]
 
 import numpy as np  # noqa: E402

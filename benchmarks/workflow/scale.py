@@ -1,6 +1,6 @@
 """Measure what large studies cost besides their work: planning, submission, and the start of a job.
 
-    .venv/bin/python benchmarks/scale.py [plan] [submit] [segment] [job] [--frames 10000 100000 1000000]
+    .venv/bin/python benchmarks/workflow/scale.py [plan] [submit] [segment] [job] [--frames 10000 100000 1000000]
 
 plan     a dry run of studies of 45 and 300 trainings
 submit   the same trainings handed to SLURM, whose commands are played by programs that answer at once: what is measured is
@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 
 from project import Project  # noqa: E402
@@ -158,8 +158,8 @@ def job(folder: Path) -> None:
         "a job that is done already": snakemake("--cores", "1", FOLDS),
         "the same job made anew": snakemake(FOLDS, "--cores", "1", "--forcerun", "folds"),
         "import pandas": [sys.executable, "-c", "import pandas"],
-        "import of the library's images": [sys.executable, "-c", scripts + "from brightcell import images"],
-        "import of the scores": [sys.executable, "-c", scripts + "from brightcell import scoring"],
+        "import of the stacks": [sys.executable, "-c", scripts + "from brightcell.io import stacks"],
+        "import of the scores": [sys.executable, "-c", scripts + "from brightcell.metrics import scoring"],
         "import tensorflow and keras": [sys.executable, "-c", "import keras"],
     }
     print("\n| part | clock, s | CPU, s | memory, MB |\n|---|---:|---:|---:|")

@@ -1,7 +1,7 @@
 """Time the separation of cells in one frame against scikit-image called plainly, all on one core.
 
-    python benchmarks/watershed.py                          # 1024 × 1024 px, 300 cells
-    python benchmarks/watershed.py --size 2048 --cells 1200 --rounds 15
+    python benchmarks/instances/watershed.py                          # 1024 × 1024 px, 300 cells
+    python benchmarks/instances/watershed.py --size 2048 --cells 1200 --rounds 15
 
 Every round times every implementation once, so that a busy machine slows all of them. The table gives medians over
 the rounds of the time on the clock, of the processor's time (what an idle core would take), and of the ratio to
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
 from plain_watershed import draw_maps, label_plainly  # noqa: E402

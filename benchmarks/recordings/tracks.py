@@ -1,7 +1,7 @@
 """Score the tracks of the demo's sequences with py-ctcmetrics, from true and from predicted labels; and time the linking.
 
-    .venv/bin/python benchmarks/tracks.py                       # true labels, 24 frames of each sequence
-    .venv/bin/python benchmarks/tracks.py --results results/demo   # and those of the demo's networks, after `make demo`
+    .venv/bin/python benchmarks/recordings/tracks.py                       # true labels, 24 frames of each sequence
+    .venv/bin/python benchmarks/recordings/tracks.py --results results/demo   # and those of the demo's networks, after `make demo`
 
 TRA, DET and SEG are those of the Cell Tracking Challenge, LNK its score of the links alone; divisions are counted right
 within one frame. The truth is the simulator's: who is who, and who descends from whom.
@@ -22,7 +22,7 @@ import tifffile
 import yaml
 from ctc_metrics.scripts.evaluate import evaluate_sequence
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import track_cells  # noqa: E402

@@ -1,7 +1,7 @@
 """Time the scores of one frame against other libraries, all on one core.
 
-    python benchmarks/scores.py                          # 1024 × 1024 px, 300 cells
-    python benchmarks/scores.py --size 2048 --cells 1200 --rounds 9
+    python benchmarks/metrics/scores.py                          # 1024 × 1024 px, 300 cells
+    python benchmarks/metrics/scores.py --size 2048 --cells 1200 --rounds 9
 
 Every round times every implementation once, so that a busy machine slows all of them. The table gives medians over
 the rounds of the time on the clock, of the processor's time (what an idle core would take), and of the ratio to
@@ -30,7 +30,7 @@ from skimage.metrics import hausdorff_distance
 from sklearn.calibration import calibration_curve
 from stardist.matching import matching
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
 from spoilt import doubt, draw_cells, spoil  # noqa: E402

@@ -1,12 +1,12 @@
 """Measure a step of training against the study's loop rebuilt, both in one process on one machine, in turn.
 
-    .venv/bin/python benchmarks/training.py steps --network simple --filters 16 --side 256
-    .venv/bin/python benchmarks/training.py steps --network residual_attention --filters 64 --side 512 --batch 2 --rounds 3
-    .venv/bin/python benchmarks/training.py curves        # the same losses over 50 steps, a few seeds
-    .venv/bin/python benchmarks/training.py augmentation  # what each change of the patches costs
-    .venv/bin/python benchmarks/training.py gates         # the attention gates' time against their arithmetic
-    .venv/bin/python benchmarks/training.py start         # a job's start to its first step
-    .venv/bin/python benchmarks/training.py growth        # side and batch
+    .venv/bin/python benchmarks/training/steps.py steps --network simple --filters 16 --side 256
+    .venv/bin/python benchmarks/training/steps.py steps --network residual_attention --filters 64 --side 512 --batch 2 --rounds 3
+    .venv/bin/python benchmarks/training/steps.py curves        # the same losses over 50 steps, a few seeds
+    .venv/bin/python benchmarks/training/steps.py augmentation  # what each change of the patches costs
+    .venv/bin/python benchmarks/training/steps.py gates         # the attention gates' time against their arithmetic
+    .venv/bin/python benchmarks/training/steps.py start         # a job's start to its first step
+    .venv/bin/python benchmarks/training/steps.py growth        # side and batch
 
 The study's loop: whole frames and masks, each by a random affine warp of its own on the host (SciPy, bilinear, reflected
 edges), a Python generator, `model.fit` in float32. Ours: `loop.prepare` and `loop.prefetch`, in the precision
@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402

@@ -1,6 +1,6 @@
 """Calibrate and score the watersheds anew on the maps of a finished run, whatever it was made with; nothing is trained.
 
-    python benchmarks/watersheds_on_real.py results/hela_hour
+    python benchmarks/instances/finished_run.py results/hela_hour
 
 Prints tables in Markdown: each network's scores with the study's watershed, with the calibrated one from the foreground
 alone and with learned markers, paired differences, and how long the calibration took. The run's files stay as they are.
@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts")]
 
 import calibrate  # noqa: E402
