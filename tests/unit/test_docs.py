@@ -1,6 +1,7 @@
 """What the pages tell a reader to type, open and copy."""
 
 import os
+import pkgutil
 import re
 import shlex
 import shutil
@@ -145,3 +146,25 @@ def test_make_test_leaves_out_containers_and_slurm_alone():
     ]
     folders = {str(path.parent.relative_to(ROOT)) for path in ROOT.glob("tests/*/test_*.py")}
     assert set(options["testpaths"]) == folders - {"tests/containers", "tests/slurm"}
+
+
+# Folders below which a page may name a file by the rest of its path.
+PLACES = [ROOT, ROOT / "workflow/scripts", ROOT / "workflow/scripts/brightcell"]
+
+
+@by_page
+def test_files_of_the_project_that_are_named_are_there(page):
+    named = re.findall(r"(?<![\w./<>-])([\w./-]*\w\.(?:py|smk))\b", page.read_text(encoding="utf-8"))
+    places = [page.parent, *PLACES]
+    assert {path for path in named if not any((place / path).is_file() for place in places)} == set()
+
+
+@by_page
+def test_modules_and_functions_that_are_named_are_there(page):
+    for name in re.findall(r"\bbrightcell(?:\.[a-z_]\w*)+", page.read_text(encoding="utf-8")):
+        pkgutil.resolve_name(name)
+
+
+def test_a_name_that_moved_would_be_found():
+    with pytest.raises((AttributeError, ImportError)):
+        pkgutil.resolve_name("brightcell.published_watershed")
