@@ -1,4 +1,4 @@
-"""The exceptions that a user is meant to read, and a guess at what was meant."""
+"""Exceptions with messages for users, and a guess at a misspelt word."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ class InputError(Exception):
 
 
 class TakenOver(InputError):
-    """Another job works on the same result; this one must leave without touching anything."""
+    """Another job works on the same result: this one must stop and leave its files alone."""
 
 
 def nearest(word: object, words: Iterable[str]) -> str | None:
-    """Return the most similar of `words`, or None if none is similar; capitals do not matter.
+    """Return the most similar of `words`, or None if none is similar; case is ignored.
 
     >>> nearest("Batchsize", ["batch_size", "patch"])
     'batch_size'

@@ -15,12 +15,12 @@ import pandas as pd
 from .errors import InputError
 
 ANEW = "Where this workflow wrote the file, remove it, and it is made anew; else get it again."
-ROOM = 1024**2  # bytes that a folder must have room for before work begins
+ROOM = 1024**2  # bytes that must be free before work begins
 DAY = 86400  # seconds
 
 
 def check_writable(folder: str | Path) -> None:
-    """Raise InputError unless files can be made in a folder, or in its parents where it is not there yet."""
+    """Raise InputError unless files can be created in a folder, or in its nearest parent that exists."""
     folder = Path(folder)
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
     try:
@@ -37,9 +37,9 @@ def check_writable(folder: str | Path) -> None:
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, renamed onto it when the block ends without an error.
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error.
 
-    The temporary name keeps the suffix of `path`, because writers choose their format by it.
+    The temporary name keeps the suffix of `path`, because writers choose the format by it.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -59,12 +59,15 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 
 def sweep(folder: str | Path) -> None:
-    """Remove what killed processes left of `whole` below a folder: those of this host, others' after a day."""
+    """Remove the temporary files of `whole` that killed processes left below a folder.
+
+    Files of other hosts are removed after a day.
+    """
     for place, _, names in os.walk(folder):
         for name in names:
             if name.startswith(".") and re.search(r"\.\d+\.part", name):
                 path = Path(place, name)
-                with suppress(OSError):  # another user's, or gone meanwhile
+                with suppress(OSError):  # the file is another user's, or no longer there
                     if _abandoned(path):
                         path.unlink()
 
@@ -85,16 +88,16 @@ def _separator(path: str | Path) -> str:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table with a header line, separated by commas in a .csv file and by tabs elsewhere.
+    """Write a table with a header line: commas between columns in a .csv file, tabs in all others.
 
-    Floats have nine significant digits.
+    Floats are written with nine significant digits.
     """
     with whole(path) as temporary:
         table.to_csv(temporary, sep=_separator(path), index=False, float_format="%.9g", na_rep="nan")
 
 
 def read_table(path: str | Path, text: tuple[str, ...] = ("sample", "group")) -> pd.DataFrame:
-    """Read a table of `write_table`; the columns named in `text` stay text ("01" is not 1)."""
+    """Read a table written by `write_table`; the columns named in `text` stay text ("01" is not 1)."""
     with Path(path).open(encoding="utf-8") as file:
         columns = file.readline().rstrip("\n").split(_separator(path))
     missing = {column: ["nan"] for column in columns if column not in text}
@@ -110,7 +113,7 @@ def write_json(content: dict, path: str | Path) -> None:
 
 
 def read_json(path: str | Path) -> dict:
-    """Read a JSON file that holds a dictionary; raises InputError for one that does not."""
+    """Read a dictionary from a JSON file; raise InputError if it holds none."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -130,7 +133,7 @@ VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
 def expand(path: str) -> str:
-    """Replace `~` and environment variables in a path; InputError names a variable that is not set."""
+    """Replace `~` and environment variables in a path; raise InputError if a variable is not set."""
     for match in VARIABLE.finditer(path):
         name = match[1] or match[2]
         if name not in os.environ:

@@ -1,9 +1,10 @@
-"""Share out the frames: which are trained on, which choose the thresholds, which are tested.
+"""Assign frames to folds: those to train on, those that choose the thresholds, those to test.
 
-Frames of one group (a time-lapse, a field, an experiment) look alike. A network tested on groups that it
-was trained on is tested on what it has seen, and its scores say nothing about new recordings.
+Frames of one group (a time-lapse, a field of view, an experiment) look alike. A network tested on groups that it
+was trained on has seen such frames before, and its scores say nothing about new recordings.
 """
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,13 @@ def assign_folds(
     validation: float = 0.2,
     allow_shared_groups: bool = False,
 ) -> pd.DataFrame:
-    """Give every frame a role in every fold.
+    """Assign every frame a role in every fold.
 
     Parameters
     ----------
     samples
-        One row a frame: sample, group, optional split (read by the scheme sheet), optional cells (their
-        number; 1 a frame where it is missing).
+        One row per frame: sample, group, optional split (for the scheme sheet), optional cells (their
+        number; 1 where it is missing).
     scheme
         grouped: each group is tested in one fold; folds hold about the same number of cells.
         random: each frame is tested in one fold, whatever its group.
@@ -37,19 +38,19 @@ def assign_folds(
     n_folds, seed
         Number of folds; the seed of all choices. The order of the rows does not matter.
     validation
-        Share of the groups (random: of the frames) not tested in a fold that validate; one at least.
+        Share of the groups (random: of the frames) outside the test set that validate; at least one.
     allow_shared_groups
         Accept a sheet whose split has frames of a group in more than one role.
 
     Returns
     -------
     DataFrame
-        Columns scheme, fold (from 1), sample, group, role (train, validate, test); a row a frame and fold.
+        Columns scheme, fold (from 1), sample, group, role (train, validate, test); one row per frame and fold.
 
     Raises
     ------
     InputError
-        Where the frames cannot be shared out so that every role is filled in every fold.
+        If the frames cannot be assigned so that every role is filled in every fold.
 
     >>> samples = pd.DataFrame({"sample": ["a1", "a2", "b1", "c1"], "group": ["a", "a", "b", "c"]})
     >>> folds = assign_folds(samples, "grouped", n_folds=3, seed=1)
@@ -66,7 +67,7 @@ def assign_folds(
             "for example to 0.2."
         )
     if scheme == "sheet":
-        roles = [_roles_of_sheet(samples, allow_shared_groups)]
+        roles = _roles_of_sheet(samples, allow_shared_groups)
     else:
         roles = SCHEMES[scheme](samples, n_folds, np.random.default_rng(seed), validation)
     folds = [
@@ -86,9 +87,9 @@ def assign_folds(
 
 
 def assign_schemes(samples: pd.DataFrame, options: dict, source: str | Path) -> pd.DataFrame:
-    """Assign the folds of every scheme of the config's `folds`; see `assign_folds`.
+    """Assign the folds of every scheme in the config's `folds`; see `assign_folds`.
 
-    `source` is the sheet's file, named in the message of an InputError.
+    `source` is the sheet's file, which the message of an InputError names.
     """
     try:
         return pd.concat(
@@ -110,20 +111,20 @@ def assign_schemes(samples: pd.DataFrame, options: dict, source: str | Path) -> 
 
 
 def frame_ratios(folds: pd.DataFrame) -> dict[str, float]:
-    """Number of test frames over that of training frames, by scheme; the mean over its folds."""
+    """Return the number of test frames over that of training frames, by scheme; the mean over its folds."""
     counts = folds.groupby(["scheme", "fold", "role"], sort=False).size().unstack("role", fill_value=0)
     return (counts["test"] / counts["train"]).groupby(level="scheme", sort=False).mean().to_dict()
 
 
 def leaky_schemes(folds: pd.DataFrame) -> list[str]:
-    """Name the schemes in which a test frame has frames of its own group among those trained on."""
+    """Return the schemes in which frames of one group are both trained on and tested in a fold."""
     roles = folds[folds["role"].isin(["train", "test"])].groupby(["scheme", "fold", "group"], sort=False)
     shared = roles["role"].nunique() > 1
     return list(dict.fromkeys(shared.index[shared].get_level_values("scheme")))
 
 
 def _check_number(units: int, n_folds: int, unit: str, advice: str) -> None:
-    """Raise InputError unless every fold can have a unit (group or frame) of its own in every role."""
+    """Raise InputError unless every fold can have at least one unit (group or frame) in every role."""
     if n_folds < 2:
         raise InputError(f"folds.number: {n_folds}. Expected 2 or more: correct the configuration.")
     if units < max(3, n_folds) or n_folds * (units - 2) < units:
@@ -138,14 +139,14 @@ def _check_number(units: int, n_folds: int, unit: str, advice: str) -> None:
 
 
 def _validators(units: int, validation: float) -> int:
-    """How many of the units that a fold does not test validate; one is left to train on."""
+    """Return how many of a fold's untested units validate; at least one is left to train on."""
     return min(max(1, round(validation * units)), units - 1)
 
 
 def _roles_by_group(
     samples: pd.DataFrame, n_folds: int, rng: np.random.Generator, validation: float
 ) -> list[np.ndarray]:
-    """Test each group in one fold, largest group first into the fold with fewest cells."""
+    """Test each group in one fold; the largest group goes first, each into the fold with the fewest cells."""
     cells = samples["cells"] if "cells" in samples else pd.Series(np.nan, samples.index)
     sizes = pd.to_numeric(cells).fillna(1).groupby(samples["group"]).sum()
     advice = ", or, knowing that it overrates the networks, use the scheme random"
@@ -154,7 +155,7 @@ def _roles_by_group(
     order = rng.permutation(n_folds)
     tested: list[list[str]] = [[] for _ in range(n_folds)]
     for group in sizes.index:
-        # two groups at least stay outside each fold: one to train on, one to validate
+        # at least two groups stay outside each test set: one to train on, one to validate
         free = [fold for fold in order if len(tested[fold]) < len(sizes) - 2]
         least = min(free, key=lambda fold: (sizes[tested[fold]].sum(), len(tested[fold])))
         tested[least].append(group)
@@ -163,7 +164,7 @@ def _roles_by_group(
     for fold, groups in enumerate(tested):
         rest = sizes.drop(groups)
         number = _validators(len(rest), validation)
-        # the groups of the next fold validate, so that all have their turn; among them those of the right size
+        # The groups tested in the next fold validate, so that each has its turn; the best sizes come first.
         turn = (fold_of[rest.index] - fold) % n_folds
         misfit = (rest - validation * rest.sum() / number).abs()
         chosen = pd.DataFrame({"turn": turn, "misfit": misfit}).sort_values(["turn", "misfit"], kind="stable")
@@ -193,8 +194,8 @@ def _roles_at_random(
     return folds
 
 
-def _roles_of_sheet(samples: pd.DataFrame, allow_shared_groups: bool) -> np.ndarray:
-    """Take the roles from the column split."""
+def _roles_of_sheet(samples: pd.DataFrame, allow_shared_groups: bool) -> list[np.ndarray]:
+    """Take the roles of the only fold from the column split."""
     advice = "Fill the column split of the sample sheet, or use another of folds.schemes"
     if "split" not in samples:
         raise InputError(
@@ -225,13 +226,17 @@ def _roles_of_sheet(samples: pd.DataFrame, allow_shared_groups: bool) -> np.ndar
             "what it has seen scores too high (leakage). Correct the column split or the column group, or "
             "accept it in the configuration: `folds.allow_shared_groups: true`."
         )
-    return split.to_numpy()
+    return [split.to_numpy()]
 
 
-def _list(items, most: int = 5) -> str:
+def _list(items: Iterable, most: int = 5) -> str:
     names = [str(item) for item in items]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-SCHEMES = {"grouped": _roles_by_group, "random": _roles_at_random, "sheet": _roles_of_sheet}
-"""name → function that gives the roles of all frames, fold by fold."""
+SCHEMES: dict[str, Callable[..., list[np.ndarray]]] = {
+    "grouped": _roles_by_group,
+    "random": _roles_at_random,
+    "sheet": _roles_of_sheet,
+}
+"""name → function that returns the roles of all frames, fold by fold."""

@@ -1,4 +1,4 @@
-"""What every rule's script does alike: logging, its own packages, and error messages that a user can act on."""
+"""What all rules' scripts share: logging, error messages that a user can act on, a check of the packages in use."""
 
 import errno
 import json
@@ -18,7 +18,7 @@ from .errors import InputError, TakenOver
 
 logger = logging.getLogger("brightcell")
 
-# What stands before the JSON of `tell` in a log.
+# The word before the JSON of `tell` in a log.
 WHERE = " where "
 
 DISK_FAULTS = {
@@ -30,14 +30,17 @@ DISK_FAULTS = {
 
 @contextmanager
 def job(log: str | Path) -> Iterator[logging.Logger]:
-    """Log the block to a file and to the terminal; end the process with 1 on an error.
+    """Log the block to a file and, from warnings on, to the terminal; exit with 1 on an error.
 
-    The log begins with where the job runs, as JSON (`provenance.environment`). An `InputError` is shown as its
-    message alone, anything else with its traceback.
+    The log's first line says where the job runs, as JSON (`provenance.environment`). An `InputError` is logged as its
+    message alone, any other error with its traceback.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    Path(log).unlink(missing_ok=True)  # a leftover of an earlier run goes on writing to its own file
-    handlers = [logging.FileHandler(log, mode="w", encoding="utf-8"), logging.StreamHandler(sys.stderr)]
+    Path(log).unlink(missing_ok=True)  # a job left over from an earlier run goes on writing to its own file
+    handlers: list[logging.Handler] = [
+        logging.FileHandler(log, mode="w", encoding="utf-8"),
+        logging.StreamHandler(sys.stderr),
+    ]
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         logger.addHandler(handler)
@@ -73,17 +76,17 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
 
 
 def tell(**facts: str) -> None:
-    """Log facts of where a job runs as JSON, for the table of jobs."""
+    """Log facts about where a job runs as JSON, for the table of jobs."""
     logger.info("%s %s", WHERE.strip(), json.dumps(facts))
 
 
 def disk_fault(error: Exception, folder: Path) -> str:
-    """Say in words which fault of a disk an error is about; empty if it is about something else.
+    """Return a message for an error that is a fault of the disk; empty for other errors.
 
-    `folder` is named where the error names no file.
+    `folder` is named if the error names no file.
     """
-    fault = DISK_FAULTS.get(getattr(error, "errno", None))
-    if not fault and "No space left on device" in str(error):  # HDF5 words it so
+    fault = DISK_FAULTS.get(getattr(error, "errno", 0))
+    if not fault and "No space left on device" in str(error):  # HDF5's words, in an error without a number
         fault = DISK_FAULTS[errno.ENOSPC]
     if not fault:
         return ""
@@ -96,7 +99,7 @@ def disk_fault(error: Exception, folder: Path) -> str:
 def end_cluster_job() -> None:
     """Kill the SLURM job that this process belongs to, if Snakemake submitted it; else do nothing.
 
-    Were the job to fail in order, Snakemake would delete its output files, which are another job's by now.
+    If the job failed in an orderly way, Snakemake would delete its output files, which now belong to another job.
     """
     number = os.environ.get("SLURM_JOB_ID")
     ours = _processes_with(f"SLURM_JOB_ID={number}".encode()) if number else {}
@@ -107,21 +110,21 @@ def end_cluster_job() -> None:
 
 
 def _processes_with(setting: bytes) -> dict[int, bytes]:
-    """Command lines of the processes that have a setting in their environment, by process number."""
+    """Return the command lines of the processes with a setting in their environment, by process number."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if setting in (folder / "environ").read_bytes().split(b"\0"):
                 found[int(folder.name)] = (folder / "cmdline").read_bytes()
-        except OSError:  # another user's, or gone
+        except OSError:  # the process is another user's, or has ended
             continue
     return found
 
 
 def stay_in_the_image() -> None:
-    """Refuse packages that a container took from the host, by InputError, and let no further one in.
+    """Raise InputError for a package that a container took from the host, and prevent further ones.
 
-    Snakemake puts the search paths of the host's Python behind those of the image, because it needs itself there: a
+    Snakemake appends the search paths of the host's Python to those of the image, so that it can import itself. A
     package that the image lacks would silently come from the host.
     """
     foreign = {
@@ -139,7 +142,7 @@ def stay_in_the_image() -> None:
 
 
 def packages_in_use() -> set[str]:
-    """Name the top-level packages behind the names in the script and in the library modules loaded so far."""
+    """Return the top-level packages that the script and the library modules loaded so far take names from."""
     found = set()
     for name, module in list(sys.modules.items()):
         if name != "__main__" and name.split(".")[0] != "brightcell":
@@ -152,7 +155,7 @@ def packages_in_use() -> set[str]:
 
 
 def _of_this_python(path: str) -> bool:
-    """Tell whether a path belongs to the interpreter, to its packages or to the workflow."""
+    """Return whether a path belongs to the interpreter, its packages or the workflow."""
     script = Path(getattr(sys.modules["__main__"], "__real_file__", sys.argv[0])).parent
     own = (sys.prefix, sys.base_prefix, sysconfig.get_path("stdlib"), provenance.PACKAGE.parent, script)
     real = Path(os.path.realpath(path))

@@ -1,4 +1,4 @@
-"""Know what made a result: digests of code, versions of packages, the machine."""
+"""Record what made a result: digests of code, versions of packages, the machine."""
 
 import ast
 import functools
@@ -10,22 +10,24 @@ import platform
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from .errors import InputError
 
 PACKAGE = Path(__file__).parent
-# These word messages and records and never change a result.
+# These modules make messages and records; they never change a result.
 WITHOUT_EFFECT = {"errors", "jobs", "provenance"}
-# Where a run leaves the digest of what it read: the jobs that it submits are given its environment.
+# The environment variable for the digest of what a run has read; the jobs that it submits inherit it.
 READING = "BRIGHTCELL_READING"
-# Where Apptainer puts an image's labels.
+# Where Apptainer keeps an image's labels.
 LABELS = Path("/.singularity.d/labels.json")
 
 
 def imported_modules(source: str, package: str = "") -> set[str]:
-    """Name the brightcell modules that Python source imports, at whatever depth of its code.
+    """Return the names of the brightcell modules that Python source imports, inside functions too.
 
-    Names are dotted and leave out `brightcell.`; a package stands for its `__init__.py`, which Python runs before any
-    module in it. `package` is the package that the source itself belongs to, for its relative imports.
+    Names are dotted, without `brightcell.`; a package stands for its `__init__.py`, which Python runs before any
+    module in it. `package` is the package of the source itself, for its relative imports.
 
     >>> sorted(imported_modules("import brightcell.files; from brightcell import jobs, errors"))
     ['errors', 'files', 'jobs']
@@ -49,16 +51,16 @@ def imported_modules(source: str, package: str = "") -> set[str]:
 
 
 def module_file(name: str) -> Path | None:
-    """The file of a module, or the `__init__.py` of a package, by its dotted name; None where there is none."""
+    """Return the file of a module, or the `__init__.py` of a package; None if there is none by this dotted name."""
     path = PACKAGE.joinpath(*name.split("."))
     files = (path.with_suffix(".py"), path / "__init__.py")
     return next((file for file in files if file.is_file()), None)
 
 
-def hold_to_first_reading(first: bool, config: dict, *tables) -> None:
-    """Raise InputError where a job reads another config, or other tables of text, than the run that submitted it.
+def hold_to_first_reading(first: bool, config: dict, *tables: pd.DataFrame) -> None:
+    """Raise InputError if a job reads another config, or other tables of text, than the run that submitted it.
 
-    Its results would be recorded as made with what the run had read. `first` tells that the run itself is reading.
+    Its results would be recorded as made from what the run had read. `first` is True in the run itself.
     """
     parts = [json.dumps(config, sort_keys=True, default=str)]
     parts += ["\t".join(table.to_numpy().ravel()) for table in tables]
@@ -75,7 +77,7 @@ def hold_to_first_reading(first: bool, config: dict, *tables) -> None:
 
 @functools.cache
 def meaning(source: str) -> str:
-    """Reduce Python source to what it does: without comments, docstrings and layout."""
+    """Return Python source without comments, docstrings and layout."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -87,13 +89,15 @@ def meaning(source: str) -> str:
 
 
 def dependencies(script: str | Path) -> dict[str, str]:
-    """Map the library modules that a script imports, directly or through one another, to their source."""
-    waiting, sources = imported_modules(Path(script).read_text(encoding="utf-8")), {}
+    """Return the source of every library module that a script imports, directly or indirectly, by name."""
+    waiting = imported_modules(Path(script).read_text(encoding="utf-8"))
+    sources: dict[str, str] = {}
     while waiting:
         name = waiting.pop()
         if name in sources or name in WITHOUT_EFFECT:
             continue
         file = module_file(name)
+        assert file  # `imported_modules` returns only modules that have one
         sources[name] = file.read_text(encoding="utf-8")
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
         waiting |= imported_modules(sources[name], package)
@@ -101,17 +105,17 @@ def dependencies(script: str | Path) -> dict[str, str]:
 
 
 def code_digest(script: str | Path) -> str:
-    """Digest the library modules that a script depends on.
+    """Return a digest of the library modules that a script depends on.
 
-    A rule gives it as a parameter, so that an edited module reruns the rules that use it and no others. The
-    script itself is left to Snakemake, which watches it already. Comments and docstrings do not count.
+    Rules take it as a parameter, so that an edited module reruns the rules that use it and no others. Snakemake
+    watches the script itself. Comments and docstrings do not count.
     """
     parts = [f"{name} {meaning(source)}" for name, source in sorted(dependencies(script).items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Return the versions of Python, brightcell and the packages that are installed of those named."""
+    """Return the versions of Python, brightcell and those of the named packages that are installed."""
     from . import __version__
 
     found = {"python": platform.python_version(), "brightcell": __version__}
@@ -124,7 +128,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def machine() -> dict[str, str | int]:
-    """Describe the machine, name, operating system, processor, cores, and what ran on it, see `environment`."""
+    """Return the machine's name, operating system, processor and cores, with what `environment` returns."""
     processor = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -143,7 +147,7 @@ def machine() -> dict[str, str | int]:
 
 
 def environment() -> dict[str, str]:
-    """Say in what this process runs: image and fingerprint, empty outside containers; prefix of Python, versions."""
+    """Return the image and its fingerprint (empty outside containers), Python's prefix and the versions."""
     from . import __version__
 
     image = container()
@@ -157,12 +161,12 @@ def environment() -> dict[str, str]:
 
 
 def container() -> str:
-    """The container image, file or folder, in which this process runs; empty outside containers."""
+    """Return the container image (file or folder) in which this process runs; empty outside containers."""
     return os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER") or ""
 
 
 def fingerprint(labels: dict[str, str]) -> str:
-    """Sixteen hexadecimal digits for an image: of the digest of its packages' files, else of all its labels."""
+    """Return 16 hexadecimal digits for an image: from the digest of its packages' files, else from all its labels."""
     contents = (
         labels.get("contents") or hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()
     )

@@ -51,7 +51,7 @@ EXPLANATION = (
 
 
 def confusion_row(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Give the row of the confusion table of two masks (height, width), bool or labels.
+    """Return the row of the confusion table for two masks (height, width), bool or labels.
 
     >>> import numpy as np
     >>> confusion_row(np.array([[1, 1, 0, 0]]), np.array([[1, 0, 0, 0]]))
@@ -63,10 +63,10 @@ def confusion_row(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 
 def confusion_table(curves: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
-    """Give the confusion table of frames at a threshold, in the order of the rows.
+    """Return the confusion table of frames at a threshold, in the order of the rows.
 
-    `curves` has a row a frame and threshold: threshold, pixels_tp, pixels_fp, pixels_fn, pixels_tn, where
-    positive is cell. The other columns are kept.
+    `curves` has one row per frame and threshold: threshold, pixels_tp, pixels_fp, pixels_fn, pixels_tn, with
+    cells as positives. Its other columns are kept.
     """
     at = curves[np.isclose(curves["threshold"], threshold)].reset_index(drop=True)
     if len(curves) and not len(at):
@@ -81,7 +81,7 @@ def confusion_table(curves: pd.DataFrame, threshold: float = THRESHOLD) -> pd.Da
 
 
 def score_images(confusion: pd.DataFrame) -> pd.DataFrame:
-    """Give the scores of `metrics` of every image of a confusion table; positive is cell."""
+    """Return the scores of `metrics` for every image of a confusion table; cells are the positives."""
     columns = [confusion[name] for name in ("TPcell", "FPcell", "FNcell", "TPbg")]
     images = [Pixels(*values) for values in zip(*columns, strict=True)]
     return pd.DataFrame({name: [METRICS[name].compute(image) for image in images] for name in SCORES})
@@ -94,7 +94,7 @@ def invert(confusion: pd.DataFrame) -> pd.DataFrame:
 
 
 def rename(scores: pd.DataFrame) -> pd.DataFrame:
-    """Call the scores of the inverted masks by the study's names, which swap precision and recall."""
+    """Rename the scores of the inverted masks as the study did, with precision and recall swapped."""
     names = {
         "cell_iou": "iou",
         "cell_dice": "dice",
@@ -106,9 +106,9 @@ def rename(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def running_mean(scores: pd.DataFrame) -> pd.Series:
-    """Average over the running list: the scores so far are appended again after every image.
+    """Average over the running list, to which all scores so far are appended again after every image.
 
-    Image i of n (from 0) stands in it n - i times.
+    Image i of n (from 0) is in the list n - i times.
 
     >>> running_mean(pd.DataFrame({"iou": [0.9, 0.6]})).round(3).to_dict()
     {'iou': 0.8}
@@ -118,13 +118,13 @@ def running_mean(scores: pd.DataFrame) -> pd.Series:
 
 
 def summarise(confusion: pd.DataFrame) -> dict[str, float]:
-    """Give the study's figures (`published_` …) and the plain means over images of a confusion table.
+    """Return the study's figures (`published_` …) and the plain means over the images of a confusion table.
 
     published_iou, published_dice, published_recall, published_precision and published_accuracy are those
     of the paper's tables: background IoU, background Dice, background precision, cell specificity and
-    accuracy, averaged over the running list. The other scores bear the names of `metrics` and weight every
-    image alike. all_background_accuracy is what a prediction without any cell would reach in accuracy;
-    its published IoU is the same.
+    accuracy, averaged over the running list. The other scores have the names of `metrics` and weight all
+    images equally. all_background_accuracy is the accuracy of a prediction without any cell, which is also
+    its published IoU.
     """
     missing = [name for name in CONFUSION_COLUMNS if name not in confusion]
     if missing or not len(confusion):
@@ -140,15 +140,15 @@ def summarise(confusion: pd.DataFrame) -> dict[str, float]:
 
 
 def compare_protocols(curves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
-    """Score the same predictions by the study's protocol and with cells as positive class.
+    """Score the same predictions by the study's protocol and with cells as positives.
 
-    Every seed is taken as one study: its test frames of all folds, in the order of the sample sheet, go through
-    `summarise`; the figures are then averaged over seeds.
+    Every seed counts as one study: `summarise` takes its test frames of all folds in the order of the sample
+    sheet; the figures are then averaged over seeds.
 
     Parameters
     ----------
     curves
-        A row a test frame and threshold: scheme, network, fold, seed, sample, threshold and the counts of
+        One row per test frame and threshold: scheme, network, fold, seed, sample, threshold and the counts of
         pixels.
     order
         All samples in the order of the sheet, by which the running list weights them.
@@ -156,7 +156,7 @@ def compare_protocols(curves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a scheme and network with TABLE_COLUMNS.
+        One row per scheme and network, with the columns TABLE_COLUMNS.
     """
     table = confusion_table(curves)
     rank = {sample: number for number, sample in enumerate(order)}
