@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import preflight as script
-import report as report_script
 from brightcell.compute import backend, preflight
 from brightcell.compute.preflight import Facts
 from brightcell.errors import InputError
+from brightcell.report.record import describe
 
 # A node where all is well.
 WELL = {
@@ -192,6 +192,6 @@ def test_the_finding_stands_in_the_report(here, tmp_path):
     script.main("auto", tmp_path / "preflight.json", Log())
     told = json.loads((tmp_path / "preflight.json").read_text())
     scores = pd.DataFrame({"seed": [1], "fold": [1]})
-    assert "none on" in report_script.describe([], scores, told)["GPU"]
-    assert "this job was given no GPU" in report_script.describe([], scores, told)["GPU"]
-    assert "GPU" not in report_script.describe([], scores)
+    assert "none on" in describe([], scores, told)["GPU"]
+    assert "this job was given no GPU" in describe([], scores, told)["GPU"]
+    assert "GPU" not in describe([], scores)

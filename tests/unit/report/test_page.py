@@ -19,19 +19,18 @@ from brightcell.files import read_table, write_json, write_table
 from brightcell.io import stacks
 from brightcell.metrics.registry import METRICS
 from brightcell.report import figure_tables, html, styles
-from brightcell.report import page as report
 from brightcell.report.gallery import GalleryFrame
+from brightcell.report.page import BASELINE, ReportData, build, chart_figures, make_tables, network_order
 
-SCRIPT = Path(report.__file__).parents[2] / "report.py"
-
-TEMPLATES = Path(report.__file__).parents[3] / "report/page"
+SCRIPT = Path(figure_tables.__file__).parents[2] / "report.py"
+TEMPLATES = Path(figure_tables.__file__).parents[3] / "report/page"
 NETWORKS = ["simple", "attention", "residual_attention"]
 HOSTILE = '<img src=x onerror="alert(1)">"\'</script>&'
 
 
-def build(data):
+def built(data):
     """The report of the workflow's own templates."""
-    return report.build(data, report.figure_tables(data), TEMPLATES)
+    return build(data, make_tables(data), TEMPLATES)
 
 
 def discs(shape=(96, 120), seed=0, number=8):
@@ -139,7 +138,7 @@ def make_data(networks=NETWORKS, groups=5, seeds=(1, 2), schemes=("grouped",), i
         )
         for rank, sample in [("worst", "s0a"), ("best", "s1b")]
     ]  # fmt: skip
-    data = report.ReportData(
+    data = ReportData(
         dataset="fake",
         summary=summary,
         scores=scores,
@@ -188,7 +187,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page():
-    return Page(build(make_data()))
+    return Page(built(make_data()))
 
 
 def test_every_section_stands_in_the_order_of_the_questions(page):
@@ -242,7 +241,7 @@ def test_every_chart_of_the_page_is_drawn_and_none_is_left_over(page):
 
 def drawn_figures(data):
     """Every figure as the page puts it together: (place, choice) → plotly's figure."""
-    shared = report.chart_figures(data, report.figure_tables(data))
+    shared = chart_figures(data, make_tables(data))
     return {
         (place, choice): merged(figures["base"], patch)
         for place, figures in shared.items()
@@ -278,7 +277,7 @@ def test_a_network_has_one_colour_everywhere():
                 assert own == {colours[trace["name"]]}, place
                 seen.add(trace["name"])
     assert seen == set(NETWORKS)
-    html = build(make_data())
+    html = built(make_data())
     for network, colour in colours.items():
         chips = set(re.findall(rf'<path fill="(#\w+)"[^<]*/></svg><span>{network}<', html))
         assert chips == {colour}
@@ -287,7 +286,7 @@ def test_a_network_has_one_colour_everywhere():
 def test_colours_do_not_depend_on_the_order_of_the_tables():
     data = make_data()
     shuffled = replace(data, summary=data.summary[::-1], scores=data.scores[::-1])
-    assert report.network_order(shuffled) == NETWORKS
+    assert network_order(shuffled) == NETWORKS
 
 
 def test_hostile_names_stay_text():
@@ -301,7 +300,7 @@ def test_hostile_names_stay_text():
         data, dataset=HOSTILE, title=HOSTILE, verdict=[HOSTILE], provenance={HOSTILE: HOSTILE},
         config=data.config | {"samples": HOSTILE},
     )  # fmt: skip
-    html = build(data)
+    html = built(data)
     hostile = Page(html)
     assert "x" not in {attributes.get("src") for _, attributes in hostile.tags}
     assert not [a for _, a in hostile.tags if any(name.startswith("on") for name in a)]
@@ -319,7 +318,7 @@ def test_hostile_names_stay_text():
 
 def test_tables_beside_the_report_hold_what_is_plotted():
     data = make_data(schemes=("grouped", "random"))
-    made = report.figure_tables(data)
+    made = make_tables(data)
     drawn = drawn_figures(data)
     frames = made["frames"][made["frames"]["scheme"] == "random"]
     for score in ("cell_iou", "hd95_px"):
@@ -352,7 +351,7 @@ def test_frames_average_seeds_and_groups_average_frames():
     ).assign(scheme="grouped", network="simple", fold=0)
     summary = pd.DataFrame([("grouped", "cell_iou", "simple", 0.6, np.nan, np.nan, 1)],
         columns=["scheme", "score", "network", "mean", "low", "high", "groups"])  # fmt: skip
-    made = report.figure_tables(report.ReportData(dataset="d", summary=summary, scores=scores))
+    made = make_tables(ReportData(dataset="d", summary=summary, scores=scores))
     assert made["frames"]["cell_iou"].tolist() == pytest.approx([0.3, 0.9])
     assert made["groups"]["cell_iou"].tolist() == pytest.approx([0.6])
     assert made["errors"]["missed_per_100_cells"].tolist() == pytest.approx([100 * 10 / 50])
@@ -360,9 +359,9 @@ def test_frames_average_seeds_and_groups_average_frames():
 
 def test_one_network_one_group_one_seed_and_no_optional_part():
     data = make_data(networks=["simple"], groups=1, seeds=(1,))
-    bare = report.ReportData(dataset="fake", summary=data.summary, scores=data.scores)
+    bare = ReportData(dataset="fake", summary=data.summary, scores=data.scores)
     for one in (data, bare):
-        text = Page(build(replace(one, verdict=[]))).text
+        text = Page(built(replace(one, verdict=[]))).text
         assert "one network was trained" in text
         assert "One network alone" in text
         assert "One group gives no interval" in text
@@ -370,7 +369,7 @@ def test_one_network_one_group_one_seed_and_no_optional_part():
 
 
 def test_two_schemes_have_their_own_tables_and_charts():
-    both = Page(build(make_data(schemes=("grouped", "random"))))
+    both = Page(built(make_data(schemes=("grouped", "random"))))
     assert both.text.count("Scheme random") >= 4
     places = {attributes["id"] for _, attributes in both.tags if attributes.get("class") == "chart"}
     assert {"frames-1", "frames-2", "differences-2", "curves-loss-2"} <= places
@@ -378,7 +377,7 @@ def test_two_schemes_have_their_own_tables_and_charts():
 
 def test_masks_without_single_cells_say_why_scores_are_missing(page):
     data = make_data(instances=False)
-    text = Page(build(data)).text
+    text = Page(built(data)).text
     assert "not one cell from another" in text
     assert "not one cell from another" not in page.text
     assert not {("frames-1", "ap50"), ("frames-1", "seg"), ("counts-1", "")} & set(drawn_figures(data))
@@ -388,18 +387,18 @@ def test_masks_without_single_cells_say_why_scores_are_missing(page):
 
 def test_the_baseline_is_no_network():
     data = make_data()
-    extra = data.scores[:3].assign(network=report.BASELINE)
+    extra = data.scores[:3].assign(network=BASELINE)
     data = replace(data, scores=pd.concat([data.scores, extra]), baseline=None)
-    assert report.network_order(data) == NETWORKS
-    assert set(report.figure_tables(data)["frames"]["network"]) == set(NETWORKS)
+    assert network_order(data) == NETWORKS
+    assert set(make_tables(data)["frames"]["network"]) == set(NETWORKS)
 
 
 def test_trainings_without_scores_are_named():
     data = make_data(missing=["attention, scheme grouped: all 10 trainings."])
-    text = Page(build(data)).text
+    text = Page(built(data)).text
     assert "Not everything was trained." in text
     assert "attention, scheme grouped: all 10 trainings." in text
-    assert "Not everything" not in Page(build(make_data())).text
+    assert "Not everything" not in Page(built(make_data())).text
 
 
 def test_what_a_cluster_gave_and_what_was_used_has_a_table():
@@ -420,7 +419,7 @@ def test_what_a_cluster_gave_and_what_was_used_has_a_table():
         ]
     ).assign(memory_mb=3000.0, slurm_job="7", device="gpu")
     table = accounting.account(jobs, asked, {"7": "train", "8": "train"})
-    html = build(make_data(accounting=accounting.summarise(table)))
+    html = built(make_data(accounting=accounting.summarise(table)))
     shown = html[html.index("What the cluster gave") :]
     shown = shown[: shown.index("</table>")]
     for words in (
@@ -433,7 +432,7 @@ def test_what_a_cluster_gave_and_what_was_used_has_a_table():
         ),
     ):
         assert words in shown
-    assert "What the cluster gave" not in build(make_data())
+    assert "What the cluster gave" not in built(make_data())
 
 
 def test_schemes_protocols_and_jobs_have_their_tables():
@@ -445,7 +444,7 @@ def test_schemes_protocols_and_jobs_have_their_tables():
                                "inflation": 0.05, "low": 0.02, "high": 0.08, "groups": 5}]),
         jobs=pd.DataFrame([{"rule": "train", "image": "train.sif", "fingerprint": "ab12", "jobs": 30, "seconds": 9.0}]),
     )  # fmt: skip
-    text = Page(build(data)).text
+    text = Page(built(data)).text
     for part in (
         "0.970 0.610",
         "0.930",
@@ -546,5 +545,5 @@ def test_the_script_reads_results_and_writes_the_page_and_its_tables(tmp_path):
     assert sorted(written["frames"]["sample"].unique()) == ["001", "002", "011", "012", "021", "022"]
     pd.testing.assert_frame_equal(
         written["frames"][["network", "cell_iou"]],
-        report.figure_tables(data)["frames"][["network", "cell_iou"]],
+        make_tables(data)["frames"][["network", "cell_iou"]],
     )

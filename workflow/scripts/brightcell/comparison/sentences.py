@@ -7,6 +7,9 @@ import pandas as pd
 
 from brightcell.metrics.registry import HEADLINE, METRICS
 
+# One score of pixels and one of cells say enough in words; the tables hold the others.
+IN_WORDS = ("cell_iou", "ap50")
+
 
 def _number(value: float, score: str) -> str:
     digits = 2 if METRICS[score].unit else 3
@@ -122,6 +125,27 @@ def verdict(
     return sentences
 
 
+def verdict_by_scheme(
+    differences: pd.DataFrame,
+    summary: pd.DataFrame,
+    confidence: float = 0.95,
+    leakage: pd.DataFrame | None = None,
+) -> tuple[list[str], list[str], dict[str, list[str]]]:
+    """Say it scheme by scheme, as a page has room for: the verdict on the first one, more on it, those on the others.
+
+    Takes the tables of `verdict`. The verdicts speak of the first score of IN_WORDS, `more` of the others too.
+    """
+    said, more = {}, []
+    for scheme in dict.fromkeys(summary["scheme"]):
+        pairs, means = (table[table["scheme"] == scheme] for table in (differences, summary))
+        leaks = None if said or leakage is None or leakage.empty else leakage
+        said[scheme] = verdict(pairs, means, IN_WORDS[:1], confidence, leaks)
+        every = verdict(pairs, means, IN_WORDS, confidence, leaks)
+        more = more or [sentence for sentence in every if sentence not in said[scheme]]
+    first = said.pop(next(iter(said)))
+    return first, more, said
+
+
 def _leaks(leakage: pd.DataFrame) -> list[str]:
     """Say by how much neighbours in the training frames raise the scores, for all networks together."""
     said = []
@@ -169,15 +193,3 @@ def _cautions(summary: pd.DataFrame, alpha: float, leaky: set[str]) -> list[str]
     if len(summary) and summary["seeds"].min() == 1:
         said.append("One seed a network: differences between two trainings of one network are not known.")
     return said
-
-
-def gpu_sentence(told: dict) -> str:
-    """Say what the preflight found (its JSON).
-
-    >>> gpu_sentence({"device": "gpu", "host": "n1", "seen": ["NVIDIA H200"], "cuda_driver": [12, 4]})
-    'NVIDIA H200 on n1, its driver runs CUDA 12.4'
-    """
-    if told["device"] != "gpu":
-        return f"none on {told['host']}: {told['reason']}"
-    version = ".".join(map(str, told["cuda_driver"] or ["?"]))
-    return f"{', '.join(told['seen'])} on {told['host']}, its driver runs CUDA {version}"

@@ -204,3 +204,16 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         memory_mb_requested=("memory_mb_requested", "max"),
         memory_mb_used=("memory_mb_used", "max"),
     ).reset_index()
+
+
+def summarise_jobs(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Add up the jobs of a rule and container image: rule, image, fingerprint, jobs, seconds, longest, memory_mb."""
+    if jobs.empty:
+        return jobs
+    by = jobs.groupby(["rule", "image", "fingerprint"], sort=False, dropna=False)
+    return by.agg(
+        jobs=("seconds", "size"),
+        seconds=("seconds", "sum"),
+        longest=("seconds", "max"),
+        memory_mb=("memory_mb", "max"),
+    ).reset_index()

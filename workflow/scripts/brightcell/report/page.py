@@ -12,12 +12,11 @@ from brightcell import published
 from brightcell.instances.variants import SCORES as WATERSHED_SCORES
 from brightcell.metrics.registry import HEADLINE, METRICS
 
-from . import charts, table_rows
-from . import figure_tables as tables
-from . import styles as looks
+from . import charts, figure_tables, table_rows
 from .figure_tables import CURVES, ERRORS
 from .gallery import KINDS, STEPS_PER_PX, GalleryFrame, draw_frame
 from .html import page_templates, plain, share
+from .styles import in_unit, network_styles
 
 BASELINE = "threshold baseline"
 COSTS = {
@@ -80,34 +79,34 @@ def schemes_of(data: ReportData) -> list[str]:
     return list(dict.fromkeys([*data.summary["scheme"], *data.scores["scheme"]]))
 
 
-def figure_tables(data: ReportData) -> dict[str, pd.DataFrame]:
-    """Work out the tables behind the figures; see the functions of `tables` for their columns."""
+def make_tables(data: ReportData) -> dict[str, pd.DataFrame]:
+    """Work out the tables behind the figures; see the functions of `figure_tables` for their columns."""
     scores = data.scores[data.scores["network"] != BASELINE]
-    frames = tables.mean_frames(scores)
+    frames = figure_tables.mean_frames(scores)
     known = "pixel_size_um" in data.samples
     sizes = data.samples.set_index("sample")["pixel_size_um"] if known else pd.Series(dtype=float)
-    areas = tables.truth_and_predictions(data.cells, sizes)
+    areas = figure_tables.truth_and_predictions(data.cells, sizes)
     made = {
         "summary": data.summary[data.summary["network"] != BASELINE],
         "differences": data.differences,
         "frames": frames,
-        "groups": tables.mean_groups(frames),
-        "group_differences": tables.group_differences(frames, data.differences),
-        "errors": tables.count_errors(scores),
-        "training": tables.summarise_training(data.recipes, data.speeds),
+        "groups": figure_tables.mean_groups(frames),
+        "group_differences": figure_tables.group_differences(frames, data.differences),
+        "errors": figure_tables.count_errors(scores),
+        "training": figure_tables.summarise_training(data.recipes, data.speeds),
         "learning_curves": data.history,
         "thresholds": data.curves,
-        "watershed": tables.best_by_threshold(data.calibrations),
+        "watershed": figure_tables.best_by_threshold(data.calibrations),
         "reliability": data.reliability,
-        "areas": tables.histogram(areas, "area"),
-        **{name: tables.histogram(data.shapes, name) for name in SHAPES if name in data.shapes},
-        "time": tables.follow_time(frames, areas, data.samples),
+        "areas": figure_tables.histogram(areas, "area"),
+        **{name: figure_tables.histogram(data.shapes, name) for name in SHAPES if name in data.shapes},
+        "time": figure_tables.follow_time(frames, areas, data.samples),
         "leakage": data.leakage,
         "published": data.published,
         "watersheds": data.watersheds,
     }
     order = network_order(data)
-    return {name: tables.in_order(table, order) for name, table in made.items()}
+    return {name: figure_tables.in_order(table, order) for name, table in made.items()}
 
 
 def area_unit(data: ReportData) -> str:
@@ -134,7 +133,7 @@ def of_scheme(table: pd.DataFrame, scheme: str) -> pd.DataFrame:
 
 def chart_figures(data: ReportData, made: dict[str, pd.DataFrame]) -> dict[str, dict]:
     """Draw every chart: name of its place on the page → its figures by choice, as `html.share` writes them."""
-    styles = looks.network_styles(network_order(data))
+    styles = network_styles(network_order(data))
     drawn: dict[str, dict[str, object]] = {}
     for number, scheme in enumerate(schemes_of(data), start=1):
         own = {name: of_scheme(table, scheme) for name, table in made.items()}
@@ -171,7 +170,7 @@ def _score_figures(own: dict[str, pd.DataFrame], styles: dict) -> dict[str, dict
         for cost, title in COSTS.items():
             if cost in rows and rows[cost].notna().any():
                 drawn[f"cost-{cost}"][score] = charts.cost_chart(
-                    rows, cost, title, looks.in_unit(entry.title, entry.unit), styles
+                    rows, cost, title, in_unit(entry.title, entry.unit), styles
                 )
     return drawn
 
@@ -182,7 +181,7 @@ def _learning_figures(own: dict[str, pd.DataFrame], styles: dict, calibrated: st
     history, curves = own["learning_curves"], own["thresholds"]
     for column, title in CURVES.items():
         if column in history and history[column].notna().any():
-            means = tables.in_order(tables.over_runs(history, ["epoch"], column), list(styles))
+            means = figure_tables.in_order(figure_tables.over_runs(history, ["epoch"], column), list(styles))
             runs = history.rename(columns={column: "mean"})
             drawn[f"curves-{column}"] = {
                 "": charts.lines_chart(means, "epoch", styles, title, "epoch", runs=runs, counted=True)
@@ -237,7 +236,7 @@ def _cell_figures(own: dict[str, pd.DataFrame], styles: dict, unit: str) -> dict
 def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path) -> str:
     """Write the report as one HTML page, with plotly.js, styles and pictures inside.
 
-    `made` are the tables of `figure_tables`, `templates` is the folder of page.html.j2 and its parts.
+    `made` are the tables of `make_tables`, `templates` is the folder of page.html.j2 and its parts.
     """
     environment = page_templates(templates)
     environment.filters |= {"show": table_rows.show, "signed": table_rows.signed}
@@ -259,7 +258,7 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
         metrics=METRICS,
         headline=HEADLINE,
         networks=order,
-        styles=looks.network_styles(order),
+        styles=network_styles(order),
         schemes=[
             table_rows.scheme_view(
                 {name: of_scheme(table, scheme) for name, table in made.items()},
