@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 from scenes import ERRORS
 
+from brightcell import provenance
 from brightcell.instances.variants import FRAME_COLUMNS, SCORES
 
+IMAGE = "containers/train.sif"
 PARAMETERS = {"simple": 31_402_501, "attention": 37_334_665, "residual_attention": 39_090_377}
 
 
@@ -61,5 +63,5 @@ def recipe(run: dict, epochs: int) -> dict:
         "precision": "mixed_bfloat16", "backend": "tensorflow", "device": "gpu", "threads": 8,
         "percentiles": [0.5, 99.5], "working_pixel_size_um": 0.5, "train_frames": 12, "validate_frames": 4,
         "versions": {"python": "3.11.7", "keras": "3.15.1", "tensorflow": "2.21.0"},
-        "machine": {"host": "bench", "system": "Linux", "processor": "a processor", "cores": 8, "container": ""},
+        "machine": provenance.machine() | {"host": "bench", "processor": "a processor", "image": IMAGE},
     }  # fmt: skip

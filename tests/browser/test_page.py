@@ -10,6 +10,7 @@ import looks
 import pytest
 from playwright.sync_api import expect
 from study import make_study
+from trainings import IMAGE
 from window import WIDTHS, open_file
 
 
@@ -54,6 +55,11 @@ def test_every_chart_is_drawn_and_says_what_it_shows(page):
 def test_the_best_network_is_named_first(page):
     verdict = page.locator("#verdict").inner_text()
     assert "residual_attention" in verdict.split(".\n")[0].split(". ")[0]
+
+
+def test_the_images_of_the_trainings_stand_among_the_facts(page):
+    facts = page.locator("#provenance > dl").inner_text()
+    assert IMAGE in facts.split("container images")[1]
 
 
 def test_the_errors_that_were_made_are_counted(page, study):

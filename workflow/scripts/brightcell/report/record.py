@@ -14,7 +14,7 @@ def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = N
     """
     trained = recipes[0] if recipes else {}
     machines = [recipe.get("machine") or {} for recipe in recipes]
-    images_used = sorted({machine["container"] for machine in machines if machine.get("container")})
+    images_used = sorted({machine["image"] for machine in machines if machine.get("image")})
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "repeat it": "Save the config below as config.yaml in the project's folder, then:",

@@ -1,0 +1,27 @@
+"""How a report says that it came to be."""
+
+import pandas as pd
+import pytest
+
+from brightcell import provenance
+from brightcell.report.record import describe
+
+RECIPE = {"device": "cpu", "train_seconds": 1800.0, "backend": "tensorflow", "versions": {"keras": "3"}}
+SCORES = pd.DataFrame({"seed": [2, 1, 2], "fold": [1, 1, 2]})
+
+
+@pytest.mark.parametrize("variable", ["APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"])
+def test_the_images_that_networks_were_trained_in_are_named_once(monkeypatch, variable):
+    recipes = []
+    for image in ("/images/train.sif", "/images/old.sif", "/images/train.sif", ""):
+        monkeypatch.setenv(variable, image)
+        recipes.append(RECIPE | {"machine": provenance.machine()})  # as the script `train` writes it
+    assert describe(recipes, SCORES)["container images"] == ["/images/old.sif", "/images/train.sif"]
+    assert "container images" not in describe(recipes[-1:], SCORES)
+
+
+def test_runs_seeds_and_hours_are_told():
+    told = describe([RECIPE, RECIPE | {"machine": {"host": "n1", "processor": "a processor"}}], SCORES)
+    assert (told["seeds"], told["folds"], told["training, hours"]) == ([1, 2], [1, 2], 1.0)
+    assert told["trained on"] == ["n1 · a processor · cpu", "unknown host · cpu"]
+    assert told["versions, training"] == {"keras": "3"}
