@@ -1,4 +1,4 @@
-"""Read cells that were drawn as outlines: ImageJ ROIs, COCO and GeoJSON."""
+"""Read cells drawn as outlines: ImageJ ROIs, COCO and GeoJSON."""
 
 import json
 import zipfile
@@ -13,7 +13,7 @@ from brightcell.errors import InputError
 
 from .rasterize import Patch, bounded, fill
 
-LARGEST_UNPACKED = 500_000_000  # bytes of a zip of ROIs
+LARGEST_UNPACKED = 500_000_000  # bytes of an unpacked zip of ROIs
 AREAS = ("POLYGON", "RECT", "OVAL", "FREEHAND", "TRACED")
 CORNERS_OF_AN_ELLIPSE = 256
 
@@ -21,9 +21,9 @@ Cells = tuple[list[Patch], list[str]]  # the cells, and what a user should know
 
 
 def read_rois(path: Path, shape: tuple[int, int], image: str, page: int | None) -> Cells:
-    """Read ImageJ ROIs, a .zip of the ROI manager or a single .roi; of a stack those of one page.
+    """Read ImageJ ROIs from a .zip of the ROI manager or a single .roi, in a stack those of one page.
 
-    Lines, points and texts are left out. A ROI without position belongs to every page.
+    Lines, points and texts are left out. A ROI without a position belongs to every page.
     """
     rois = [roifile.ImagejRoi.frombytes(content) for content in _roi_files(path)]
     if page is not None:
@@ -50,7 +50,7 @@ def _roi_files(path: Path) -> list[bytes]:
 
 
 def _position(roi: roifile.ImagejRoi) -> int:
-    """Return the page of a stack on which a ROI stands, from 1; 0 for all."""
+    """Return the page of a stack that a ROI belongs to, from 1; 0 for all."""
     return max(roi.t_position, 0) or max(roi.z_position, 0) or max(roi.position, 0)
 
 
@@ -58,15 +58,16 @@ def _rings(roi: roifile.ImagejRoi) -> list[np.ndarray]:
     if roi.roitype.name == "OVAL":
         angle = np.linspace(0, 2 * np.pi, CORNERS_OF_AN_ELLIPSE, endpoint=False)
         unit = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        corner, size = (roi.left, roi.top), (roi.right - roi.left, roi.bottom - roi.top)
         if roi.subpixelrect:
             corner, size = (roi.xd, roi.yd), (roi.widthd, roi.heightd)
+        else:
+            corner, size = (roi.left, roi.top), (roi.right - roi.left, roi.bottom - roi.top)
         return [np.array(corner) + (unit + 1) / 2 * size]
     return [np.asarray(ring, float) for ring in roi.coordinates(multi=True)]
 
 
 def read_json(path: Path, shape: tuple[int, int], image: str, page: int | None) -> Cells:
-    """Read the cells of an image from COCO or GeoJSON, whichever the file holds."""
+    """Read the cells of an image from a file in COCO or GeoJSON."""
     content = _parsed(str(path), path.stat().st_mtime_ns)
     if isinstance(content, dict) and "annotations" in content:
         return _coco(path, content, shape, image)
@@ -81,7 +82,7 @@ def read_json(path: Path, shape: tuple[int, int], image: str, page: int | None) 
     return _geojson(features, shape)
 
 
-@lru_cache(maxsize=1)  # a COCO file holds the cells of many images, which are read one after the other
+@lru_cache(maxsize=1)  # the cells of all images of a COCO file are read one image after the other
 def _parsed(path: str, modified: int) -> dict | list:
     content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     if isinstance(content, dict) and "annotations" in content:
@@ -92,7 +93,7 @@ def _parsed(path: str, modified: int) -> dict | list:
 
 
 def _coco(path: Path, content: dict, shape: tuple[int, int], image: str) -> Cells:
-    """Read the annotations of one image of a COCO file; images are told apart by their file names."""
+    """Read the annotations of one image of a COCO file; images are identified by their file names."""
     entry = _coco_image(path, content.get("images", []), image)
     size = (entry.get("height", shape[0]), entry.get("width", shape[1]))
     if size != shape:
@@ -113,15 +114,15 @@ def _coco(path: Path, content: dict, shape: tuple[int, int], image: str) -> Cell
 
 
 def _coco_image(path: Path, entries: list[dict], image: str) -> dict:
-    """Find the entry of an image: by the longest end of the path that is the same, at least the file's name."""
+    """Return the entry of an image: the one whose path shares the longest end, at least the file's name."""
     parts = Path(image).parts
 
-    def alike(entry: dict) -> int:
+    def shared_end(entry: dict) -> int:
         named = PurePosixPath(str(entry["file_name"]).replace("\\", "/")).parts
         pairs = zip(reversed(parts), reversed(named), strict=False)
         return next((same for same, (a, b) in enumerate(pairs) if a != b), min(len(parts), len(named)))
 
-    scores = [alike(entry) for entry in entries]
+    scores = [shared_end(entry) for entry in entries]
     best = max(scores, default=0)
     if best == 0 or scores.count(best) > 1:
         found = "none is" if best == 0 else f"{scores.count(best)} are"
@@ -137,9 +138,8 @@ def run_lengths(code: dict, shape: tuple[int, int]) -> np.ndarray:
     """Decode COCO's run lengths {"size", "counts"}, a list or compressed text, into a bool image.
 
     Runs of background and cell alternate down the columns, background first. The text holds them in base 32, five
-    bits a character from "0" on, least first, from the third run on as differences to the run before the last
+    bits per character from "0" on, lowest first; from the third run on as differences to the run before the last
     (cocodataset/cocoapi, maskApi.c).
-
     >>> run_lengths({"size": [2, 3], "counts": [1, 2, 3]}, (2, 3)).astype(int).tolist()
     [[0, 1, 0], [1, 0, 0]]
     """
@@ -175,7 +175,7 @@ def _decompressed(text: str) -> list[int]:
 
 
 def _geojson(features: list[dict], shape: tuple[int, int]) -> Cells:
-    """Read polygons in px, with holes and parts; where QuPath marks cells, its annotations are regions around them."""
+    """Read polygons in px, with holes and parts; if QuPath marks cells, its other annotations are regions around them."""
     kinds = [(feature.get("properties") or {}).get("objectType") for feature in features]
     if {"cell", "detection"} & set(kinds):
         features = [
@@ -185,7 +185,7 @@ def _geojson(features: list[dict], shape: tuple[int, int]) -> Cells:
     for feature in features:
         geometry = feature.get("geometry", feature) or {}
         parts = {"Polygon": lambda rings: [rings], "MultiPolygon": lambda parts: parts}.get(
-            geometry.get("type")
+            geometry.get("type", "")
         )
         if parts:
             rings = [
@@ -196,5 +196,5 @@ def _geojson(features: list[dict], shape: tuple[int, int]) -> Cells:
     return patches, [f"{left_out} features are no areas of cells and are left out"] if left_out else []
 
 
-# A format is one entry: the suffix, and what reads the cells of one image from a file of it.
+# A format is one entry: the suffix, and the function that reads the cells of one image.
 ANNOTATIONS = {".zip": read_rois, ".roi": read_rois, ".json": read_json, ".geojson": read_json}

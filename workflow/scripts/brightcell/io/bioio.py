@@ -1,4 +1,4 @@
-"""Read the formats of microscope makers and OME-Zarr through the readers of bioio, an optional extra."""
+"""Read the formats of microscope makers and OME-Zarr with the readers of bioio, which are optional."""
 
 import importlib
 import math
@@ -20,9 +20,9 @@ VENDOR_PACKAGES = {
 
 
 def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
-    """Open a scene of a CZI, ND2, LIF or OME-Zarr; its pages are counted through time, then depth.
+    """Open a scene of a CZI, ND2, LIF or OME-Zarr file; pages are counted through time, then depth.
 
-    Raises InputError that tells what to install where the reader is missing.
+    Raises InputError, which says what to install, if the reader is missing.
     """
     name = VENDOR_PACKAGES[path.suffix.lower()]
     try:

@@ -1,4 +1,4 @@
-"""An open image file of any format: how many pages it has, how large a pixel is, and one page at a time."""
+"""An open image file of any format: its number of pages, its pixel size, and its pages one at a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,7 +8,9 @@ import numpy as np
 
 from brightcell.errors import InputError
 
-LARGEST_PX = 500_000_000  # of one channel; beyond it a file is a bomb, or a slide that belongs cut into tiles
+LARGEST_PX = (
+    500_000_000  # of one channel; a larger file is a decompression bomb, or a slide to be cut into tiles
+)
 UNITS_UM = {
     **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "\\u00b5m"), 1.0),
     **{"nm": 1e-3, "å": 1e-4, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25_400.0},
@@ -19,12 +21,12 @@ UNITS_UM = {
 class ImageFile:
     """An open file, which a `with` block closes.
 
-    pages : number of frames, counted through all axes that are neither space nor colour
-    get : gives a page as (height, width) or (height, width, channels), with the dtype of the file
+    pages : number of frames, over all axes that are neither space nor colour
+    get : returns a page as (height, width) or (height, width, channels), with the dtype of the file
     axes : the pages in words, such as "30 × T", for messages
-    pixel_size_um, size_source : side of a pixel as the file tells it, and which of its fields did
+    pixel_size_um, size_source : side of a pixel, and the field of the file that it comes from
     alpha : the last of two or four channels is transparency
-    palette : (colours, 3) uint8, where the pixels are indices of a table of colours
+    palette : (colours, 3) uint8, if the pixels are indices into a table of colours
     notes : what a user should know, without the name of the file
     """
 
@@ -40,14 +42,14 @@ class ImageFile:
     notes: list[str] = field(default_factory=list)
     close: Callable[[], None] = lambda: None
 
-    def __enter__(self) -> "Recording":
+    def __enter__(self) -> "ImageFile":
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
     def read(self, page: int | None = None) -> np.ndarray:
-        """Read a page, from 0; None means the only one. Raises InputError where there is no such page."""
+        """Read a page, counted from 0; None means the only one. Raises InputError if there is no such page."""
         if page is None and self.pages != 1:
             raise InputError(
                 f"{self.path}: a stack of {self.pages} pages ({self.axes}). Expected one frame a row: name the page in "
@@ -65,7 +67,7 @@ class ImageFile:
 
 
 def damaged(path: Path, error: Exception) -> InputError:
-    """Tell what a reader said of a file that it could not read; an InputError stays what it is."""
+    """Return the InputError for a file that its reader could not read; an InputError is returned as it is."""
     if isinstance(error, InputError):
         return error
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -77,7 +79,7 @@ def damaged(path: Path, error: Exception) -> InputError:
 
 
 def check_size(path: Path, height: int, width: int) -> None:
-    """Refuse a frame that no camera takes before it fills the memory."""
+    """Raise InputError for a frame larger than any camera takes, before it fills the memory."""
     if height < 1 or width < 1:
         raise InputError(f"{path}: a picture of {height} × {width} px holds nothing. Export it anew.")
     if height * width > LARGEST_PX:
@@ -87,8 +89,10 @@ def check_size(path: Path, height: int, width: int) -> None:
         )
 
 
-def micrometres(value: object, unit: str) -> float | None:
-    """Turn a length into µm; None where the number or the unit is none."""
+def micrometres(value: str | float | None, unit: str) -> float | None:
+    """Convert a length to µm; None if it is no positive number or the unit is unknown."""
+    if value is None:
+        return None
     try:
         size = float(value) * UNITS_UM[str(unit).strip().lower()]
     except (TypeError, ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""Read masks of any kind as labels: one number a cell, 0 for background."""
+"""Read masks of any kind as label images: one number per cell, 0 for background."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,17 +14,17 @@ from .rasterize import paint
 from .readers import open_image_file
 
 LARGEST_NUMBER = np.iinfo(np.int32).max
-SPECK_PX = 4  # colours on fewer pixels are blends, which a drawing program put along edges
+SPECK_PX = 4  # colours on fewer pixels are blends, which a drawing program made along edges
 TRANSPARENT_CHANNELS = (2, 4)
 
 
 class Mask(NamedTuple):
-    """What a mask file says.
+    """The contents of a mask file.
 
     labels : int32 (height, width)
     mask_type : `instances` (numbers as in the file) or `binary` (the connected components, from 1)
     source : kind of file in words, for the log
-    numbers : of a binary mask that was not declared so, what stood for background and for cell; `as_instances` needs it
+    numbers : for a binary mask not declared as one, the file's numbers for background and cell, see `as_instances`
     notes : what a user should know
     """
 
@@ -44,13 +44,13 @@ def read_mask(
 ) -> Mask:
     """Read the mask of one frame.
 
-    mask_type : `auto` calls a mask with more than two values or colours, and outlines, instances
-    page : number of the page, from 0, where the file is a stack
-    shape : (height, width) of the image, which outlines need; image : its path, by which COCO tells images apart
+    mask_type : with `auto`, outlines and masks of more than two values or colours are instances
+    page : number of the page in a stack, from 0
+    shape : (height, width) of the image, which outlines need; image : its path, by which COCO identifies images
 
-    Of instances the numbers are kept; of a binary mask the connected components (8-neighbours) become the labels.
-    A mask of two values counts 0, or else its smaller value, as background; of colours black, or else the commonest.
-    Raises InputError for what is no mask: fractions, NaN, negative numbers, edges that were smoothed.
+    Instances keep their numbers; a binary mask is labelled by its connected components (8-neighbours).
+    In a mask of two values the background is 0, or else the smaller value; in colours it is black, or else the most
+    frequent colour. Raises InputError if the file is no mask: fractions, NaN, negative numbers, smoothed edges.
     """
     path = Path(path)
     if path.suffix.lower() in ANNOTATIONS:
@@ -60,7 +60,7 @@ def read_mask(
 
 
 def mask_of(file: ImageFile, mask_type: str = "auto", page: int | None = None) -> Mask:
-    """Read a mask of pixels from an open file; the only page of a file belongs to any page of the image."""
+    """Read a mask of pixels from an open file; a single page serves every page of the image."""
     path, pixels = file.path, file.read(page if file.pages > 1 else None)
     if file.format == "JPEG":
         return _from_jpeg(path, pixels, mask_type)
@@ -74,7 +74,7 @@ def mask_of(file: ImageFile, mask_type: str = "auto", page: int | None = None) -
 
 
 def as_instances(labels: np.ndarray, numbers: tuple[int, int]) -> np.ndarray:
-    """Turn the components of a binary mask back into what the file says, because other masks of its group number cells."""
+    """Return the numbers of the file for a binary mask, because other masks of its group number their cells."""
     return np.where(labels > 0, np.int32(numbers[1]), np.int32(numbers[0]))
 
 
@@ -86,7 +86,7 @@ def components(foreground: np.ndarray) -> np.ndarray:
 
 
 def distinct(numbers: np.ndarray) -> np.ndarray:
-    """List the values of an array of whole numbers from 0, sorted; without sorting all pixels where they are small."""
+    """Return the sorted values of an array of whole numbers from 0, without sorting all pixels if values are small."""
     top = int(numbers.max(initial=0))
     if top >= 1 << 24:
         return np.unique(numbers)
@@ -104,8 +104,8 @@ def _outlines(
     if shape is None:
         raise ValueError("outlines need the size of their image")
     try:
-        patches, notes = ANNOTATIONS[path.suffix.lower()](path, tuple(shape), str(image), page)
-    except Exception as error:  # broken JSON, zip and ROIs each have errors of their own
+        patches, notes = ANNOTATIONS[path.suffix.lower()](path, shape, str(image), page)
+    except Exception as error:  # JSON, zip and ROI readers each have their own errors
         raise damaged(path, error) from error
     drawn = [patch for patch in patches if patch.pixels.any()]
     if patches and not drawn:
@@ -124,7 +124,7 @@ def _outlines(
 
 
 def _from_jpeg(path: Path, pixels: np.ndarray, mask_type: str) -> Mask:
-    """Cut a JPEG, which changes values and so can only be binary, at half of its largest value."""
+    """Threshold a JPEG at half of its largest value; JPEG changes values, so it can only be a binary mask."""
     pixels = pixels.max(axis=-1) if pixels.ndim == 3 else pixels
     top = pixels.max()
     between = np.mean((pixels > 0.2 * top) & (pixels < 0.8 * top))
@@ -137,7 +137,7 @@ def _from_jpeg(path: Path, pixels: np.ndarray, mask_type: str) -> Mask:
 
 
 def _numbers(file: ImageFile, pixels: np.ndarray) -> tuple[np.ndarray, str]:
-    """Read the pixels of a mask as int32 (height, width), and tell how cells are told apart."""
+    """Return the pixels of a mask as int32 (height, width), and what tells cells apart in it."""
     path = file.path
     if file.palette is not None and pixels.ndim == 2:
         grey = (file.palette == file.palette[:, :1]).all()
@@ -161,7 +161,7 @@ def _numbers(file: ImageFile, pixels: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 def _colours(path: Path, pixels: np.ndarray) -> np.ndarray:
-    """Make a number of each colour: red × 65,536 + green × 256 + blue; background is 0."""
+    """Convert each colour to a number: red × 65,536 + green × 256 + blue; background is 0."""
     numbers = np.zeros(pixels.shape[:2], np.int32)
     for channel in range(3):
         numbers = numbers << 8 | pixels[..., channel]

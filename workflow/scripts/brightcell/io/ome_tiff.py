@@ -10,21 +10,21 @@ import tifffile
 
 from brightcell.files import whole
 
-Size = tuple[int, int, float]  # height, width, pixel size in µm, nan where unknown
+Size = tuple[int, int, float]  # height, width, pixel size in µm (nan if unknown)
 
 
 def write_ome(
     path: str | Path, pages: Iterable[np.ndarray], sizes: Iterable[Size], dtype: np.dtype, name: str
 ) -> int:
-    """Write pages (height, width), in the order of time, one at a time; returns the number of series.
+    """Write pages (height, width) in the order of time, one at a time; return the number of series.
 
-    Frames of one size are one series with the axes TYX. Where the size or the pixel size changes, the next series begins.
+    Consecutive frames of one size form a series with the axes TYX. Another size or pixel size begins the next series.
 
     Parameters
     ----------
     pages : arrays that fit into `dtype`
-    sizes : of each page
-    name : of the series; numbers are put behind it where there are several
+    sizes : the size of each page
+    name : name of the series, followed by a number if there are several
     """
     runs = [(size, sum(1 for _ in run)) for size, run in groupby(sizes, key=_comparable)]
     pages = iter(pages)
@@ -47,7 +47,7 @@ def write_ome(
 
 
 def places(sizes: Iterable[Size]) -> list[tuple[int, int]]:
-    """Tell the series, from 1, and the place in it, from 0, that `write_ome` gives the pages of these sizes.
+    """Return the series, from 1, and the place in it, from 0, at which `write_ome` writes pages of these sizes.
 
     >>> places([(4, 6, 0.5), (4, 6, 0.5), (8, 6, 0.5)])
     [(1, 0), (1, 1), (2, 0)]
@@ -57,7 +57,7 @@ def places(sizes: Iterable[Size]) -> list[tuple[int, int]]:
 
 
 def smallest_type(largest: int) -> np.dtype:
-    """Return the smallest type of whole numbers that holds labels up to `largest`.
+    """Return the smallest unsigned integer type that holds labels up to `largest`.
 
     >>> smallest_type(255), smallest_type(256), smallest_type(70_000)
     (dtype('uint8'), dtype('uint16'), dtype('uint32'))

@@ -1,4 +1,4 @@
-"""Turn outlines of cells into label images, by the centres of pixels."""
+"""Fill outlines of cells into label images, by the centres of pixels."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ Ring = np.ndarray  # (points, 2): x to the right, y down, in px; (0, 0) is the o
 
 
 class Patch(NamedTuple):
-    """The pixels of one cell within its bounding box, whose first pixel is (row, column)."""
+    """The pixels of one cell in its bounding box, whose first pixel is (row, column) of the image."""
 
     row: int
     column: int
@@ -20,9 +20,9 @@ class Patch(NamedTuple):
 def fill(polygons: Sequence[Sequence[Ring]], shape: tuple[int, int]) -> Patch:
     """Fill one cell: a pixel is inside if its centre is.
 
-    polygons : parts of the cell, each an outer ring and the rings of its holes; of the rings of a part the odd
-        overlaps are filled, of several parts all
-    shape : (height, width) of the image, beyond which nothing is drawn
+    polygons : parts of the cell, each an outer ring and the rings of its holes; within a part, pixels inside an odd
+        number of rings are filled; the cell is the union of its parts
+    shape : (height, width) of the image; nothing is drawn outside it
 
     >>> fill([[np.array([[1, 1], [4, 1], [4, 3], [1, 3]])]], (5, 6)).pixels.sum()
     np.int64(6)
@@ -53,9 +53,9 @@ def bounded(pixels: np.ndarray) -> Patch:
 
 
 def paint(patches: Sequence[Patch], shape: tuple[int, int]) -> tuple[np.ndarray, int]:
-    """Paint cells into one label image, int32, numbered from 1 in their order; tell how many pixels overlapped.
+    """Paint cells into one label image, int32, numbered from 1 in their order; also return how many pixels overlap.
 
-    A pixel of several cells goes to the smallest of them, which would vanish below a larger one.
+    A pixel of several cells goes to the smallest of them, which a larger one might hide.
     """
     labels = np.zeros(shape, np.int32)
     areas = [int(patch.pixels.sum()) for patch in patches]

@@ -1,4 +1,4 @@
-"""Read the frames of image files: which format is read by what, and what counts as a frame."""
+"""Read the frames of image files: which reader opens which format, and what counts as a frame."""
 
 import struct
 from collections.abc import Callable, Sequence
@@ -14,24 +14,24 @@ from .bioio import VENDOR_PACKAGES, open_vendor
 from .image_file import LARGEST_PX, ImageFile, check_size, damaged
 from .tiff import open_tiff
 
-Image.MAX_IMAGE_PIXELS = LARGEST_PX  # `check_size` refuses in words what Pillow would warn of
+Image.MAX_IMAGE_PIXELS = LARGEST_PX  # above it Pillow only warns; `check_size` raises an InputError
 PNG_HEADER, PNG_PALETTE = 26, 3
 
 
 def open_png(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
-    """Open a PNG of 1 to 16 bits, grey, colour or of a palette."""
+    """Open a PNG of 1 to 16 bits: grey, colour or with a palette."""
     with path.open("rb") as file:
         header = file.read(PNG_HEADER)
     width, height, _, colour = struct.unpack(">IIBB", header[16:PNG_HEADER])
     check_size(path, height, width)
     if colour == PNG_PALETTE:
         return _open_pillow(path, "PNG")
-    # Pillow cuts 16-bit colour down to 8 bits.
+    # Pillow would cut 16-bit colours down to 8 bits.
     return ImageFile(path, "PNG", lambda _: imagecodecs.png_decode(path.read_bytes()), alpha=True)
 
 
 def open_jpeg(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
-    """Open a JPEG and turn it as its EXIF orientation says."""
+    """Open a JPEG, turned as its EXIF orientation says."""
     return _open_pillow(path, "JPEG")
 
 
@@ -57,7 +57,7 @@ def _open_pillow(path: Path, name: str) -> ImageFile:
 
 
 Opener = Callable[[Path, str, bool], ImageFile]
-# A format is one entry: the suffix, and what opens a file of it.
+# A format is one entry: the suffix, and the function that opens a file of it.
 READERS: dict[str, Opener] = {
     ".tif": open_tiff,
     ".tiff": open_tiff,
@@ -66,7 +66,7 @@ READERS: dict[str, Opener] = {
     ".jpeg": open_jpeg,
     **dict.fromkeys(VENDOR_PACKAGES, open_vendor),
 }
-# How files begin, whatever they are called.
+# The first bytes of a file, which count for more than its suffix.
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": ".png",
     b"\xff\xd8\xff": ".jpg",
@@ -80,9 +80,9 @@ SIGNATURES = {
 def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) -> ImageFile:
     """Open an image file of any format in READERS.
 
-    scene : name or number, from 0, of a scene in a file that holds several
-    stacked : pictures of which a TIFF does not say what they are count as pages, not as channels
-    Raises InputError where the file is missing, empty, of an unknown format or damaged.
+    scene : name or number, from 0, of a scene in a file with several
+    stacked : read images of unknown meaning in a TIFF as pages, not as channels
+    Raises InputError if the file is missing, empty, damaged or of an unknown format.
     """
     path = Path(path)
     if not path.exists():
@@ -102,7 +102,7 @@ def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) ->
         )
     try:
         return READERS[suffix](path, scene, stacked)
-    except Exception as error:  # each reader has errors of its own; all mean a damaged file
+    except Exception as error:  # each reader has its own errors; all mean a damaged file
         raise damaged(path, error) from error
 
 
@@ -123,12 +123,12 @@ def read_image(
 def frame_of(file: ImageFile, page: int | None = None, channels: Sequence[int] | None = None) -> np.ndarray:
     """Read a frame of an open file as (height, width, channels), with the dtype of the file.
 
-    page : number of the page, from 0, in a stack; channels : the channels to keep, from 0; None keeps all
-    Channels may stand first or last in the file; transparency is dropped, a palette becomes its colours.
+    page : number of the page in a stack, from 0; channels : the channels to keep, from 0, or None for all
+    Channels may come first or last in the file; transparency is dropped, palette indices become colours.
     """
     path, pixels = file.path, file.read(page)
     if file.palette is not None:
-        pixels = _coloured(pixels, file)
+        pixels = _coloured(path, pixels, file.palette)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.dtype.kind not in "buif":
@@ -158,9 +158,9 @@ def frame_of(file: ImageFile, page: int | None = None, channels: Sequence[int] |
     return pixels
 
 
-def _coloured(indices: np.ndarray, file: ImageFile) -> np.ndarray:
-    """Look up the colours of a palette; greys are one channel."""
-    if indices.max(initial=0) >= len(file.palette):
-        raise InputError(f"{file.path}: a colour beyond its palette. The file is damaged: export it anew.")
-    colours = file.palette[indices]
+def _coloured(path: Path, indices: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Look up the colours of a palette; if all are grey, return one channel."""
+    if indices.max(initial=0) >= len(palette):
+        raise InputError(f"{path}: a colour beyond its palette. The file is damaged: export it anew.")
+    colours = palette[indices]
     return colours[..., :1] if (colours == colours[..., :1]).all() else colours

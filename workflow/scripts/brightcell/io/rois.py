@@ -1,7 +1,7 @@
 """Draw the outlines of cells along the edges of their pixels, as ImageJ ROIs and as GeoJSON for QuPath.
 
-Outlines that follow the pixels' edges hold exactly the pixels of the label, holes and all, in both programs, whose
-coordinates count from the outer corner of the first pixel.
+Both programs count coordinates from the outer corner of the first pixel. An outline along the edges of pixels so holds
+exactly the pixels of the label, without its holes.
 """
 
 import uuid
@@ -13,10 +13,9 @@ import roifile
 from scipy import ndimage
 from skimage import measure
 
-Ring = (
-    np.ndarray
-)  # int (points, 2), not closed: x to the right, y down, in px from the outer corner of the first pixel
-MOVE, LINE, CLOSE = 0, 1, 4  # of java.awt.geom.PathIterator, by which ImageJ writes composite ROIs
+# int (points, 2), not closed: x to the right, y down, in px from the outer corner of the first pixel
+Ring = np.ndarray
+MOVE, LINE, CLOSE = 0, 1, 4  # of java.awt.geom.PathIterator, which ImageJ uses to write composite ROIs
 IDS = uuid.UUID("5b8f7a52-5f0e-4e0c-9d0b-8f2d7e6c1a34")
 
 
@@ -37,7 +36,7 @@ def outlines(labels: np.ndarray) -> Iterator[Outline]:
 def parts(pixels: np.ndarray, left: int = 0, top: int = 0) -> list[list[Ring]]:
     """Outline the pixels of one cell, bool (height, width), whose first pixel lies at (left, top).
 
-    Pixels that touch at a corner alone are in different parts, and no ring touches itself, so that the polygons are valid
+    Pixels that only touch at a corner are in different parts, and no ring touches itself, so that the polygons are valid
     (OGC simple features).
 
     >>> [[ring.tolist() for ring in rings] for rings in parts(np.ones((1, 2), bool))]
@@ -59,13 +58,13 @@ def parts(pixels: np.ndarray, left: int = 0, top: int = 0) -> list[list[Ring]]:
 
 
 def signed_area(ring: Ring) -> float:
-    """Area of a ring in px², by the shoelace formula: above 0 for outer rings, below 0 for holes."""
+    """Return the area of a ring in px², by the shoelace formula: positive for outer rings, negative for holes."""
     x, y = ring[:, 0].astype(np.int64), ring[:, 1].astype(np.int64)
     return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) / 2
 
 
 def imagej_roi(outline: Outline, name: str, frame: int) -> roifile.ImagejRoi:
-    """Turn an outline into an ROI at a frame, from 0: traced, or composite where there are holes or several parts."""
+    """Convert an outline to an ROI at a frame, from 0: traced, or composite if it has holes or several parts."""
     rings = [ring for part in outline.parts for ring in part]
     points = np.concatenate(rings)
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
@@ -97,7 +96,7 @@ def geojson_feature(
     place: tuple[int, int],
     measurements: dict[str, float],
 ) -> dict:
-    """Turn an outline into a feature of GeoJSON, as QuPath reads it: a detection with its place in time.
+    """Convert an outline to a GeoJSON feature as QuPath reads it: a detection with its place in time.
 
     place : series of labels.ome.tif, from 1, and time in it, from 0; see `ome_tiff.places`
     """
@@ -125,10 +124,10 @@ def geojson_feature(
 
 
 def _corners(contour: np.ndarray) -> Ring:
-    """Turn a closed contour of `find_contours` into the corners of pixels' edges.
+    """Convert a closed contour of `find_contours` to the corners at which its pixels' edges turn.
 
-    Each of its points is the middle of an edge between a pixel of the cell and one of the surroundings; where an upright
-    edge follows a level one, or the other way round, they meet in a corner.
+    Each point of the contour is the middle of an edge between a pixel of the cell and one outside. Two consecutive
+    edges, one vertical and one horizontal, meet in a corner.
     """
     rows, columns = contour[:-1].T
     next_rows, next_columns = np.roll(rows, -1), np.roll(columns, -1)
@@ -140,11 +139,13 @@ def _corners(contour: np.ndarray) -> Ring:
 
 
 def _simple_loops(ring: Ring) -> list[Ring]:
-    """Part a ring that touches itself in corners into rings that do not."""
+    """Split a ring that touches itself in corners into rings that do not."""
     points = list(map(tuple, ring.tolist()))
     if len(set(points)) == len(points):
         return [ring]
-    loops, path, place = [], [], {}
+    loops: list[Ring] = []
+    path: list[tuple] = []
+    place: dict[tuple, int] = {}
     for point in points:
         if point in place:
             start = place[point]
@@ -159,7 +160,7 @@ def _simple_loops(ring: Ring) -> list[Ring]:
 
 
 def _around(hole: Ring, shells: list[Ring]) -> int:
-    """Find the outer ring around a hole: the smallest that holds its first pixel."""
+    """Return the index of the outer ring around a hole: the smallest one that contains the hole's first pixel."""
     if len(shells) == 1:
         return 0
     first = hole[np.lexsort(hole.T)[0]] + 0.5
@@ -168,7 +169,7 @@ def _around(hole: Ring, shells: list[Ring]) -> int:
 
 
 def _path(rings: list[Ring]) -> np.ndarray:
-    """Write rings as ImageJ does: an operation and its point, one after the other, float32."""
+    """Return rings as ImageJ writes them: an operation, then its point, float32."""
     words: list[float] = []
     for ring in rings:
         for index, (x, y) in enumerate(ring.tolist()):

@@ -1,6 +1,6 @@
-"""Keep stacks of frames, labels and maps.
+"""Read and write stacks of frames, labels and maps.
 
-A *stack file* is a TIFF with one page a sample, in order; the sample's name is the page's
+A *stack file* is a TIFF with one page per sample, in order; the sample's name is the page's
 description. Pages may differ in size. Fiji opens it as a stack, `read_stack` as a dictionary.
 """
 
@@ -16,14 +16,14 @@ import tifffile
 
 from brightcell.files import whole
 
-TILE = 256  # side in pixels of the squares of a page that is written as it is made
+TILE = 256  # side in pixels of the tiles in which a page is written while it is made
 
 logger = logging.getLogger("brightcell")
 
 
 @dataclass(frozen=True)
 class Bands:
-    """An array that is not in memory: its shape and dtype, and an iterator of its rows, some at a time, from the top."""
+    """An array that is not in memory: its shape and dtype, and an iterator over bands of rows, from the top."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -35,7 +35,7 @@ class Bands:
         return len(self.shape)
 
     def tiles(self, side: int) -> Iterator[np.ndarray]:
-        """Yield the array as squares, row after row of them; filled up with 0 at the right and the lower edge."""
+        """Yield the array as square tiles, row by row; those at the right and the lower edge are padded with 0."""
         wide, rest = -(-self.shape[1] // side) * side, self.shape[2:]
         canvas, filled, start = np.zeros((side, wide, *rest), self.dtype), 0, 0
         for band in self.rows:
@@ -52,23 +52,21 @@ class Bands:
 
 @contextmanager
 def stack_writer(path: str | Path) -> Iterator[Callable[[str, np.ndarray | Bands], None]]:
-    """Open a stack file for writing; the block is given a function of (name, array or Bands) that adds a page.
+    """Open a stack file for writing; the block gets a function of (name, array or Bands) that adds a page.
 
-    Arrays are (height, width[, channels]). A single channel is stored as (height, width); `np.atleast_3d` brings it back.
+    Arrays are (height, width[, channels]). A single channel is stored as (height, width); `np.atleast_3d` restores it.
     """
     with whole(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=True) as writer:
 
         def write(name: str, array: np.ndarray | Bands) -> None:
-            streamed = {}
-            if isinstance(array, Bands):
-                if array.ndim == 3 and array.shape[-1] == 1:
-                    array = replace(array, shape=array.shape[:2])
-                streamed = {"shape": array.shape, "dtype": array.dtype, "tile": (TILE, TILE)}
-            elif array.ndim == 3 and array.shape[-1] == 1:
-                array = array[..., 0]
+            if array.ndim == 3 and array.shape[-1] == 1:
+                array = replace(array, shape=array.shape[:2]) if isinstance(array, Bands) else array[..., 0]
+            streamed = isinstance(array, Bands)
             writer.write(
-                array.tiles(TILE) if streamed else array,
-                **streamed,
+                array.tiles(TILE) if isinstance(array, Bands) else array,
+                shape=array.shape if streamed else None,
+                dtype=array.dtype if streamed else None,
+                tile=(TILE, TILE) if streamed else None,
                 description=name,
                 metadata=None,
                 compression="zlib",
@@ -88,28 +86,34 @@ def write_stack(path: str | Path, pages: Iterable[tuple[str, np.ndarray]]) -> No
 
 
 def iterate_stack(path: str | Path, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (name, array) of the pages named (all by default) of a stack file, in the file's order."""
+    """Yield (name, array) of the named pages (all by default) of a stack file, in the file's order."""
     wanted = None if names is None else set(names)
     with tifffile.TiffFile(path) as file:
-        for page in file.pages:
+        for page in _pages_of(file):
             if wanted is None or page.description in wanted:
                 yield page.description, page.asarray()
 
 
 def read_stack(path: str | Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
-    """Read what `iterate_stack` yields into a dictionary from name to array."""
+    """Read the pages that `iterate_stack` yields into a dictionary from name to array."""
     return dict(iterate_stack(path, names))
 
 
-class Pages(Mapping):
-    """The pages of a stack file by name; each is read when it is asked for, and not kept.
+def _pages_of(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    for page in file.pages:
+        assert isinstance(page, tifffile.TiffPage)  # a TiffFrame would share the tags of another page
+        yield page
 
-    path : stack file; part : what to take of a page, all by default.
+
+class Pages(Mapping):
+    """The pages of a stack file by name; each is read on access and not kept.
+
+    path : stack file; part : selects from a page, all of it by default.
     """
 
     def __init__(self, path: str | Path, part: Callable[[np.ndarray], np.ndarray] = np.asarray):
         self._file = tifffile.TiffFile(path)
-        self._pages = {page.description: page for page in self._file.pages}
+        self._pages = {page.description: page for page in _pages_of(self._file)}
         self._part = part
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -134,7 +138,7 @@ class Pages(Mapping):
 def iterate_named(paths: Iterable[str | Path], rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (sample, array) for the samples of a table from the stacks of their groups, one at a time.
 
-    paths : stack files in folders named like the groups; rows : table with sample and group.
+    paths : stack files in folders named after the groups; rows : table with sample and group.
     Arrays are (height, width, channels); label images have one channel.
     """
     path_of = {Path(path).parent.name: path for path in paths}
@@ -145,21 +149,21 @@ def iterate_named(paths: Iterable[str | Path], rows: pd.DataFrame) -> Iterator[t
 
 
 def read_named(paths: Iterable[str | Path], rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Read what `iterate_named` yields into a dictionary from sample to array."""
+    """Read the arrays that `iterate_named` yields into a dictionary from sample to array."""
     return dict(iterate_named(paths, rows))
 
 
 def to_uint16(probability: np.ndarray) -> np.ndarray:
-    """Store values in 0..1 as uint16 (0..65,535), which every viewer shows; error below 1e-5."""
+    """Convert values in 0..1 to uint16 (0..65,535), which every viewer shows; the error is below 1e-5."""
     return np.round(np.clip(probability, 0, 1) * 65535).astype(np.uint16)
 
 
 def from_uint16(stored: np.ndarray) -> np.ndarray:
-    """Turn uint16 pages of `to_uint16` back into float32 in 0..1."""
+    """Convert uint16 pages of `to_uint16` back to float32 in 0..1."""
     return stored.astype(np.float32) / np.float32(65535)
 
 
 def split_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Split a network's maps (height, width[, outputs]) into foreground and, where there is one, distance."""
+    """Split a network's maps (height, width[, outputs]) into foreground and distance, None if there is none."""
     maps = np.atleast_3d(maps)
     return maps[..., 0], maps[..., 1] if maps.shape[-1] == 2 else None

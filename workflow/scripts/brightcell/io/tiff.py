@@ -1,7 +1,9 @@
 """Read TIFF files: plain, tiled, compressed, BigTIFF, ImageJ hyperstacks and OME-TIFF, one page at a time."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tifffile
@@ -10,16 +12,24 @@ from brightcell.errors import InputError
 
 from .image_file import ImageFile, check_size, micrometres
 
-LARGEST_PIXEL_UM = 20  # above it a resolution tag means print: 1200 dpi are 21 µm
+LARGEST_PIXEL_UM = 20  # larger values are for printing: 1200 dpi are 21 µm
 MOST_CHANNELS = 4
 ORIENTATION_AS_STORED = 1
 
 
-def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
-    """Open a TIFF.
+class Frames(NamedTuple):
+    """Frames of a file: their number, the axes that they run along in words, and how one is read."""
 
-    scene : name or number, from 0, of an image in an OME-TIFF that holds several
-    stacked : 2 to 4 pictures of which the file does not say what they are count as pages, not as channels
+    number: int
+    axes: str
+    get: Callable[[int], np.ndarray]
+
+
+def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
+    """Open a TIFF file.
+
+    scene : name or number, from 0, of an image in an OME-TIFF with several
+    stacked : read 2 to 4 images of unknown meaning as pages, not as channels
     """
     file = tifffile.TiffFile(path)
     try:
@@ -52,7 +62,7 @@ def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
 
 
 def _choose(path: Path, file: tifffile.TiffFile, scene: str) -> tuple[int, tifffile.TiffPageSeries | None]:
-    """Choose the series that a scene names, and its number; None where a plain TIFF holds pages of several sizes."""
+    """Return the number of the series that a scene names, and the series; None if pages of a plain TIFF differ in size."""
     several = len(file.series) > 1
     if several and not file.is_ome:
         return 0, None
@@ -76,20 +86,20 @@ def _names(file: tifffile.TiffFile) -> str:
     return ", ".join(series.name or str(number) for number, series in enumerate(file.series[:20]))
 
 
-def _single_pages(file: tifffile.TiffFile):
-    """Count the pages of a TIFF whose pages differ; reduced copies of a page are none."""
-    pages = [page for page in file.pages if not page.is_reduced]
-    return len(pages), f"{len(pages)} pages of several sizes", lambda page: _spatial(pages[page])
+def _single_pages(file: tifffile.TiffFile) -> Frames:
+    """Return the pages of a TIFF with pages of several sizes, without reduced copies of a page."""
+    pages = [page for page in file.pages if not (isinstance(page, tifffile.TiffPage) and page.is_reduced)]
+    return Frames(len(pages), f"{len(pages)} pages of several sizes", lambda page: _spatial(pages[page]))
 
 
-def _spatial(page: tifffile.TiffPage) -> np.ndarray:
+def _spatial(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
     """Read a page as (height, width[, samples])."""
     pixels = page.asarray()
     return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
 
 
-def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool):
-    """Tell how many frames a series has, which axes they run along, and how one is read."""
+def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool) -> Frames:
+    """Return the frames of a series."""
     inner = series.keyframe.axes
     outer, shape = series.axes[: -len(inner)], series.shape[: -len(inner)]
     if series.axes[len(outer) :] != inner or inner not in ("YX", "YXS", "SYX"):
@@ -98,8 +108,8 @@ def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool):
             "save it as an OME-TIFF or an ImageJ hyperstack, for example with Fiji."
         )
     if inner == "YX" and outer in ("Q", "I") and series.shape[-1] <= MOST_CHANNELS < min(series.shape[:2]):
-        # Height × width × channels, written by a program that took the rows for pages.
-        return 1, "", lambda _: series.asarray()
+        # Height × width × channels, from a program that took the rows for pages.
+        return Frames(1, "", lambda _: series.asarray())
     channel = outer.find("C") if "S" not in inner else -1
     if outer == "C" and shape[0] > MOST_CHANNELS and stacked:
         channel = -1  # some programs call the frames of a stack channels
@@ -116,11 +126,11 @@ def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool):
         number = int(np.ravel_multi_index(index, shape)) if shape else 0
         try:
             page = series[number]
-        except IndexError:  # an ImageJ stack above 4 GB describes its first page alone
+        except IndexError:  # an ImageJ stack above 4 GB describes only its first page
             page = None
             if series.dataoffset is None:
                 raise
-            dtype = series.dtype.newbyteorder(series.parent.byteorder)
+            dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
             stack = np.memmap(path, dtype, "r", series.dataoffset, (math.prod(shape), *series.keyframe.shape))
             return np.array(stack[number], dtype=series.dtype)
         if page is None:
@@ -140,7 +150,7 @@ def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool):
             axis=-1,
         )
 
-    return math.prod(counted), " of ".join(names), get
+    return Frames(math.prod(counted), " of ".join(names), get)
 
 
 def _palette(page: tifffile.TiffPage) -> np.ndarray | None:
@@ -149,11 +159,12 @@ def _palette(page: tifffile.TiffPage) -> np.ndarray | None:
     return (page.colormap.T >> 8).astype(np.uint8)
 
 
-def _pixel_size(file: tifffile.TiffFile, number: int):
-    """Find the pixel size in µm, the field that tells it and what is odd about it."""
-    sides, source = (None, None), ""
+def _pixel_size(file: tifffile.TiffFile, number: int) -> tuple[float | None, str, list[str]]:
+    """Return the pixel size in µm, the field that it comes from, and notes about it."""
+    sides: list[float | None] = [None, None]
+    source = ""
     page = file.pages.first
-    if file.is_ome:
+    if file.ome_metadata:
         source = "the OME metadata"
         images = tifffile.xml2dict(file.ome_metadata).get("OME", {}).get("Image", {})
         image = images[min(number, len(images) - 1)] if isinstance(images, list) else images
@@ -162,7 +173,7 @@ def _pixel_size(file: tifffile.TiffFile, number: int):
             micrometres(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm"))
             for axis in "XY"
         ]
-    elif file.is_imagej and (file.imagej_metadata or {}).get("unit"):
+    elif file.imagej_metadata and file.imagej_metadata.get("unit"):
         source = "ImageJ's scale"
         unit = str(file.imagej_metadata["unit"])
         sides = [micrometres(_side(page, axis), unit) for axis in "XY"]
@@ -180,6 +191,6 @@ def _pixel_size(file: tifffile.TiffFile, number: int):
 
 
 def _side(page: tifffile.TiffPage, axis: str) -> float | None:
-    """Turn a resolution tag, pixels a unit as a fraction, into units a pixel."""
+    """Return the units per pixel from a resolution tag, which gives pixels per unit as a fraction."""
     tag = page.tags.valueof(f"{axis}Resolution")
     return tag[1] / tag[0] if tag and tag[0] and tag[1] else None
