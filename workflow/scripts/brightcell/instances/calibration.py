@@ -1,4 +1,4 @@
-"""Choose the watershed's parameters on validation frames: a coarse grid, then finer steps around the best."""
+"""Choose the watershed's parameters on validation frames: a coarse grid, then finer steps around the best setting."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ LISTS = {
 COLUMNS = ("threshold", "smoothing_px", "depth", "minimum_area_px", "value", "round")
 
 Maps = tuple[np.ndarray, np.ndarray, np.ndarray | None]
-"""Truth labels, foreground, and the distance to the cell's edge or None; all (height, width)."""
+"""Truth labels, foreground, and the distance to the cell's edge or None; each (height, width)."""
 
 
 class Size(NamedTuple):
@@ -38,9 +38,9 @@ class Size(NamedTuple):
 
 
 def typical_size(truths: Iterable[np.ndarray]) -> Size:
-    """Measure the typical cell of label images (height, width); cells cut by the border count if there are no others.
+    """Measure the typical cell of label images (height, width), from cells that the border does not cut if there are any.
 
-    Without any cell a radius of 10 px and the disc's area are taken.
+    Without any cell, a radius of 10 px and the area of its disc are returned.
     """
     measured = [_measure(labels) for labels in truths]
     radius, area, cut = (np.concatenate(parts) for parts in zip(*measured, strict=True))
@@ -52,7 +52,7 @@ def typical_size(truths: Iterable[np.ndarray]) -> Size:
 
 
 def _measure(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Radius (px), area (px) and whether it is cut by the border, of every cell."""
+    """Return radius (px), area (px) and whether the border cuts it, for every cell."""
     inside = labels > 0
     distance = heights.distance_to_background(inside & ~thumbnails.outlines(labels)) + 1
     ids, cell = np.unique(labels[inside], return_inverse=True)
@@ -63,10 +63,10 @@ def _measure(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def in_pixels(setting: dict, size: Size, learned: bool) -> dict:
-    """Turn a setting relative to the typical cell into keyword arguments of `labelling.label_cells`.
+    """Convert a setting relative to the typical cell to keyword arguments of `labelling.label_cells`.
 
-    threshold and depth stay, smoothing is a share of the radius, minimum_area one of the area; without a `learned`
-    distance the radius itself is an argument too.
+    threshold and depth stay; smoothing is a share of the radius, minimum_area one of the area. Without a `learned`
+    distance the radius is an argument, too.
     """
     parameters = {
         "threshold": round(setting["threshold"], 4),
@@ -78,16 +78,16 @@ def in_pixels(setting: dict, size: Size, learned: bool) -> dict:
 
 
 def coarse(options: dict) -> list[dict]:
-    """List every combination of the config's `watershed` lists."""
+    """Return every combination of the config's `watershed` lists."""
     values = (sorted(options[name]) for name in LISTS.values())
     return [dict(zip(LISTS, each, strict=True)) for each in product(*values)]
 
 
 def finer(best: dict, tried: Iterable[dict]) -> list[dict]:
-    """List settings half way from the best one to the nearest values tried.
+    """Return the settings half way from the best one to the nearest values tried.
 
-    Depth and least area, which need no new flood, are combined with everything; threshold and smoothing with the best
-    of each other.
+    Depth and least area, which need no new flood, are combined with everything; threshold and smoothing only with the
+    best value of each other.
     """
     tried = list(tried)
     steps = {}
@@ -106,9 +106,9 @@ def finer(best: dict, tried: Iterable[dict]) -> list[dict]:
 
 
 class Calibration(NamedTuple):
-    """What was chosen: keyword arguments of `labelling.label_cells`, their score, and all that was tried.
+    """The chosen keyword arguments of `labelling.label_cells`, their score, and all that was tried.
 
-    `table` has `COLUMNS`, the best setting first, of equal ones the first tried; `round` is 0 for the coarse grid.
+    `table` has `COLUMNS`, best setting first, the first tried of equal ones; `round` is 0 for the coarse grid.
     """
 
     parameters: dict
@@ -124,16 +124,18 @@ def calibrate(
     Parameters
     ----------
     frames : callable
-        Gives the frames anew each time; one is held at a time.
+        Returns the frames again at each call; only one is kept in memory.
     options : dict
-        The config's `watershed`: score, the lists of the coarse grid, and `refinements`, how often the steps are
-        halved around the best.
+        The config's `watershed`: score, the lists of the coarse grid, and `refinements`, the number of times that
+        the steps around the best setting are halved.
     size : Size
-        Of the typical cell, see `typical_size`.
+        The typical cell, see `typical_size`.
     learned : bool
-        Whether markers come from the frames' distance, else from the foreground alone.
+        Whether markers come from the frames' distance, or else from the foreground alone.
     """
-    tried, rows, best = [], [], 0
+    tried: list[dict] = []
+    rows: list[dict] = []
+    best = 0
     for number in range(options["refinements"] + 1):
         settings = finer(tried[best], tried) if number else coarse(options)
         if not settings:
@@ -149,8 +151,8 @@ def calibrate(
         best = max(range(len(rows)), key=lambda index: rows[index]["value"])
     table = pd.DataFrame(rows)[list(COLUMNS)]
     table = table.sort_values("value", ascending=False, kind="stable", ignore_index=True)
-    parameters = {name: value for name, value in rows[best].items() if name not in ("value", "round")}
-    return Calibration(parameters, rows[best]["value"], table)
+    chosen = {name: value for name, value in rows[best].items() if name not in ("value", "round")}
+    return Calibration(chosen, rows[best]["value"], table)
 
 
 def score_settings(
@@ -160,13 +162,13 @@ def score_settings(
     parameters: list[dict],
     score: str,
 ) -> list[float]:
-    """Score the cells of one frame for every keyword arguments of `labelling.label_cells`.
+    """Score the cells of one frame for each set of keyword arguments of `labelling.label_cells`.
 
-    Each height map is flooded once, and equal cells are scored once.
+    Each height map is flooded once, and identical cells are scored once.
     """
     values = [np.nan] * len(parameters)
-    for members in _alike(parameters, "threshold"):
-        masks = {}
+    for members in _equal(parameters, "threshold"):
+        masks: dict[int, tuple[np.ndarray, list[labelling.Hole], list[int]]] = {}
         for area in sorted({parameters[index]["minimum_area_px"] for index in members}):
             mask, holes = labelling.find_foreground(foreground, parameters[members[0]]["threshold"], area)
             masks.setdefault(int(mask.sum()), (mask, holes, []))[2].extend(
@@ -174,7 +176,7 @@ def score_settings(
             )
         for mask, holes, same in masks.values():
             flat = labelling.height_map(mask, distance, 0, parameters[members[0]].get("radius_px"), 0)
-            for flooded in _alike([parameters[index] for index in same], "smoothing_px"):
+            for flooded in _equal([parameters[index] for index in same], "smoothing_px"):
                 chosen = [same[index] for index in flooded]
                 height = heights.smooth(flat, parameters[chosen[0]]["smoothing_px"])
                 floods, known = list(labelling.flood(mask, height)), {}
@@ -188,14 +190,14 @@ def score_settings(
     return values
 
 
-def _alike(parameters: list[dict], name: str) -> Iterator[list[int]]:
-    """Give the positions of the parameters that have the same value of `name`, value by value."""
+def _equal(parameters: list[dict], name: str) -> Iterator[list[int]]:
+    """Yield the positions of the parameters with the same value of `name`, value by value."""
     for value in dict.fromkeys(each[name] for each in parameters):
         yield [index for index, each in enumerate(parameters) if each[name] == value]
 
 
 def frame_score(truth: np.ndarray, labels: np.ndarray, score: str) -> float:
-    """Score one frame: an instance score where `score` is one, else a pixel score."""
+    """Score one frame: by an instance score if `score` is one, else by a pixel score."""
     if METRICS[score].needs_instances:
         return cell_scores(match_cells(truth, labels))[score]
     return pixel_scores(truth, labels)[score]

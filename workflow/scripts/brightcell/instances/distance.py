@@ -1,7 +1,7 @@
-"""Height maps for the watershed: the distance to the background, and smoothing; both for large frames.
+"""Height maps for the watershed, also of large frames: the distance to the background, and smoothing.
 
-scipy has both, exact and for any number of dimensions, but takes 0.1 s and 0.02 s a megapixel. These give the
-same values for frames, where pieces of foreground are rarely wider than a hundred pixels, in a fifth of the time.
+scipy has both, exact and for any number of dimensions, but takes 0.1 s and 0.02 s per megapixel. These functions return
+the same values in a fifth of the time for frames, in which pieces of foreground are rarely wider than a hundred pixels.
 """
 
 from itertools import pairwise
@@ -9,17 +9,17 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 
-FARTHEST = 150  # px; farther off scipy does the work
+FARTHEST = 150  # px; scipy computes larger distances
 FAR = FARTHEST + 1  # twice its square fits into 16 bits
-BAND = 64  # rows worked on at once: they stay in the processor's cache
+BAND = 64  # rows processed at once: they stay in the processor's cache
 
 
 def distance_to_background(mask: np.ndarray) -> np.ndarray:
-    """Euclidean distance of every pixel of a mask (height, width) to the nearest one outside; float32.
+    """Return the Euclidean distance of every pixel of a mask (height, width) to the nearest one outside; float32.
 
-    0 outside. The frame's border is no background; without any background distances are meaningless, but finite.
-    First along columns, then over the columns around (Felzenszwalb and Huttenlocher 2012,
-    doi 10.4086/toc.2012.v008a019), as far as the largest distance reaches.
+    Pixels outside have 0. The frame's border is no background; without any background distances are finite but
+    meaningless. Distances are computed within columns, then over neighbouring columns (Felzenszwalb and Huttenlocher
+    2012, doi 10.4086/toc.2012.v008a019), as far as the largest distance reaches.
 
     >>> distance_to_background(np.array([[0, 1, 1, 1, 1]]) > 0)
     array([[0., 1., 2., 3., 4.]], dtype=float32)
@@ -32,7 +32,7 @@ def distance_to_background(mask: np.ndarray) -> np.ndarray:
         band = squared[start : start + BAND]
         nearest = band[:, FARTHEST:-FARTHEST].copy()
         for step in range(1, FARTHEST + 1):
-            if nearest.max() <= step**2:  # no column farther off can be nearer
+            if nearest.max() <= step**2:  # no column farther away can be nearer
                 break
             left, right = FARTHEST - step, FARTHEST + step
             beside = np.minimum(band[:, left : left + width], band[:, right : right + width])
@@ -45,7 +45,7 @@ def distance_to_background(mask: np.ndarray) -> np.ndarray:
 
 
 def _distance_in_columns(mask: np.ndarray) -> np.ndarray:
-    """Distance of every pixel to the nearest one outside the mask in its column, FAR where it is farther; uint16."""
+    """Return the distance of every pixel to the nearest one outside the mask in its column, at most FAR; uint16."""
     distance = np.where(mask, np.uint16(FAR), np.uint16(0))
     for rows in (distance, distance[::-1]):
         for before, row in pairwise(rows):
@@ -54,7 +54,7 @@ def _distance_in_columns(mask: np.ndarray) -> np.ndarray:
 
 
 def smooth(height: np.ndarray, sigma: float) -> np.ndarray:
-    """Smooth (height, width) by a Gaussian cut off at three standard deviations, reflected at the border; float32."""
+    """Smooth (height, width) by a Gaussian, truncated at three standard deviations, reflected at the border; float32."""
     height = np.asarray(height, np.float32)
     reach = int(3 * sigma + 0.5)
     if not reach:
@@ -69,7 +69,7 @@ def smooth(height: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _weigh(band: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum rows around each row by symmetric weights, the middle one first; as many rows fewer as the weights reach."""
+    """Sum the rows around each row by symmetric weights, the middle one first; drops the rows near the edges."""
     reach = len(weights) - 1
     rows = len(band) - 2 * reach
     total = band[reach : reach + rows] * weights[0]

@@ -11,9 +11,10 @@ from . import distance as heights
 from .watershed import Basins, find_basins
 
 BORDERS = ("keep", "clear")
-EIGHT = np.ones((3, 3), bool)  # neighbours of a pixel, corners included
-SMALLEST_DEPTH = 1 / 250  # finer than any depth worth asking for
-Hole = tuple[tuple[slice, slice], np.ndarray]  # a window and, in it, the hole
+EIGHT = np.ones((3, 3), bool)  # neighbours of a pixel, including the corners
+SMALLEST_DEPTH = 1 / 250  # finer than any useful depth
+Window = tuple[slice, slice]
+Hole = tuple[Window, np.ndarray]  # a window and, in it, the hole's pixels
 
 
 def label_cells(
@@ -29,7 +30,7 @@ def label_cells(
     """Separate touching cells by a marker-controlled watershed.
 
     Markers are the tops of a height map that rise at least `depth` above the saddle to any higher one (h-maxima;
-    see `basins`). The map is the smoothed distance to the cell's edge: as the network learned it where
+    see `watershed`). The map is the smoothed distance to the cell's edge: as the network learned it if
     `distance` is given, else the Euclidean distance transform of the foreground in units of the typical cell's
     radius. Every piece of foreground keeps at least one marker.
 
@@ -44,11 +45,11 @@ def label_cells(
     smoothing_px : float
         Standard deviation of the Gaussian that smooths the height map, in pixels.
     depth : float
-        The least rise of a marker above its saddle, in units of the height map (a typical cell's top is 1);
+        Least rise of a marker above its saddle, in units of the height map (a typical cell's top is 1);
         less than 0.004 counts as 0.004.
     minimum_area_px : int
-        Smaller objects are removed, and holes up to this area filled. Larger holes are filled where one cell
-        alone encloses them.
+        Smaller objects are removed, and holes up to this area are filled. Larger holes are filled if a single
+        cell encloses them.
     radius_px : float, optional
         Distance from the middle of a typical cell to its edge, for maps without `distance`; by default the
         median over the frame's pieces of foreground.
@@ -79,12 +80,11 @@ def label_cells(
 def find_foreground(
     foreground: np.ndarray, threshold: float, hole_area_px: int
 ) -> tuple[np.ndarray, list[Hole]]:
-    """Give the mask of the pixels of at least `threshold`, small holes filled, and the holes that are larger."""
+    """Return the mask of the pixels of at least `threshold` with small holes filled, and the larger holes."""
     mask = np.ascontiguousarray(np.asarray(foreground) >= threshold)
     pieces, count = ndimage.label(~mask)
-    inner = np.flatnonzero(
-        pieces > 1
-    )  # the first is nearly always the whole outside: not counted pixel by pixel
+    # The first piece is nearly always the whole outside: it is not counted pixel by pixel.
+    inner = np.flatnonzero(pieces > 1)
     piece = pieces.ravel()[inner]
     areas = np.bincount(piece, minlength=count + 1)
     areas[1:2] = mask.size - np.count_nonzero(mask) - len(inner)
@@ -96,14 +96,14 @@ def find_foreground(
         large[edge] = False
     if count and small[1]:
         mask[pieces == 1] = True
-    large = np.flatnonzero(large)
-    if not len(large):
+    if not large.any():
         return mask, []
     boxes = ndimage.find_objects(pieces)
-    windows = {
-        piece: tuple(slice(axis.start - 1, axis.stop + 1) for axis in boxes[piece - 1]) for piece in large
-    }
-    return mask, [(window, pieces[window] == piece) for piece, window in windows.items()]
+    holes: list[Hole] = []
+    for hole in np.flatnonzero(large):
+        rows, columns = (slice(axis.start - 1, axis.stop + 1) for axis in boxes[hole - 1])
+        holes.append(((rows, columns), pieces[rows, columns] == hole))
+    return mask, holes
 
 
 def height_map(
@@ -113,7 +113,7 @@ def height_map(
     radius_px: float | None,
     minimum_area_px: int,
 ) -> np.ndarray:
-    """Make the height map of `label_cells`, float32 (height, width)."""
+    """Return the height map of `label_cells`, float32 (height, width)."""
     if distance is None:
         distance = heights.distance_to_background(mask)
         distance /= radius_px or typical_radius(mask, distance, minimum_area_px)
@@ -121,9 +121,9 @@ def height_map(
 
 
 def typical_radius(mask: np.ndarray, distance: np.ndarray, minimum_area_px: int) -> float:
-    """Take the median of the largest distance to the background over the connected pieces of a mask.
+    """Return the median of the largest distance to the background over the connected pieces of a mask.
 
-    Pieces of fewer than `minimum_area_px` pixels count only where there are no others; 1 for an empty mask.
+    Pieces of fewer than `minimum_area_px` pixels only count if there are no others; 1 for an empty mask.
     """
     pieces, count = ndimage.label(mask, structure=EIGHT)
     piece = pieces[mask] - 1
@@ -133,20 +133,20 @@ def typical_radius(mask: np.ndarray, distance: np.ndarray, minimum_area_px: int)
     return float(np.median(largest[large] if large.any() else largest)) if count else 1.0
 
 
-def flood(mask: np.ndarray, height: np.ndarray) -> Iterator[tuple[tuple[slice, slice], Basins]]:
-    """Flood a mask (height, width), window by window: gives (window, basins of the pieces inside)."""
+def flood(mask: np.ndarray, height: np.ndarray) -> Iterator[tuple[Window, Basins]]:
+    """Flood a mask (height, width) window by window; yield (window, basins of the pieces in it)."""
     for window, inside in blocks_of_pieces(mask):
         yield window, find_basins(height[window], inside)
 
 
 def draw_cells(
     shape: tuple[int, int],
-    floods: Iterable[tuple[tuple[slice, slice], Basins]],
+    floods: Iterable[tuple[Window, Basins]],
     holes: list[Hole],
     depth: float,
     minimum_area_px: int,
 ) -> np.ndarray:
-    """Draw the cells of a `flood` for one depth and least area; int32, from 1 without gaps."""
+    """Draw the cells of a `flood` for one depth and least area; int32, numbered from 1 without gaps."""
     labels, last = np.zeros(shape, np.int32), 0
     for window, basins in floods:
         number = basins.merge(max(depth, SMALLEST_DEPTH), minimum_area_px)
@@ -155,16 +155,16 @@ def draw_cells(
         last = max(last, int(number.max(initial=0)))
     for window, hole in holes:
         around = np.unique(labels[window][ndimage.binary_dilation(hole) & ~hole])
-        if len(around) == 1:  # one cell alone, or background where a small one was removed
+        if len(around) == 1:  # a single cell, or background where a small cell was removed
             labels[window][hole] = around[0]
     return labels
 
 
-def blocks_of_pieces(mask: np.ndarray, side: int = 2048) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
-    """Part a large mask into windows that hold whole connected pieces, so that memory stays small.
+def blocks_of_pieces(mask: np.ndarray, side: int = 2048) -> Iterator[tuple[Window, np.ndarray]]:
+    """Divide a large mask into windows with whole connected pieces, to limit memory.
 
-    Yields (window, inside): each piece is `inside` one window, the one of the block of `side` px that its middle
-    lies in. No flood crosses from piece to piece, so that they can be treated apart.
+    Yields (window, inside): each piece is `inside` one window, that of the block of `side` px which contains its
+    middle. No flood crosses from piece to piece, so that they can be flooded separately.
     """
     if max(mask.shape) <= side:
         yield (slice(None), slice(None)), mask
@@ -175,7 +175,7 @@ def blocks_of_pieces(mask: np.ndarray, side: int = 2048) -> Iterator[tuple[tuple
     for piece, box in enumerate(boxes, start=1):
         members[tuple((axis.start + axis.stop) // 2 // side for axis in box)].append(piece)
     for chosen in members.values():
-        window = tuple(
+        rows, columns = (
             slice(
                 min(boxes[piece - 1][axis].start for piece in chosen),
                 max(boxes[piece - 1][axis].stop for piece in chosen),
@@ -184,14 +184,14 @@ def blocks_of_pieces(mask: np.ndarray, side: int = 2048) -> Iterator[tuple[tuple
         )
         own = np.zeros(len(boxes) + 1, bool)
         own[chosen] = True
-        yield window, own[pieces[window]]
+        yield (rows, columns), own[pieces[rows, columns]]
 
 
 def local_contrast_foreground(image: np.ndarray, window_px: int) -> np.ndarray:
-    """Find cells without any learning: local contrast, Otsu's threshold, holes filled; bool (height, width).
+    """Find cells without learning: local contrast, Otsu's threshold, holes filled; bool (height, width).
 
-    What a student would write first, and the floor for any network: the logarithm of the standard deviation in a square
-    window of the grey image, thresholded by Otsu 1979 (doi 10.1109/TSMC.1979.4310076); holes filled, opened.
+    This is what a student would write first, and the baseline for any network: the logarithm of the standard deviation
+    in a square window of the grey image, thresholded by Otsu 1979 (doi 10.1109/TSMC.1979.4310076); holes filled, opened.
     """
     grey = np.atleast_3d(image).astype(np.float64).mean(-1)
     mean = ndimage.uniform_filter(grey, window_px)

@@ -1,14 +1,14 @@
 """The watershed of the study (Ghaznavi et al. 2022), step by step and with its faults; for comparison only.
 
-1. `published_mask`: a pixel is cell above a threshold of 0.55 to 0.60, picked by eye.
+1. `published_mask`: a pixel is cell above a threshold of 0.55 to 0.60, chosen by eye.
 2. `published_seeds`: seeds are the pixels above 0.48 × the *global* maximum of the distance transform. One big cell
-   so erases the seeds of small ones: a cell of radius 30 those of all of radius 14 and less.
+   so erases the seeds of small ones: a cell of radius 30 erases those of all cells of radius 14 and less.
 3. `label_cells_published`: the watershed on the distance transform. A piece of foreground without a seed is lost.
 4. `measure_published`: every object is measured, the background as one of them.
-5. `filter_published`: objects with a mean intensity above 100 are kept. The image measured is the mask, of 0 and 1, so
-   that none is: every table comes out empty.
+5. `filter_published`: objects with a mean intensity above 100 are kept. The image measured is the mask, with values 0
+   and 1, so that none is kept: every table is empty.
 
-brightcell scores what step 3 gives, which is the best that can be said of the method.
+brightcell scores the result of step 3, which is the best of the method.
 """
 
 import numpy as np
@@ -52,7 +52,7 @@ def label_cells_published(foreground: np.ndarray, threshold: float = THRESHOLD) 
 
 
 def measure_published(labels: np.ndarray) -> pd.DataFrame:
-    """Measure the objects of a label image as the study does, step 4; a row an object, the background first.
+    """Measure the objects of a label image as the study does, step 4; one row per object, the background first.
 
     Columns object, area_px, mean_intensity: the last is that of the mask, 0 or 1.
     """

@@ -1,12 +1,12 @@
-"""Measure single cells in label images: as scikit-image does, all cells of a frame at once."""
+"""Measure single cells in label images as scikit-image does, but all cells of a frame at once."""
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 from skimage import morphology
 
-# What a pixel of a cell's border adds to the perimeter, by its neighbours of the border: 2 for each at a side, 10 for
-# each at a corner, 1 for itself. Source: K. Benkrid, D. Crookes, "Design and FPGA implementation of a perimeter
+# Contribution of a border pixel to the perimeter, by its neighbours that belong to the border: 2 for each at a side, 10
+# for each at a corner, 1 for itself. Source: K. Benkrid, D. Crookes, "Design and FPGA implementation of a perimeter
 # estimator" (2000).
 STEPS = np.zeros(50)
 STEPS[[5, 7, 15, 17, 25, 27]] = 1
@@ -26,12 +26,12 @@ def cell_table(labels: np.ndarray, image: np.ndarray, pixel_size_um: float | Non
     image : (height, width, channels)
         For mean intensities.
     pixel_size_um : float, optional
-        Without it lengths in µm and areas in µm² are NaN.
+        Without it, lengths in µm and areas in µm² are NaN.
 
     Returns
     -------
     pandas.DataFrame
-        A row a cell: cell, area_px, area_um2, perimeter_px, perimeter_um, major_axis_px, major_axis_um, minor_axis_px,
+        One row per cell: cell, area_px, area_um2, perimeter_px, perimeter_um, major_axis_px, major_axis_um, minor_axis_px,
         minor_axis_um, eccentricity, solidity, row_px, column_px, intensity_1 …, touches_border.
     """
     um = np.nan if pixel_size_um is None else pixel_size_um
@@ -64,23 +64,25 @@ def cell_table(labels: np.ndarray, image: np.ndarray, pixel_size_um: float | Non
 
 
 def shapes(labels: np.ndarray) -> pd.DataFrame:
-    """Measure the shape of every cell of a label image (height, width): eccentricity, solidity; a row a cell."""
+    """Measure eccentricity and solidity of every cell of a label image (height, width); one row per cell."""
     places, owners, cells, areas = _pixels(labels)
     eccentricity = _ellipses(places, owners, cells, areas)["eccentricity"]
     return pd.DataFrame({"eccentricity": eccentricity, "solidity": _solidities(labels, cells, areas)})
 
 
 def _pixels(labels: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows and columns of the cells' pixels, the cell of each, the cells' numbers and their areas."""
-    places = np.nonzero(labels)
-    owners = labels[places]
+    """Return rows and columns of the cells' pixels, the cell of each pixel, the cells' numbers and their areas."""
+    rows, columns = np.nonzero(labels)
+    owners = labels[rows, columns]
     counts = np.bincount(owners)
     cells = np.flatnonzero(counts)
-    return places, owners, cells, counts[cells]
+    return (rows, columns), owners, cells, counts[cells]
 
 
-def _ellipses(places, owners, cells, areas) -> dict[str, np.ndarray]:
-    """Fit each cell's centre and the axes of the ellipse of the same second moments."""
+def _ellipses(
+    places: tuple[np.ndarray, np.ndarray], owners: np.ndarray, cells: np.ndarray, areas: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return each cell's centre and the axes of the ellipse with the same second moments."""
     middle, offsets = [], []
     for place in places:
         middle.append(np.bincount(owners, place)[cells] / areas)
@@ -104,8 +106,8 @@ def _ellipses(places, owners, cells, areas) -> dict[str, np.ndarray]:
     }
 
 
-def _perimeters(labels: np.ndarray, places, owners) -> np.ndarray:
-    """Estimate the length of every cell's border, by number; 0 for numbers that no cell has."""
+def _perimeters(labels: np.ndarray, places: tuple[np.ndarray, np.ndarray], owners: np.ndarray) -> np.ndarray:
+    """Estimate the length of every cell's border, by cell number; 0 for numbers without a cell."""
     padded = np.pad(labels, 1)
     rows, columns = places[0] + 1, places[1] + 1
     at_border = np.zeros(len(owners), bool)
@@ -122,7 +124,7 @@ def _perimeters(labels: np.ndarray, places, owners) -> np.ndarray:
 
 
 def _solidities(labels: np.ndarray, cells: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """Return which share of its convex hull each cell fills."""
+    """Return the share of its convex hull that each cell fills."""
     boxes = ndimage.find_objects(labels)
     hulls = [
         np.count_nonzero(morphology.convex_hull_image(labels[boxes[cell - 1]] == cell)) if area > 2 else area

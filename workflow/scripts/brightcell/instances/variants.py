@@ -1,4 +1,4 @@
-"""Score the cells that different watersheds find in the same maps: the study's, and the calibrated ones."""
+"""Score the cells that the study's and the calibrated watersheds find in the same maps."""
 
 from collections.abc import Mapping
 
@@ -32,18 +32,18 @@ def score_watersheds(
     Parameters
     ----------
     truth, predicted : label images (height, width) by sample
-        `predicted` are those of the calibrated watershed.
+        `predicted` are the cells of the calibrated watershed.
     foreground : float (height, width) by sample
         Probabilities, 0..1.
     samples : DataFrame
         Columns sample, group, mask_type; frames whose masks do not number cells are left out.
     calibration : dict
-        calibration.json: which markers `predicted` had, and the parameters for the foreground alone.
+        calibration.json: the markers of `predicted`, and the parameters for the foreground alone.
 
     Returns
     -------
     DataFrame
-        `FRAME_COLUMNS`, a row a frame and variant.
+        `FRAME_COLUMNS`, one row per frame and variant.
     """
     rows = []
     numbered = samples[samples["mask_type"] == "instances"].set_index("sample")["group"]

@@ -1,9 +1,9 @@
 """Flood a height map from its tops: the watershed within a mask, once for all depths.
 
-Every pixel climbs to its highest neighbour until it stands on a top: that parts the mask into basins. Two basins meet at
+Every pixel climbs to its highest neighbour until it reaches a top, which divides the mask into basins. Two basins meet at
 a saddle, and a top's rise is its height above the highest saddle that leads to a higher top (its dynamics; Grimaud
-1992, doi 10.1117/12.60650). Tops that rise less than a depth belong to the basin beyond that saddle: what is left is
-the marker-controlled watershed from the h-maxima of that depth (Meyer 1994, doi 10.1016/0165-1684(94)90060-4; Soille
+1992, doi 10.1117/12.60650). If a top rises less than a depth, its basin joins the basin beyond that saddle. The result
+is the marker-controlled watershed from the h-maxima of that depth (Meyer 1994, doi 10.1016/0165-1684(94)90060-4; Soille
 2003, doi 10.1007/978-3-662-05088-0), without a queue of pixels.
 """
 
@@ -15,15 +15,15 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 HEIGHTS = 2**26
 NEIGHBOURS = 16  # times HEIGHTS fits into an int32
-BAND = 64  # rows worked on at once: they stay in the processor's cache
+BAND = 64  # rows processed at once: they stay in the processor's cache
 
 
 class Basins(NamedTuple):
     """The basins of a height map within a mask.
 
-    `mask` is bool (height, width); `basin` int32, one element a pixel of the mask, in rows, the number of its basin from 0.
-    The others have one element a basin: `area` (px), `rise` (by how much its top rises above the saddle to a higher
-    one; inf for the highest of a connected piece) and `parent` (the basin beyond that saddle).
+    `mask` is bool (height, width); `basin` int32, the number of each mask pixel's basin, from 0, row by row. The others
+    have one element per basin: `area` (px), `rise` (of its top above the saddle to a higher one; inf for the highest of
+    a connected piece) and `parent` (the basin beyond that saddle).
     """
 
     mask: np.ndarray
@@ -33,10 +33,10 @@ class Basins(NamedTuple):
     parent: np.ndarray
 
     def merge(self, depth: float, least_area: float = 0) -> np.ndarray:
-        """Join the basins whose tops rise less than `depth`, and drop those of less than `least_area` px together.
+        """Merge the basins whose tops rise less than `depth`, then drop cells of less than `least_area` px.
 
-        Gives the number of every basin's cell, from 1 without gaps, 0 for those dropped; int32. Every connected
-        piece has a cell of its own at least, before small ones are dropped.
+        Returns the number of every basin's cell, int32, from 1 without gaps, 0 if dropped. Every connected piece has
+        at least one cell of its own before small cells are dropped.
         """
         alone = np.arange(len(self.rise))
         joined = _follow(np.where(self.rise >= depth, alone, self.parent))
@@ -46,9 +46,9 @@ class Basins(NamedTuple):
 
 
 def find_basins(height: np.ndarray, mask: np.ndarray) -> Basins:
-    """Part a mask into the basins of a height map; both (height, width). Neighbours are the eight around a pixel.
+    """Divide a mask into the basins of a height map; both (height, width). A pixel has eight neighbours.
 
-    Heights are read in 2^26 steps from the lowest to the highest.
+    Heights are rounded to 2^26 steps from the lowest to the highest.
     """
     steps, unit = _in_steps(height, mask)
     width = steps.shape[1]
@@ -58,7 +58,7 @@ def find_basins(height: np.ndarray, mask: np.ndarray) -> Basins:
     pixels = np.flatnonzero(steps >= 0)
     place = np.full(steps.size, -1, np.int32)
     place[pixels] = np.arange(len(pixels), dtype=np.int32)
-    up = _follow(place[pixels + way].astype(np.intp))  # numpy is fastest with these
+    up = _follow(place[pixels + way].astype(np.intp))  # numpy is fastest with this type
     tops = np.flatnonzero(up == np.arange(len(up)))
     number = np.empty(len(up), np.int32)
     number[tops] = np.arange(len(tops))
@@ -77,7 +77,7 @@ def find_basins(height: np.ndarray, mask: np.ndarray) -> Basins:
 
 
 def _in_steps(height: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, float]:
-    """Give the heights in whole steps with a wall of -1 around the mask, int32, and the height of a step."""
+    """Return the heights in whole steps, int32 with a wall of -1 around the mask, and the height of a step."""
     height = np.asarray(height, np.float32)
     low, high = float(height.min()), float(height.max())
     unit = (high - low) / HEIGHTS or 1.0
@@ -89,9 +89,9 @@ def _in_steps(height: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _way_up(steps: np.ndarray) -> np.ndarray:
-    """Give the number of the highest of a pixel and its eight neighbours, in rows, of walled heights; int8.
+    """Return the number of the highest of a pixel and its eight neighbours, row by row, of walled heights; int8.
 
-    Of equals the last one is the higher: plateaus are climbed along, never around.
+    Of equal heights the last one counts as higher: plateaus are climbed in one direction, never in a circle.
     """
     rows, columns = steps.shape[0] - 2, steps.shape[1] - 2
     way = np.empty((rows, columns), np.int8)
@@ -109,9 +109,9 @@ def _way_up(steps: np.ndarray) -> np.ndarray:
 
 
 def _follow(target: np.ndarray) -> np.ndarray:
-    """Follow pointers, one an element, to their ends; overwrites `target`."""
+    """Follow pointers, one per element, to their ends; overwrites `target`."""
     further = np.empty_like(target)
-    # no index is out of bounds; told to clip them, take writes into `further` without a copy
+    # No index is out of bounds, but with "clip" `take` writes into `further` without a copy.
     while not np.array_equal(target.take(target, out=further, mode="clip"), target):
         target, further = further, target
     return target
@@ -120,7 +120,7 @@ def _follow(target: np.ndarray) -> np.ndarray:
 def _highest_saddles(
     first: np.ndarray, second: np.ndarray, saddle: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keep the saddles by which basins hang together (a spanning forest), the highest first."""
+    """Keep the saddles that connect basins into a spanning forest, the highest first."""
     if not len(saddle):
         return first, second, saddle
     low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second)
@@ -132,7 +132,7 @@ def _highest_saddles(
     low, high = np.divmod(pair[order][starts], count)
     order = np.argsort(-saddle, kind="stable")
     rank = np.empty(len(order))
-    rank[order] = np.arange(1, len(order) + 1)  # the tree takes no weight of zero
+    rank[order] = np.arange(1, len(order) + 1)  # the tree ignores weights of zero
     tree = minimum_spanning_tree(coo_array((rank, (low, high)), shape=(count, count)).tocsr())
     kept = order[np.sort(tree.data).astype(int) - 1]
     return low[kept], high[kept], saddle[kept]
@@ -141,7 +141,7 @@ def _highest_saddles(
 def _rises(
     tops: np.ndarray, first: np.ndarray, second: np.ndarray, saddle: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Let the water sink from saddle to saddle; each time the lower of two tops is told its rise and parent."""
+    """Lower the water from saddle to saddle; each one sets rise and parent of the lower of two tops."""
     rise, parent = np.full(len(tops), np.inf), np.arange(len(tops))
     top, head = tops.tolist(), list(range(len(tops)))
 

@@ -1,14 +1,18 @@
 """Load trained networks."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brightcell.errors import InputError
 
+if TYPE_CHECKING:
+    import keras
 
-def load_model(path: str | Path, precision: str = "float32"):
+
+def load_model(path: str | Path, precision: str = "float32") -> "keras.Model":
     """Load a trained network in safe mode: a file that carries code is refused.
 
-    precision is the dtype policy to compute in; the last layer stays float32. Raises InputError where the file is
+    precision is the dtype policy of the computation; the last layer stays float32. Raises InputError if the file is
     missing or damaged.
     """
     import keras
@@ -27,7 +31,7 @@ def load_model(path: str | Path, precision: str = "float32"):
     if precision == "float32":
         return model
 
-    def recast(layer):
+    def recast(layer: keras.Layer) -> keras.Layer:
         dtype = "float32" if layer is model.layers[-1] else precision
         return type(layer).from_config({**layer.get_config(), "dtype": dtype})
 

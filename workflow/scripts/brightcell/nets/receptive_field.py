@@ -1,4 +1,4 @@
-"""What a network sees and costs: its receptive field, and its operations a pixel, from its layers."""
+"""What a network sees and costs: its receptive field and its number of operations, from its layers."""
 
 import math
 from typing import NamedTuple
@@ -21,7 +21,7 @@ MERGING = (layers.Add, layers.Concatenate, layers.Maximum, layers.Multiply)
 
 
 class Reach(NamedTuple):
-    """Element i of a tensor depends on the pixels step·i − before … step·i + after of the image, on either axis."""
+    """Element i of a tensor depends on the pixels step·i − before … step·i + after of the image, along both axes."""
 
     step: float
     before: float
@@ -29,16 +29,16 @@ class Reach(NamedTuple):
 
 
 def receptive_radius(model: keras.Model) -> int:
-    """Return how far, in pixels, a pixel of the image can be from one of the output and still influence it.
+    """Return how far, in pixels, an image pixel can be from an output pixel and still influence it.
 
-    The receptive field is 2 · radius + 1 pixels wide at most; where a pixel lies in the raster of the pooling decides
-    how much of that it uses. Raises InputError for a layer that is not known here.
+    The receptive field is at most 2 · radius + 1 pixels wide; how much of it a pixel uses depends on its place in the
+    raster of the pooling. Raises InputError for a layer of unknown reach.
 
     >>> inputs = keras.Input((None, None, 1))
     >>> receptive_radius(keras.Model(inputs, layers.Conv2D(1, 5, padding="same")(inputs)))
     2
     """
-    reaches = {}
+    reaches: dict[int, Reach] = {}
     for layer in model.layers:
         sources = [reaches[id(tensor)] for tensor in _inputs(layer)]
         reach = _through(layer, sources)
@@ -49,26 +49,27 @@ def receptive_radius(model: keras.Model) -> int:
 
 
 def operations(model: keras.Model, height: int, width: int) -> int:
-    """Count the floating-point operations of the convolutions for a frame: a multiplication and an addition are two."""
-    steps, total = {}, 0.0
+    """Count the floating-point operations of a frame's convolutions: a multiplication and an addition are two."""
+    steps: dict[int, Reach] = {}
+    total = 0.0
     for layer in model.layers:
         sources = [steps[id(tensor)] for tensor in _inputs(layer)]
         step = _through(layer, sources).step
         for tensor in keras.tree.flatten(layer.output):
             steps[id(tensor)] = Reach(step, 0, 0)
         if isinstance(layer, layers.Conv2D | layers.Conv2DTranspose):
-            # A convolution applies its kernel once an output, a transposed one once an input.
+            # A convolution applies its kernel once per output, a transposed one once per input.
             places = max(step, sources[0].step)
             total += 2 * math.prod(layer.kernel.shape) * height * width / places**2
     return round(total)
 
 
-def _inputs(layer) -> list:
+def _inputs(layer: keras.Layer) -> list:
     return [] if isinstance(layer, layers.InputLayer) else keras.tree.flatten(layer.input)
 
 
-def _through(layer, sources: list[Reach]) -> Reach:
-    """What a layer's output depends on, from what its inputs do."""
+def _through(layer: keras.Layer, sources: list[Reach]) -> Reach:
+    """Return the reach of a layer's output, from that of its inputs."""
     if not sources:
         return Reach(1, 0, 0)
     step, before, after = (
@@ -93,6 +94,7 @@ def _through(layer, sources: list[Reach]) -> Reach:
         left = max(kernel - stride, 0) // 2
         return Reach(step * stride, before + step * left, after + step * (kernel - 1 - left))
     raise InputError(
-        f"The layer {layer.name} is of a kind, {type(layer).__name__}, whose reach is not known: add it to footprint.py, "
+        f"The layer {layer.name} is of a kind, {type(layer).__name__}, whose reach is not known: add it to "
+        "nets/receptive_field.py, "
         "or set prediction.overlap."
     )

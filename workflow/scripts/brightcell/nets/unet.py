@@ -1,7 +1,7 @@
 """The three U-Nets of Ghaznavi et al. 2022 (doi 10.1016/j.compbiomed.2022.105805), in Keras 3.
 
-Every network is made of Keras' own layers, so that a saved model loads anywhere in safe mode. A network
-of your own is one more entry in `ARCHITECTURES`.
+All layers are Keras' own, so that a saved model loads anywhere in safe mode. A network of your own is one
+more entry in `ARCHITECTURES`.
 """
 
 import math
@@ -16,7 +16,7 @@ from brightcell.errors import InputError
 NEGATIVE_SLOPE = 0.3  # the study's LeakyReLU; Keras' string "leaky_relu" would mean 0.2
 
 
-def plain_block(x, filters: int, dropout: float, name: str):
+def plain_block(x: keras.KerasTensor, filters: int, dropout: float, name: str) -> keras.KerasTensor:
     """Apply (Conv 3×3 → BN → LeakyReLU) twice, then Dropout."""
     for step in ("1", "2"):
         x = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv{step}")(x)
@@ -25,7 +25,7 @@ def plain_block(x, filters: int, dropout: float, name: str):
     return layers.Dropout(dropout, name=f"{name}_dropout")(x)
 
 
-def residual_block(x, filters: int, dropout: float, name: str):
+def residual_block(x: keras.KerasTensor, filters: int, dropout: float, name: str) -> keras.KerasTensor:
     """Apply two convolutions with a 1×1 shortcut around them; the sum is activated."""
     shortcut = layers.Conv2D(filters, 1, padding="same", name=f"{name}_shortcut_conv")(x)
     shortcut = layers.BatchNormalization(name=f"{name}_shortcut_bn")(shortcut)
@@ -39,14 +39,16 @@ def residual_block(x, filters: int, dropout: float, name: str):
     return layers.LeakyReLU(negative_slope=NEGATIVE_SLOPE, name=f"{name}_relu2")(x)
 
 
-def gating_signal(coarse, filters: int, name: str):
+def gating_signal(coarse: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
     """Bring the coarser decoder tensor to the filters of the skip: Conv 1×1 → BN → ReLU."""
     x = layers.Conv2D(filters, 1, padding="same", name=f"{name}_conv")(coarse)
     x = layers.BatchNormalization(name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def attention_gate(skip, gating, filters: int, name: str):
+def attention_gate(
+    skip: keras.KerasTensor, gating: keras.KerasTensor, filters: int, name: str
+) -> keras.KerasTensor:
     """Weight the skip by a map of attention coefficients, computed at the coarser level.
 
     Additive attention after Oktay et al. 2018 (arXiv 1804.03999), with the study's transposed 3×3
@@ -66,12 +68,15 @@ def attention_gate(skip, gating, filters: int, name: str):
     return layers.BatchNormalization(name=f"{name}_out_bn")(x)
 
 
+Block = Callable[[keras.KerasTensor, int, float, str], keras.KerasTensor]
+
+
 @dataclass(frozen=True)
 class Architecture:
-    """What sets a network apart: its block, and whether its skips pass attention gates."""
+    """How networks differ: in their block, and in whether their skips pass attention gates."""
 
     title: str
-    block: Callable
+    block: Block
     gated: bool
 
 
@@ -99,14 +104,14 @@ def build_unet(
     input_shape : (height, width, channels)
         Height and width are multiples of 2**(levels − 1), or None for any such size.
     filters : int
-        Filters of the first level; every level below has twice as many.
+        Filters of the first level; each further level has twice as many.
     levels : int
-        Levels, the bottom included; the study has 5.
+        Number of levels, including the bottom; the study has 5.
     dropout : float
         Share of activations dropped at the end of each block, in training only.
     outputs : int
-        Maps that come out, each through a sigmoid: 1 is the foreground probability; of 2, the second
-        is the normalised distance to the cell's edge.
+        Number of output maps, each through a sigmoid: the first is the foreground probability, the second
+        the normalised distance to the cell's edge.
 
     Returns
     -------
@@ -156,9 +161,9 @@ def build_unet(
 
 
 def count_parameters(model: keras.Model) -> tuple[int, int]:
-    """Count all and the trainable parameters of a model.
+    """Return the number of all parameters of a model and that of the trainable ones.
 
-    Dropout's random state (a Keras variable) is no parameter and is left out, as in `model.summary()`.
+    Dropout's random state (a Keras variable) is no parameter and is not counted, as in `model.summary()`.
     """
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return trainable + sum(math.prod(weight.shape) for weight in model.non_trainable_weights), trainable

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CYCLE_FRAMES = 48  # from division to division: 16 h
-ROUNDING_FRAMES = 1.5  # from spread to round; back again takes the daughters twice as long
+CYCLE_FRAMES = 48  # from one division to the next: 16 h
+ROUNDING_FRAMES = 1.5  # from spread to round; the daughters take twice as long to spread again
 MITOSIS_FRAMES = 1.5  # round, before the division
 TIP = 0.15  # roundness of an arm's end
-WAVES = np.arange(2, 14)  # of an outline's ripples, around the cell
+WAVES = np.arange(2, 14)  # numbers of the ripples' waves around the outline
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Cell:
     """One living cell; lengths in image pixels, times in frames, angles in radians."""
 
     number: int
-    parent: int  # 0 = alive from the start
+    parent: int  # 0: alive from the start
     born: float
     divides: float
     position: np.ndarray  # row, column
@@ -35,7 +35,7 @@ class Cell:
 
 
 def draw_ripples(rng: np.random.Generator) -> np.ndarray:
-    """Draw complex amplitudes of the outline's waves, the short waves weaker."""
+    """Draw complex amplitudes of the outline's waves; short waves are weaker."""
     return 0.3 / WAVES**1.5 * (rng.standard_normal((len(WAVES), 2)) @ np.array([1, 1j]))
 
 
@@ -73,7 +73,7 @@ def new_cell(number: int, position: np.ndarray, rng: np.random.Generator) -> Cel
 
 
 def roundness(cell: Cell, time: float) -> float:
-    """Tell how far a cell is rounded for its division: 0 spread, 1 a ball."""
+    """Return how far a cell has rounded up for its division: 0 spread, 1 a ball."""
     before = (time - (cell.divides - MITOSIS_FRAMES - ROUNDING_FRAMES)) / ROUNDING_FRAMES
     after = 1 - (time - cell.born) / (2 * ROUNDING_FRAMES)
     progress = np.clip(max(before, after), 0, 1)
@@ -81,18 +81,18 @@ def roundness(cell: Cell, time: float) -> float:
 
 
 def round_radius(cell: Cell) -> float:
-    """Radius of the ball that a cell becomes: a HeLa cell of 33 µm rounds up to 20 µm."""
+    """Return the radius of the ball that a cell becomes: a HeLa cell of 33 µm rounds up to 20 µm."""
     return 0.62 * cell.radius
 
 
 def extent(cell: Cell, time: float) -> float:
-    """Radius that a cell keeps free of others."""
+    """Return the radius that a cell keeps free of others."""
     share = roundness(cell, time)
     return (1 - share) * cell.radius + share * round_radius(cell)
 
 
 def outline(cell: Cell, time: float, angles: np.ndarray) -> np.ndarray:
-    """Distance from a cell's middle to its border at these angles, in pixels."""
+    """Return the distance from a cell's middle to its border at these angles, in pixels."""
     spread = np.ones_like(angles)
     for angle, length, width in cell.arms:
         away = np.abs((angles - angle + np.pi) % (2 * np.pi) - np.pi)
@@ -106,7 +106,7 @@ def outline(cell: Cell, time: float, angles: np.ndarray) -> np.ndarray:
 
 
 def place_cells(number: int, side: float, clustering: float, rng: np.random.Generator) -> list[Cell]:
-    """Scatter cells over a square, a share of them beside others, and let them make room."""
+    """Scatter cells over a square, a share of them beside others, then push apart those that overlap."""
     cells: list[Cell] = []
     for index in range(1, number + 1):
         position = rng.uniform(0, side, 2)
@@ -121,7 +121,7 @@ def place_cells(number: int, side: float, clustering: float, rng: np.random.Gene
 
 
 def repel(cells: list[Cell], time: float, side: float) -> None:
-    """Push cells apart that lie on each other, and back into the square; touching stays allowed."""
+    """Push cells apart that overlap, and back into the square; touching stays allowed."""
     positions = np.array([cell.position for cell in cells])
     radii = np.array([extent(cell, time) for cell in cells])
     apart = positions[:, None] - positions[None]
@@ -135,8 +135,8 @@ def repel(cells: list[Cell], time: float, side: float) -> None:
 def crawl(cell: Cell, time: float, step: float, rng: np.random.Generator) -> None:
     """Move a cell by a persistent random walk and reshape its outline; round cells stay in place.
 
-    Arms drift within limits; ripples are an Ornstein-Uhlenbeck process, which forgets its past in a
-    few frames and keeps its size.
+    Arms drift within limits; ripples are an Ornstein-Uhlenbeck process, which forgets its past within a
+    few frames and keeps its amplitude.
     """
     free = 1 - roundness(cell, time)
     cell.heading += rng.normal(0, 0.9 * np.sqrt(step))
@@ -150,7 +150,7 @@ def crawl(cell: Cell, time: float, step: float, rng: np.random.Generator) -> Non
 
 
 def divide(mother: Cell, first_number: int, rng: np.random.Generator) -> list[Cell]:
-    """Replace a round cell by two daughters side by side."""
+    """Return the two daughters of a round cell, side by side."""
     angle = rng.uniform(0, 2 * np.pi)
     daughters = []
     for index in range(2):
@@ -176,7 +176,7 @@ def divide(mother: Cell, first_number: int, rng: np.random.Generator) -> list[Ce
 def advance(
     cells: list[Cell], time: float, next_number: int, side: float, rng: np.random.Generator
 ) -> tuple[list[Cell], int]:
-    """Live from frame `time` to the next; return the cells then alive and the next free number."""
+    """Let cells live from frame `time` to the next; return those then alive and the next free number."""
     steps = 4
     for index in range(1, steps + 1):
         now = time + index / steps

@@ -8,13 +8,13 @@ from brightcell.errors import InputError
 
 
 def simulated_files(options: dict, kind: str, sequence: int | str) -> list[str]:
-    """Name the files that the simulator writes for a sequence; kind is `images` or `masks`."""
+    """Return the files that the simulator writes for a sequence; kind is `images` or `masks`."""
     frames = range(options["frames"])
     return [f"{options['folder']}/{kind}/sequence{sequence}_{frame:02d}.tif" for frame in frames]
 
 
 def check_simulated(samples: pd.DataFrame, options: dict, source: str | Path) -> None:
-    """Raise InputError where a sheet below the simulator's folder names files that it does not write."""
+    """Raise InputError if a sheet of simulated images does not list exactly the files that the simulator writes."""
     made = {
         name
         for kind in ("images", "masks")

@@ -12,31 +12,31 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft, ndimage
 
-WAVELENGTHS_UM = (0.61, 0.54, 0.47)  # where a Bayer filter's red, green and blue pass most
-MEDIUM_INDEX = 1.335  # culture medium
+WAVELENGTHS_UM = (0.61, 0.54, 0.47)  # at which a Bayer filter's red, green and blue pass most
+MEDIUM_INDEX = 1.335  # refractive index of culture medium
 NUMERICAL_APERTURE = 0.25  # of a 10× objective
 CONDENSER_APERTURE = 0.035  # root mean square; a nearly closed aperture stop
-CHROMATIC_SHIFT_UM = (1.0, 0.0, -1.4)  # focus of red and blue against green
+CHROMATIC_SHIFT_UM = (1.0, 0.0, -1.4)  # focus of red, green and blue relative to green
 CROSSTALK = np.array([[0.86, 0.12, 0.02], [0.08, 0.84, 0.08], [0.02, 0.14, 0.84]])  # rows: R, G, B pixels
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What differs between two recordings: focus, lamp, camera and dirt, besides the cells."""
+    """What differs between two recordings besides the cells: focus, lamp, camera and dirt."""
 
-    defocus_um: float  # above 0: the cells look bright with dark rims; below 0 the reverse
+    defocus_um: float  # positive: cells look bright with dark rims; negative: the reverse
     vignetting: float  # share of light lost in the corners
     unevenness: float  # root mean square of the remaining illumination pattern
     brightness: float  # grey value of the empty background, 0..1
-    tint: tuple[float, float, float]  # red, green and blue of the background against their mean
+    tint: tuple[float, float, float]  # red, green and blue of the background relative to their mean
     full_well: float  # electrons at grey value 1: fewer mean more shot noise
     read_noise: float  # electrons, root mean square
     debris: float  # pieces per 100 × 100 µm, lying on the glass
-    floating: int  # particles in the medium far out of focus, anew in every frame
+    floating: int  # particles in the medium far out of focus, others in every frame
 
 
 def blurred_noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Random field (height, width) of mean 0 and deviation 1, smooth over `sigma` pixels, periodic."""
+    """Return a random field (height, width) of mean 0 and deviation 1, smooth over `sigma` pixels, periodic."""
     spectrum = fft.rfft2(rng.standard_normal(shape))
     rows, columns = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None]
     field = fft.irfft2(spectrum * np.exp(-2 * (np.pi * sigma) ** 2 * (rows**2 + columns**2)), s=shape)
@@ -50,8 +50,8 @@ def defocused_intensity(
 
     Parameters
     ----------
-    phase: delay in radians at this wavelength (height, width), wrapping round at the borders
-    absorption: share of intensity absorbed, as the exponent of exp(-absorption); the same shape
+    phase: delay in radians at this wavelength (height, width), periodic at the borders
+    absorption: exponent a of the share exp(-a) of intensity that passes; the same shape
 
     The condenser is a bundle of plane waves. Tilting the wave shifts the defocused image by
     defocus × tilt, so a source of many angles blurs the coherent image by its own profile
@@ -63,7 +63,7 @@ def defocused_intensity(
     axial = (
         np.sqrt(np.maximum((MEDIUM_INDEX / wavelength_um) ** 2 - squared, 0)) - MEDIUM_INDEX / wavelength_um
     )
-    # A soft edge of the pupil: a hard one rings through the whole image at a round cell.
+    # A soft edge of the pupil: a hard one causes rings through the whole image around a round cell.
     pupil = 1 / (1 + (squared * (wavelength_um / NUMERICAL_APERTURE) ** 2) ** 6)
     transfer = (pupil * np.exp(2j * np.pi * defocus_um * axial)).astype(np.complex64)
     wave = np.exp(1j * phase - absorption / 2).astype(np.complex64)
@@ -74,7 +74,7 @@ def defocused_intensity(
 
 
 def illumination(shape: tuple[int, int], conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
-    """Lamp and dirty optics (height, width), about 1: vignetting off centre, slow waves, dust shadows."""
+    """Return the light of lamp and dirty optics (height, width), about 1: vignetting, slow waves, dust shadows."""
     side = max(shape)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     centre = np.array(shape) * rng.uniform(0.35, 0.65, 2)
@@ -88,11 +88,13 @@ def illumination(shape: tuple[int, int], conditions: Conditions, rng: np.random.
     return light
 
 
-def floating_particles(shape: tuple[int, int], number: int, pixel_um: float, rng: np.random.Generator):
-    """Rings of particles far above the cells (height, width), about 1: in-line holograms of points.
+def floating_particles(
+    shape: tuple[int, int], number: int, pixel_um: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return rings of particles far above the cells (height, width), about 1: in-line holograms of points.
 
     Point and background wave interfere as cos(π r² / λ z) (Gabor 1948, Nature 161:777,
-    doi 10.1038/161777a0); the coherence of the lamp fades the outer rings.
+    doi 10.1038/161777a0); the limited coherence of the lamp fades the outer rings.
     """
     pattern = np.ones(shape)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
@@ -108,9 +110,9 @@ def floating_particles(shape: tuple[int, int], number: int, pixel_um: float, rng
 def expose(
     phase: np.ndarray, absorption: np.ndarray, defocus_um: float, light: np.ndarray, pixel_um: float
 ) -> np.ndarray:
-    """Light that reaches each colour of the sensor (height, width, 3), relative to the background.
+    """Return the light on each colour of the sensor (height, width, 3), relative to the background.
 
-    `phase` holds radians at the green wavelength; dispersion of the cells is neglected.
+    `phase` is in radians at the green wavelength; dispersion in the cells is neglected.
     """
     bands = [
         defocused_intensity(
@@ -122,11 +124,11 @@ def expose(
 
 
 def colour_camera(exposure: np.ndarray, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
-    """Photograph light (2 height, 2 width, 3) as uint8 RGB (height, width, 3), one pixel a Bayer quadruplet.
+    """Photograph light (2 height, 2 width, 3) as uint8 RGB (height, width, 3), one pixel per Bayer quadruplet.
 
     Each sensor pixel sees one colour (R G / G B); a quadruplet gives red, the mean of two greens,
-    and blue, so that colours are taken a sensor pixel apart. Shot and read noise come before, a
-    slight mean filter after, which leaves the noise of neighbouring pixels correlated.
+    and blue, so that the colours are one sensor pixel apart. Shot and read noise come first; a slight
+    blur follows, which correlates the noise of neighbouring pixels.
     """
     electrons = exposure * np.array(conditions.tint) * (conditions.brightness * conditions.full_well)
     height, width = electrons.shape[:2]

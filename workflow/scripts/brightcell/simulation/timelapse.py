@@ -1,6 +1,6 @@
 """Bright-field time-lapses of living cells, simulated: the demo's data, with exact labels.
 
-`cells` lets them live, this module draws them, `optics` photographs them.
+`cells` simulates their life, this module draws them, `optics` photographs them.
 """
 
 from dataclasses import dataclass
@@ -23,26 +23,26 @@ from .optics import (
 )
 
 PIXEL_SIZE_UM = 1.0
-SAMPLING = 2  # sensor pixels along an image pixel: a Bayer quadruplet
+SAMPLING = 2  # sensor pixels per image pixel along each axis: a Bayer quadruplet
 MARGIN_PX = 40  # simulated beyond each side of the image, so that cells enter and leave
-SMALLEST_AREA_PX = 30  # slivers of cells cut off by the border of the image are background
-RADIANS_PER_UM = 2 * np.pi * 0.03 / WAVELENGTHS_UM[1]  # cytoplasm refracts by 0.03 more than medium
+SMALLEST_AREA_PX = 30  # smaller slivers of cells at the border of the image are background
+RADIANS_PER_UM = 2 * np.pi * 0.03 / WAVELENGTHS_UM[1]  # the index of cytoplasm is 0.03 above that of medium
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """A time-lapse: RGB images, instance labels, and who descends from whom."""
+    """A time-lapse: RGB images, instance labels and lineage."""
 
     images: np.ndarray  # (frames, size, size, 3) uint8
-    labels: np.ndarray  # (frames, size, size) uint16, 0 = background
-    lineage: pd.DataFrame  # cell, parent (0 = none seen), first_frame, last_frame
+    labels: np.ndarray  # (frames, size, size) uint16, 0: background
+    lineage: pd.DataFrame  # cell, parent (0: none seen), first_frame, last_frame
 
 
 def simulate_sequence(seed: int, sequence: int, frames: int, size: int) -> Sequence:
     """Simulate one time-lapse of `frames` square images of `size` pixels, 20 minutes apart.
 
-    A sequence depends on `seed` and on its own number alone, not on how many others are made, and
-    its first frames not on how many follow. Sequences differ in density, focus, lamp and dirt.
+    A sequence depends only on `seed` and its own number, not on the number of other sequences, and its first
+    frames do not depend on how many follow. Sequences differ in density, focus, lamp and dirt.
     """
     if frames < 1 or size < 64:
         raise InputError(
@@ -77,10 +77,10 @@ def simulate_sequence(seed: int, sequence: int, frames: int, size: int) -> Seque
 
 
 def draw_conditions(sequence: int, rng: np.random.Generator) -> tuple[float, float, Conditions]:
-    """Draw a recording's cells per square pixel, its share of clustered cells, and its optics.
+    """Draw a recording's number of cells per square pixel, its share of clustered cells, and its optics.
 
-    Density and defocus are spread evenly over the sequences (steps of the golden ratio), so that
-    few sequences already differ.
+    Density and defocus are spread evenly over the sequences (steps of the golden ratio), so that even
+    a few sequences differ.
     """
     rank = (0.618034 * sequence) % 1
     density = (13 + 12 * rank) / 256**2
@@ -100,17 +100,17 @@ def draw_conditions(sequence: int, rng: np.random.Generator) -> tuple[float, flo
 
 
 def draw_labels(cells: list[Cell], time: float, pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw cells on the sensor's grid: who owns a pixel, and how deep inside the pixel lies.
+    """Draw cells on the sensor's grid: the cell of each pixel, and how deep inside it the pixel lies.
 
     Each cell has a relative distance d from its middle, 1 on its outline. A pixel belongs to the
-    cell of the smallest d, if below 1: cells that press on each other share a smooth border and
-    never overlap.
+    cell with the smallest d, if this is below 1: cells that press on each other share a smooth border
+    and never overlap.
 
     Returns
     -------
-    labels: int32 (pixels, pixels), numbers of the cells, 0 = background
+    labels: int32 (pixels, pixels), numbers of the cells, 0: background
     depth: float (pixels, pixels), distance from the border in roughly image pixels
-    relative: float (pixels, pixels), d of the owner, 1 in the background
+    relative: float (pixels, pixels), d of the pixel's cell, 1 in the background
     """
     labels = np.zeros((pixels, pixels), np.int32)
     nearest, second, radius = np.ones((3, pixels, pixels))
@@ -131,7 +131,7 @@ def draw_labels(cells: list[Cell], time: float, pixels: int) -> tuple[np.ndarray
 def window(
     position: np.ndarray, reach: float, pixels: int
 ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
-    """Cut a square from the sensor's grid; return it and the offsets of its rows and columns, in px."""
+    """Return a square of the sensor's grid, and the offsets of its rows and columns from a position, in px."""
     centre = position * SAMPLING
     low = np.clip(np.floor(centre - reach * SAMPLING).astype(int), 0, pixels)
     high = np.clip(np.ceil(centre + reach * SAMPLING).astype(int) + 1, 0, pixels)
@@ -141,7 +141,7 @@ def window(
 
 
 def dots(pixels: int, points: np.ndarray, heights: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Draw Gaussian dots at points (number, 2) in image pixels, of these heights, on the sensor's grid."""
+    """Draw Gaussian dots of given heights at points (number, 2) in image pixels on the sensor's grid."""
     image = np.zeros((pixels, pixels), np.float32)
     indices = np.round(points * SAMPLING).astype(int)
     inside = ((indices >= 0) & (indices < pixels)).all(axis=1)
@@ -153,9 +153,9 @@ def dots(pixels: int, points: np.ndarray, heights: np.ndarray, sigma_px: float) 
 def cell_height_um(
     cell: Cell, time: float, rows: np.ndarray, columns: np.ndarray, relative: np.ndarray
 ) -> np.ndarray:
-    """Height of a cell over a window: a flat skirt, a dome, a nucleus with an envelope; or a ball.
+    """Return the height of a cell over a window: a flat skirt, a dome, a nucleus with an envelope; or a ball.
 
-    `rows` and `columns` are offsets from the cell's middle in px, `relative` is d of `draw_labels`.
+    `rows` and `columns` are offsets from the cell's middle in px; `relative` is d of `draw_labels`.
     """
     dome = np.maximum(1 - relative**2, 0)
     long_axis = cell.arms[np.argmax(cell.arms[:, 1]), 0]
@@ -173,8 +173,10 @@ def cell_height_um(
 
 
 def organelle_phase(cells: list[Cell], time: float, pixels: int, rng: np.random.Generator) -> np.ndarray:
-    """Phase (radians) of nucleoli, granules, vacuoles and a fine network; all but nucleoli drawn anew."""
-    nucleoli, granules, vacuoles = [], [], []
+    """Return the phase (radians) of nucleoli, granules, vacuoles and a fine network; only nucleoli persist."""
+    nucleoli: list[np.ndarray] = []
+    granules: list[np.ndarray] = []
+    vacuoles: list[np.ndarray] = []
     for cell in cells:
         flat = 1 - roundness(cell, time)
         centre = cell.position + cell.nucleus[:2] * cell.radius
@@ -187,9 +189,9 @@ def organelle_phase(cells: list[Cell], time: float, pixels: int, rng: np.random.
             places = centre + away[:, None] * np.column_stack([np.sin(angle), np.cos(angle)])
             kept.append(np.column_stack([places, height * rng.uniform(0.2, 1, number)]))
     phase = 0.07 * blurred_noise((pixels, pixels), 1.2 * SAMPLING, rng)
-    for table, sigma_px in ((nucleoli, 1.3), (granules, 0.6), (vacuoles, 0.9)):
-        table = np.concatenate(table)
-        phase += dots(pixels, table[:, :2], table[:, 2], sigma_px)
+    for tables, sigma_px in ((nucleoli, 1.3), (granules, 0.6), (vacuoles, 0.9)):
+        points = np.concatenate(tables)
+        phase += dots(pixels, points[:, :2], points[:, 2], sigma_px)
     return phase
 
 
@@ -201,7 +203,7 @@ def cell_phase(
     relative: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Phase delay of green light by all cells (radians), from the three maps of `draw_labels`."""
+    """Return the phase delay of green light by all cells (radians), from the three maps of `draw_labels`."""
     height_um = np.zeros(labels.shape)
     for cell in cells:
         reach = outline(cell, time, np.linspace(0, 2 * np.pi, 90)).max() + 1
@@ -216,7 +218,7 @@ def cell_phase(
 def draw_debris(
     per_area: float, side: int, pixels: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Phase (radians) and absorption of crumbs on the glass, clumps of dots, and of a film of protein."""
+    """Return phase (radians) and absorption of crumbs on the glass, as clumps of dots, and of a protein film."""
     phase = 0.03 * blurred_noise((pixels, pixels), 2 * SAMPLING, rng)
     absorption = np.zeros((pixels, pixels))
     for sigma_px, share, height in ((0.6, 0.65, 0.6), (1.1, 0.25, 0.9), (2.4, 0.1, 1.8)):
@@ -232,7 +234,7 @@ def draw_debris(
 def number_as_seen(labels: np.ndarray, parents: dict[int, int]) -> tuple[np.ndarray, pd.DataFrame]:
     """Number cells as an observer of the images would: 1, 2, 3, ... in the order of appearance.
 
-    A cell keeps its largest connected part in a frame, and none below SMALLEST_AREA_PX. One that
+    A cell keeps its largest connected part in a frame, and none below SMALLEST_AREA_PX. A cell that
     leaves the image and comes back is a new cell. A daughter has a parent if the mother was seen in
     the frame before.
 
@@ -244,7 +246,7 @@ def number_as_seen(labels: np.ndarray, parents: dict[int, int]) -> tuple[np.ndar
     Returns
     -------
     labels: (frames, height, width) uint16
-    lineage: columns cell, parent, first_frame, last_frame; parent 0 = none seen
+    lineage: columns cell, parent, first_frame, last_frame; parent 0: none seen
     """
     seen = np.zeros(labels.shape, np.uint16)
     rows: list[dict] = []
@@ -271,7 +273,7 @@ def number_as_seen(labels: np.ndarray, parents: dict[int, int]) -> tuple[np.ndar
 
 
 def demo_sheet(folder: str, sequences: int, frames: int) -> pd.DataFrame:
-    """Sample sheet of the simulated images in a folder, one row a frame, sequences as groups."""
+    """Return the sample sheet of the simulated images in a folder: one row per frame, sequences as groups."""
     rows = [
         {
             "sample": f"sequence{sequence}_{frame:02d}",
