@@ -47,9 +47,9 @@ $(VENV)/installed-engines: requirements/engines.txt $(VENV)/installed-$(DEVICE)
 	@$(PIP) -r requirements/engines.txt
 	@touch $@
 
-lock:  ## pin the versions anew (needs uv)
+lock:  ## pin what requirements/*.in name, and keep the other pins (needs uv); UPGRADE=yes pins all anew
 	cd requirements && for name in cpu gpu dev image report train-cpu train-gpu formats engines; do uv pip compile --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade $$name.in -o $$name.txt; done
+	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet $(if $(filter yes,$(UPGRADE)),--upgrade) $$name.in -o $$name.txt; done
 
 # The demo's networks are so small that two of them train faster side by side than one after the other.
 demo: setup  ## run the whole workflow on simulated time-lapses; at most ten minutes
@@ -62,8 +62,8 @@ leakage: setup  ## run the demo on grouped and on random folds: by how much leak
 	@echo
 	@echo "The report: $(CURDIR)/results/demo_leakage/report.html; the figures: comparison/leakage.tsv beside it"
 
-test: $(VENV)/installed-dev  ## run all tests but those of containers and SLURM; at most fifteen minutes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENV)/installed-dev  ## run all tests but those of containers and SLURM, a quarter of an hour; TESTS=tests/unit: these
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 test-containers: $(VENV)/installed-dev  ## run the workflow in the images of `make containers`; some minutes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/containers
@@ -75,6 +75,7 @@ lint: $(VENV)/installed-dev  ## check format, style, the workflow and the exampl
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile workflow/rules
+	@$(BIN)/codespell . .ci .github
 	@$(BIN)/snakemake --lint
 	@$(BIN)/python workflow/scripts/manual.py --check
 	@cd workflow/scripts && PYTHONPATH=. $(CURDIR)/$(BIN)/python -m pytest -q -c /dev/null --rootdir=. --doctest-modules brightcell
