@@ -67,5 +67,5 @@ def score_scene(truth: np.ndarray, labels: np.ndarray, samples: pd.DataFrame) ->
     """Tables of one predicted frame, as the workflow scores it; the names of the sample are filled in later."""
     row = samples.iloc[:1].assign(sample="one", group="one")
     away = ndimage.distance_transform_edt(labels > 0) - ndimage.distance_transform_edt(labels == 0)
-    probability = stacks.to_uint16(1 / (1 + np.exp(-np.clip(away, -30, 30))))
-    return scoring.score_frames({"one": truth}, {"one": labels}, row, {"one": probability})
+    maps = stacks.Maps(1 / (1 + np.exp(-np.clip(away, -30, 30))))
+    return scoring.score_frames({"one": truth}, {"one": labels}, row, {"one": maps})

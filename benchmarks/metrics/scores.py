@@ -35,6 +35,7 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
 from spoilt import doubt, draw_cells, spoil  # noqa: E402
 
+from brightcell.io.stacks import Maps, from_uint16  # noqa: E402
 from brightcell.metrics import probabilities, registry, scoring  # noqa: E402
 from brightcell.metrics.objects import IOU_THRESHOLDS  # noqa: E402
 from brightcell.metrics.surfaces import boundary  # noqa: E402
@@ -88,7 +89,7 @@ def jobs(truth: np.ndarray, predicted: np.ndarray, foreground: np.ndarray, folde
     for path, labels in zip(paths, (truth, predicted), strict=True):
         tifffile.imwrite(path, labels)
     samples = pd.DataFrame([{"sample": "a", "group": "a", "pixel_size_um": 0.65}])
-    frame = {"a": truth}, {"a": predicted}, samples, {"a": foreground}
+    frame = {"a": truth}, {"a": predicted}, samples, {"a": Maps(from_uint16(foreground))}
     edges = boundary(truth), boundary(predicted)
     return {
         ("all tables of a frame", OURS): lambda: scoring.score_frames(*frame),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from brightcell import files
 from brightcell.instances import calibration
-from brightcell.io import stacks as images
+from brightcell.io import stacks
 from brightcell.jobs import job
 
 
@@ -14,7 +14,7 @@ def main(validation, truth, samples, parameters_file, table_file, options, log, 
     Where the network learned the distance to the cell's edge, the watershed from the foreground alone is calibrated
     too, for the comparison of both. `symmetries` tells how the predictions were made, for those who predict more.
     """
-    maps = images.Pages(validation, lambda page: images.split_maps(images.from_uint16(page)))
+    maps = stacks.open_maps(validation)
     samples = files.read_table(samples)
     rows = samples[samples["sample"].isin(list(maps))]
     if (rows["mask_type"] != "instances").any() and options["score"] not in ("cell_iou", "cell_dice"):
@@ -24,8 +24,8 @@ def main(validation, truth, samples, parameters_file, table_file, options, log, 
         )
         options = {**options, "score": "cell_iou"}
     group = rows.set_index("sample")["group"]
-    stacks = {Path(path).parent.name: path for path in truth}
-    labels = {name: images.Pages(stacks[name], lambda page: page) for name in group.unique()}
+    path_of = {Path(path).parent.name: path for path in truth}
+    labels = {name: stacks.Pages(path_of[name]) for name in group.unique()}
 
     def frames():
         for name, (foreground, distance) in maps.items():

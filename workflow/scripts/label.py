@@ -12,8 +12,7 @@ def main(test, calibration, labels_file, log):
     log.info("watershed with %s", parameters)
 
     def labelled():
-        for name, page in stacks.iterate_stack(test):
-            maps = stacks.split_maps(stacks.from_uint16(page))
+        for name, maps in stacks.open_maps(test).items():
             labels = labelling.label_cells(*maps, **parameters)
             log.info("%s: %d cells", name, labels.max())
             yield name, labels

@@ -6,7 +6,7 @@ from pathlib import Path
 from brightcell.errors import InputError
 from brightcell.files import read_json, read_table, write_table
 from brightcell.instances.variants import score_watersheds
-from brightcell.io.stacks import Pages, from_uint16, split_maps
+from brightcell.io.stacks import Pages, open_maps
 from brightcell.jobs import job
 from brightcell.metrics.scoring import score_frames
 
@@ -21,9 +21,9 @@ def main(labels, probabilities, calibration, truth, samples, outputs, log, **tra
     table = table[table["sample"].isin(list(predicted))]
     groups = set(table["group"])
     labelled = ChainMap(*(Pages(path) for path in truth if Path(path).parent.name in groups))
-    foreground = Pages(probabilities, lambda maps: split_maps(maps)[0])
+    maps = open_maps(probabilities)
     try:
-        scores = score_frames(labelled, predicted, table, foreground)
+        scores = score_frames(labelled, predicted, table, maps)
     except InputError as error:
         raise InputError(f"{labels}: {error}") from None
     binary = scores.frames.loc[scores.frames["mask_type"] != "instances", "sample"]
@@ -33,8 +33,7 @@ def main(labels, probabilities, calibration, truth, samples, outputs, log, **tra
             "that pixels and boundaries alone can be scored",
             *(len(binary), len(scores.frames), ", ".join(binary[:5]) + (" …" if len(binary) > 5 else "")),
         )
-    probable = Pages(probabilities, lambda maps: from_uint16(split_maps(maps)[0]))
-    watersheds = score_watersheds(labelled, predicted, probable, table, read_json(calibration))
+    watersheds = score_watersheds(labelled, predicted, maps, table, read_json(calibration))
     for name, scored in (scores._asdict() | {"watersheds": watersheds}).items():
         for position, (column, value) in enumerate(training.items()):
             scored.insert(position, column, value)

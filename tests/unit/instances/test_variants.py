@@ -8,6 +8,7 @@ from shapes import draw
 from brightcell.comparison.watersheds import COLUMNS, compare_watersheds
 from brightcell.instances import labelling
 from brightcell.instances.variants import FRAME_COLUMNS, SCORES, score_watersheds
+from brightcell.io.stacks import Maps
 from brightcell.training import patches
 
 DRAWN = {"draws": 500, "confidence": 0.95, "seed": 1}
@@ -28,7 +29,7 @@ def test_every_watershed_finds_what_it_can():
     found = score_watersheds(
         {"a": truth, "b": truth},
         {"a": learned, "b": learned},
-        {"a": foreground, "b": foreground},
+        {"a": Maps(foreground), "b": Maps(foreground)},
         samples,
         {"markers": "learned", "foreground": {"parameters": {"radius_px": 12.0}}},
     ).set_index("variant")

@@ -64,6 +64,24 @@ def test_a_stack_appears_whole_or_not_at_all(tmp_path):
 def test_probabilities_in_16_bits():
     values = np.linspace(0, 1, 1001, dtype=np.float32)
     assert np.abs(stacks.from_uint16(stacks.to_uint16(values)) - values).max() < 1e-5
+    stored = np.arange(65536, dtype=np.uint16)
+    np.testing.assert_array_equal(stacks.to_uint16(stacks.from_uint16(stored)), stored)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_maps_of_a_network_are_read_by_name(tmp_path, outputs):
+    stored = np.stack([np.full((4, 5), 65535), np.full((4, 5), 13107)], axis=-1).astype(np.uint16)
+    stacks.write_stack(
+        tmp_path / "test.tif", [("b", stored[..., :outputs]), ("a", 0 * stored[..., :outputs])]
+    )
+    maps = stacks.open_maps(tmp_path / "test.tif")
+    assert list(maps) == ["b", "a"]
+    foreground, distance = maps["b"]
+    assert foreground.shape == (4, 5)
+    assert foreground.dtype == np.float32
+    assert (foreground == 1).all()
+    assert distance is None if outputs == 1 else (distance == np.float32(0.2)).all()
+    assert not maps["a"].foreground.any()
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.37, 1.6])

@@ -15,12 +15,6 @@ stored_maps = arrays(np.uint16, (5, 7), elements=st.integers(0, 65535))
 masks = arrays(bool, (5, 7))
 
 
-def test_levels_are_those_of_the_stored_maps():
-    np.testing.assert_array_equal(
-        probabilities.LEVELS, stacks.from_uint16(np.arange(65536).astype(np.uint16))
-    )
-
-
 def test_brier_score_by_hand():
     truth = np.array([[1, 1, 0, 0]])
     stored = stacks.to_uint16(np.array([[1, 0.6, 0.2, 0]]))

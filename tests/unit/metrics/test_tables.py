@@ -9,7 +9,7 @@ import score
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_json, write_table
 from brightcell.instances.variants import FRAME_COLUMNS
-from brightcell.io.stacks import write_stack
+from brightcell.io.stacks import Maps, write_stack
 from brightcell.metrics.matching import match_cells
 from brightcell.metrics.registry import METRICS, instance_scores
 from brightcell.metrics.scoring import list_cells, score_frames
@@ -102,8 +102,8 @@ def test_probabilities_give_curves_by_frame_and_bins_by_group():
     truth, samples = frames_of_two_groups()
     truth["a2"] = truth["b1"]
     samples = pd.concat([samples, pd.DataFrame([{"sample": "a2", "group": "a", "mask_type": "instances"}])])
-    sure = {name: np.where(labels, 65535, 0).astype(np.uint16) for name, labels in truth.items()}
-    sure["a2"] = np.full_like(sure["a2"], 16384)  # a quarter, whatever it sees
+    sure = {name: Maps((labels > 0).astype(np.float32)) for name, labels in truth.items()}
+    sure["a2"] = Maps(np.full(truth["a2"].shape, 16384 / 65535, np.float32))  # a quarter, whatever it sees
     frames, _, curves, bins = score_frames(truth, truth, samples, sure)
     brier = frames.set_index("sample")["brier"]
     assert brier.loc[["a1", "b1"]].tolist() == [0, 0]  # a binary mask has pixels to score
@@ -136,9 +136,9 @@ def test_frames_without_truth_or_of_another_size_are_refused():
     with pytest.raises(InputError, match=r"sample a1: .*\(40, 40\).*\(39, 40\)"):
         score_frames(truth, {"a1": truth["a1"][1:]}, samples)
     with pytest.raises(InputError, match="sample b1: labelled, but without probabilities"):
-        score_frames(truth, {"b1": truth["b1"]}, samples, {"a1": np.zeros((40, 40), np.uint16)})
+        score_frames(truth, {"b1": truth["b1"]}, samples, {"a1": Maps(np.zeros((40, 40), np.float32))})
     with pytest.raises(InputError, match=r"sample a1: .*\(40, 40\).*\(40, 41\)"):
-        score_frames(truth, {"a1": truth["a1"]}, samples, {"a1": np.zeros((40, 41), np.uint16)})
+        score_frames(truth, {"a1": truth["a1"]}, samples, {"a1": Maps(np.zeros((40, 41), np.float32))})
 
 
 @pytest.fixture

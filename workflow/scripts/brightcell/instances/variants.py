@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from brightcell.io.stacks import Maps
 from brightcell.metrics.matching import match_cells
 from brightcell.metrics.registry import cell_scores
 
@@ -23,7 +24,7 @@ FRAME_COLUMNS = ("sample", "group", "variant", *SCORES, "truth_cells", "predicte
 def score_watersheds(
     truth: Mapping[str, np.ndarray],
     predicted: Mapping[str, np.ndarray],
-    foreground: Mapping[str, np.ndarray],
+    maps: Mapping[str, Maps],
     samples: pd.DataFrame,
     calibration: dict,
 ) -> pd.DataFrame:
@@ -33,8 +34,8 @@ def score_watersheds(
     ----------
     truth, predicted : label images (height, width) by sample
         `predicted` are the cells of the calibrated watershed.
-    foreground : float (height, width) by sample
-        Probabilities, 0..1.
+    maps : Maps by sample
+        Of the network; only the foreground is used.
     samples : DataFrame
         Columns sample, group, mask_type; frames whose masks do not number cells are left out.
     calibration : dict
@@ -50,7 +51,7 @@ def score_watersheds(
     for sample in predicted:
         if sample not in numbered:
             continue
-        probability = foreground[sample]
+        probability = maps[sample].foreground
         labels = {"published": label_cells_published(probability), calibration["markers"]: predicted[sample]}
         if "foreground" not in labels:
             labels["foreground"] = label_cells(probability, **calibration["foreground"]["parameters"])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -163,7 +164,19 @@ def from_uint16(stored: np.ndarray) -> np.ndarray:
     return stored.astype(np.float32) / np.float32(65535)
 
 
-def split_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Split a network's maps (height, width[, outputs]) into foreground and distance, None if there is none."""
+class Maps(NamedTuple):
+    """What a network says of a frame, float32 (height, width) in 0..1; `distance` is None if it learned none."""
+
+    foreground: np.ndarray
+    distance: np.ndarray | None = None
+
+
+def split_maps(maps: np.ndarray) -> Maps:
+    """Split a network's maps (height, width[, outputs]) into foreground and distance."""
     maps = np.atleast_3d(maps)
-    return maps[..., 0], maps[..., 1] if maps.shape[-1] == 2 else None
+    return Maps(maps[..., 0], maps[..., 1] if maps.shape[-1] == 2 else None)
+
+
+def open_maps(path: str | Path) -> Pages:
+    """Open a stack of a network's maps, as the script `predict` writes it: name → `Maps`, read when asked for."""
+    return Pages(path, lambda page: split_maps(from_uint16(page)))

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from brightcell.io.stacks import from_uint16
+
 from .matching import Pixels, check_shapes
 
-LEVELS = np.arange(65536, dtype=np.float32) / np.float32(65535)
+LEVELS = from_uint16(np.arange(65536, dtype=np.uint16))
 THRESHOLDS = tuple(percent / 100 for percent in range(5, 100, 5))
 BINS = 10
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from brightcell.errors import InputError
+from brightcell.io.stacks import Maps, to_uint16
 
 from . import probabilities, registry
 from .matching import Cells, check_shapes, match_cells
@@ -42,19 +43,19 @@ def score_frames(
     truth: Mapping[str, np.ndarray],
     predicted: Mapping[str, np.ndarray],
     samples: pd.DataFrame,
-    foreground: Mapping[str, np.ndarray] | None = None,
+    maps: Mapping[str, Maps] | None = None,
 ) -> Scores:
     """Score every predicted frame.
 
-    `truth` and `predicted` are label images (height, width) by sample; `foreground` their probabilities
-    (height, width; uint16 as stored), None where the labels came about without. `samples` has the columns
-    sample and group, and where known mask_type and pixel_size_um.
+    `truth` and `predicted` are label images (height, width) by sample; `maps` are those that the labels came
+    from, None where they came about without. `samples` has the columns sample and group, and where known
+    mask_type and pixel_size_um.
 
     Gives four tables. frames: sample, group, mask_type and all scores, a row a frame; where mask_type is not
     `instances` the scores of cells are NaN, because such a mask does not tell touching cells apart. cells:
     sample, group and the columns of `list_cells`. curves: sample, group and the columns of
     `probabilities.threshold_curve`. reliability: group and the columns of `probabilities.reliability`, over
-    all frames of the group. Without `foreground` brier is NaN and the last two tables have no rows.
+    all frames of the group. Without `maps` brier is NaN and the last two tables have no rows.
 
     Raises InputError where a predicted frame has no truth, no row, no probabilities or another size.
     """
@@ -66,14 +67,14 @@ def score_frames(
                 f"sample {sample}: predicted, but without a prepared mask. Expected a sample of the sheet: "
                 "remove the results of this data set and run again."
             )
-        if foreground is not None and sample not in foreground:
+        if maps is not None and sample not in maps:
             raise InputError(
                 f"sample {sample}: labelled, but without probabilities. Expected a page of this name in the "
                 "prediction's stack: remove the predictions of this network and run again."
             )
-        maps = None if foreground is None else foreground[sample]
+        foreground = None if maps is None else to_uint16(maps[sample].foreground)
         try:
-            frame, probable = _score_frame(sample, known.loc[sample], truth[sample], labels, maps)
+            frame, probable = _score_frame(sample, known.loc[sample], truth[sample], labels, foreground)
         except InputError as error:
             raise InputError(f"sample {sample}: {error}") from None
         frames.append(frame)
@@ -86,7 +87,7 @@ def score_frames(
 def _score_frame(
     sample: str, row: pd.Series, truth: np.ndarray, labels: np.ndarray, foreground: np.ndarray | None
 ) -> tuple[ScoredFrame, Probabilities | None]:
-    """Score a frame; gives its scores, and how often each probability occurs."""
+    """Score a frame; gives its scores, and how often each probability (uint16 as stored) occurs."""
     check_shapes(truth, labels)
     size = row.get("pixel_size_um")
     cells = match_cells(truth, labels)
