@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import tifffile
+from defaults import defaults
 
 import judge_frames
 import preview_recording
@@ -50,8 +51,8 @@ class Recording:
         inputs.tracks = self.folder / "tracks.tsv" if followed else []
         inputs.template = [TEMPLATES / "preview/preview.html.j2", TEMPLATES / "page/page.css"]
         page = self.folder / "preview.html"
-        options = {"pixel_size_um": None, "channels": None}
-        preview_recording.main(inputs, self.rows, options, steps, self.name, page)
+        options = defaults("images"), defaults("preprocess", **steps)
+        preview_recording.main(inputs, self.rows, *options, self.name, page)
         return page
 
 

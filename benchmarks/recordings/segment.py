@@ -108,6 +108,7 @@ def time_starts() -> dict[str, float]:
 def measure(arguments: argparse.Namespace, folder: Path) -> None:
     """Run the jobs and print the tables."""
     import numpy as np
+    from defaults import defaults
     from plain_watershed import draw_maps
 
     import join_chunks
@@ -118,7 +119,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     import track_cells
     from brightcell import files
     from brightcell.compute import backend
-    from brightcell.inference import streaming
+    from brightcell.inference import tiling
     from brightcell.instances import labelling, regionprops
     from brightcell.io import stacks
     from brightcell.preprocessing import loader as reading
@@ -130,7 +131,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     drawn = [np.stack(draw_maps(labels, seed=1), axis=-1).astype(np.float32) for labels in truth]
     clock, begun, answers = Clock(), [], iter(drawn)
 
-    predict_frame = streaming.tiling.predict_frame
+    predict_frame = tiling.predict_frame
 
     def predicted(*given):
         if not begun:  # the first frame compiles the network
@@ -142,7 +143,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         answer = next(answers)
         return np.concatenate([answer, np.zeros_like(maps[..., -1:])], axis=-1)
 
-    streaming.tiling.predict_frame = predicted
+    tiling.predict_frame = predicted
     reading.FrameLoader.frame = clock.timed("reading", reading.FrameLoader.frame)
     segmentation.separate = clock.timed(SEPARATION, segmentation.separate)
     labelling.label_cells = clock.timed(PARTS[0], labelling.label_cells)
@@ -161,9 +162,10 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
 
     stacks.stack_writer = stack_writer
     settings = {
-        "images": {"pixel_size_um": None, "channels": None},
-        "preprocess": {},
-        "prediction": {"tile": 512, "overlap": None, "batch_size": 1, "engine": arguments.engine},
+        "images": defaults("images"),
+        "preprocess": defaults("preprocess"),
+        "prediction": defaults("prediction", engine=arguments.engine),
+        "border": "keep",
         "precision": arguments.precision,
         "device": arguments.device,
     }
@@ -209,7 +211,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         "track_cells": lambda: track_cells.main(*three, linking, tracks),
         "judge_frames": lambda: judge_frames.main(*judged, True, quality),
         "preview_recording": lambda: preview_recording.main(
-            shown, rows, settings["images"], {}, "dish", folder / "preview.html"
+            shown, rows, settings["images"], settings["preprocess"], "dish", folder / "preview.html"
         ),
     }
     work = {"segment_chunk": processor}

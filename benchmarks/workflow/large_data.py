@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
@@ -90,9 +91,12 @@ def run_stage(stage: str, folder: Path) -> None:
         import check
 
         stacks = [[out / group / f"{kind}.tif" for group in GROUPS] for kind in ("frames", "truth")]
-        tables = [out / f"check_{name}.tsv" for name in ("findings", "frames", "groups")]
+        made = SimpleNamespace(
+            **{name: out / f"check_{name}.tsv" for name in ("findings", "frames", "groups")},
+            page=out / "check.html",
+        )
         template = ROOT / "workflow/report/check.html.j2"
-        check.main(out / "samples.tsv", *stacks, template, *tables, out / "check.html", "large")
+        check.main(out / "samples.tsv", *stacks, template, made, "large", [], None)
     elif stage == "folds":
         import folds
         from brightcell.config import validation

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from brightcell.io import stacks
 from brightcell.sheets.samples import read_samples
 
 SIDE = 96
-TEMPLATE = Path(check.__file__).parents[1] / "report/check.html.j2"
+TEMPLATE = Path(__file__).parents[2] / "workflow/report/check.html.j2"
 SCHEMA = validation.load_schema()
 CURES = (
     "expected",
@@ -164,11 +165,14 @@ def run(folder: Folder) -> Outcome:
         stage = "check"
         gather.main([out / group / "samples.tsv" for group in groups], out / "samples.tsv")
         stacks = [[out / group / f"{kind}.tif" for group in groups] for kind in ("frames", "truth")]
-        tables = [out / f"check_{name}.tsv" for name in ("findings", "frames", "groups")]
-        page = out / "check.html"
-        check.main(out / "samples.tsv", *stacks, TEMPLATE, *tables, page, "corpus", config["check"]["ignore"])
-        found_rows, samples = read_table(tables[0]), read_table(out / "samples.tsv")
-        gate.main(tables[0], page, out / "passed.txt")
+        made = SimpleNamespace(
+            **{name: out / f"check_{name}.tsv" for name in ("findings", "frames", "groups")},
+            page=out / "check.html",
+        )
+        options = config["check"]["ignore"], config["images"]["working_pixel_size_um"]
+        check.main(out / "samples.tsv", *stacks, TEMPLATE, made, "corpus", *options)
+        found_rows, samples = read_table(made.findings), read_table(out / "samples.tsv")
+        gate.main(made.findings, made.page, out / "passed.txt")
         stage = ""
         message = ""
     except InputError as error:

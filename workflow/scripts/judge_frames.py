@@ -10,23 +10,10 @@ from brightcell.recordings import quality
 logger = logging.getLogger("brightcell")
 
 
-def training_data(recipes: list[dict]) -> dict | None:
-    """Join what the recipes of an ensemble tell of their training data, to the widest range; None where one is silent."""
-    told = [recipe.get("training_data") for recipe in recipes]
-    if not all(told):
-        return None
-    shared = set.intersection(*map(set, told))
-    joined = {}
-    for name in sorted(shared):
-        lows, middles, highs = zip(*(each[name] for each in told), strict=True)
-        joined[name] = [min(lows), sorted(middles)[len(middles) // 2], max(highs)]
-    return joined | {"pixel_size_um": recipes[0]["working_pixel_size_um"]}
-
-
 def main(frames, cells, made_of, ordered: bool, out) -> None:
     """Write a row a frame. The recipes are read from beside the models that `made_of` names."""
     folders = [Path(path).parent for path in files.read_json(made_of)["models"]]
-    reference = training_data([files.read_json(folder / "recipe.json") for folder in folders])
+    reference = quality.training_data([files.read_json(folder / "recipe.json") for folder in folders])
     if reference is None:
         logger.warning(
             "%s: recipe.json does not tell how the training data looked (a model of an earlier version), so that frames are "

@@ -11,28 +11,9 @@ from brightcell import files
 from brightcell.compute import backend
 from brightcell.io import stacks
 from brightcell.jobs import job
-from brightcell.preprocessing.loader import FrameLoader
 from brightcell.recordings import ensemble
 
 logger = logging.getLogger("brightcell")
-
-
-def tell_of_size(told: set, row: dict, pixel_um: float, factor: float, recipe: dict) -> None:
-    """Log once what becomes of the pixel size of a recording's frames."""
-    if factor in told:
-        return
-    told.add(factor)
-    if math.isnan(pixel_um):
-        logger.warning(
-            "%s: pixel size unknown, taken to be that of the training images. Write it into the sheet's column "
-            "pixel_size_um, or into images.pixel_size_um, if it is not.",
-            row["image"],
-        )
-    elif factor != 1:
-        logger.info(
-            "%s: rescaled from %.4g µm a pixel to the networks' %.4g µm for the prediction",
-            *(row["image"], pixel_um, recipe["working_pixel_size_um"]),
-        )
 
 
 def main(rows, first_rows, models, recipe_files, calibration_files, network, settings, out, threads):
@@ -42,49 +23,37 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     settings : the config's images, preprocess, prediction, precision, device and border
     """
     chosen, made_of = ensemble.load(models, recipe_files, calibration_files, network, settings)
-    models = [models[index] for index in chosen.members]
-    logger.info("%d × %s; watershed with %s", len(models), chosen.network, chosen.parameters)
+    logger.info("%d × %s; watershed with %s", len(chosen.members), chosen.network, chosen.parameters)
 
     precision = backend.start(threads, settings["device"], settings["precision"])
-    from brightcell.inference import streaming
     from brightcell.inference.engines import load_predictor
     from brightcell.recordings import segmentation
 
     for difference in segmentation.unlike_training(settings, chosen.recipe, chosen.calibration):
         logger.warning("%s. Correct the config, unless the recording needs it.", difference)
-    told, cells, frames = set(), [], []
-
-    def prepared():
-        loader = FrameLoader(first_rows, settings["images"], settings["preprocess"])
-        for row in rows:
-            frame = segmentation.prepare(row, loader.frame(row), chosen.recipe)
-            tell_of_size(told, row, frame.pixel_size_um, frame.factor, chosen.recipe)
-            yield frame, frame.image
-        loader.close()
-
-    prediction, pairs = settings["prediction"], prepared()
-    first = next(pairs)  # what is wrong with a recording is told before networks are loaded
-    pixels = math.prod(first[1].shape[:2]) * len(rows) * (8 if prediction.get("symmetries") else 1)
+    prediction = settings["prediction"]
+    prepared = segmentation.prepare_all(rows, first_rows, settings, chosen.recipe)
+    first = next(prepared)  # what is wrong with a recording is told before networks are loaded
+    pixels = math.prod(first.image.shape[:2]) * len(rows) * (8 if prediction["symmetries"] else 1)
     predict = ensemble.Averaged(
         [
-            load_predictor(path, precision, prediction.get("engine", "keras"), pixels, recipe=chosen.recipe)
-            for path in models
+            load_predictor(models[index], precision, prediction["engine"], pixels, recipe=chosen.recipe)
+            for index in chosen.members
         ]
     )
-    maps_of = streaming.predict_maps(
-        predict, itertools.chain([first], pairs), chosen.recipe, prediction, len(rows)
-    )
+    prepared = itertools.chain([first], prepared)
     del first
 
-    wanted = {"labels": lambda each: each.labels}
-    if "probability" in out:
-        wanted["probability"] = lambda each: stacks.to_uint16(each.foreground)
+    parts = {
+        "labels": lambda each: each.labels,
+        "probability": lambda each: stacks.to_uint16(each.foreground),
+    }
+    cells, frames = [], []
     with ExitStack() as stack:
-        writers = {name: stack.enter_context(stacks.stack_writer(out[name])) for name in wanted}
-        for frame, maps in maps_of:
-            each = segmentation.separate(frame, maps, chosen.parameters, len(models))
-            for name, part in wanted.items():
-                writers[name](each.summary["sample"], part(each))
+        writers = {name: stack.enter_context(stacks.stack_writer(out[name])) for name in parts if name in out}
+        for each in segmentation.segment(prepared, predict, chosen, prediction, len(rows)):
+            for name, write in writers.items():
+                write(each.summary["sample"], parts[name](each))
             cells.append(each.cells)
             frames.append(each.summary)
             logger.info("%s: %d cells", each.summary["sample"], len(each.cells))

@@ -1,10 +1,12 @@
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from defaults import defaults
 from scipy import ndimage
 from textured import scene
 
@@ -13,13 +15,13 @@ import gate
 import gather
 import prepare
 from brightcell.check import dataset, thumbnails
+from brightcell.check import page as page_module
 from brightcell.check.findings import FINDINGS, LEVELS, UNACCEPTABLE, finding_row, findings_table
-from brightcell.config.validation import complete, load_schema
 from brightcell.errors import InputError
 from brightcell.files import read_table
 from brightcell.io import stacks
 
-OPTIONS = complete({"dataset": "test", "samples": "samples.tsv"}, load_schema())["images"]
+ROOT = Path(__file__).parents[3]
 
 
 def texture(seed=1, shape=(60, 80)):
@@ -254,7 +256,8 @@ def group(tmp_path):
 
 
 def run_prepare(rows, out, **options):
-    prepare.main(rows, OPTIONS | options, out / "frames.tif", out / "truth.tif", out / "samples.tsv")
+    paths = [out / name for name in ("frames.tif", "truth.tif", "samples.tsv")]
+    prepare.main(rows, defaults("images", **options), *paths, defaults("preprocess"))
     return read_table(out / "samples.tsv")
 
 
@@ -362,18 +365,19 @@ def test_all_bad_files_of_a_group_are_told_at_once(group, tmp_path):
     assert f"1 in 3 images, such as {rows[0]['image']}; 3 in 1 images, such as {rows[3]['image']}" in text
 
 
-TEMPLATE = Path(check.__file__).parents[1] / "report/check.html.j2"
+TEMPLATE = ROOT / "workflow/report/check.html.j2"
 
 
-def run_check(groups, out, **options):
+def run_check(groups, out, title="", ignore=()):
     for rows in groups:
         run_prepare(rows, out / rows[0]["group"])
     folders = [out / rows[0]["group"] for rows in groups]
     stacks = [[folder / f"{kind}.tif" for folder in folders] for kind in ("frames", "truth")]
-    outputs = [out / name for name in ("findings.tsv", "frames.tsv", "groups.tsv", "check.html")]
+    outputs = SimpleNamespace(**{name: out / f"{name}.tsv" for name in ("findings", "frames", "groups")})
+    outputs.page = out / "check.html"
     gather.main([folder / "samples.tsv" for folder in folders], out / "samples.tsv")
-    check.main(out / "samples.tsv", *stacks, TEMPLATE, *outputs, **options)
-    return read_table(outputs[0]), outputs[-1].read_text()
+    check.main(out / "samples.tsv", *stacks, TEMPLATE, outputs, title, ignore, None)
+    return read_table(outputs.findings), outputs.page.read_text()
 
 
 def test_check_joins_groups_and_lists_findings(group, tmp_path):
@@ -382,7 +386,7 @@ def test_check_joins_groups_and_lists_findings(group, tmp_path):
         group([(texture(1), cells()), (constant, cells()), (texture(2), empty)], "g"),
         group([(texture(1), cells((60, 80), (3, 4, 5)))], "h"),
     ]
-    found, page = run_check(groups, tmp_path / "out", dataset="<b>mine</b>")
+    found, page = run_check(groups, tmp_path / "out", title="<b>mine</b>")
     assert read_table(tmp_path / "out" / "samples.tsv")["sample"].tolist() == ["g0", "g1", "g2", "h0"]
     listed = set(zip(found["level"], found["finding"], found["sample"], strict=True))
     assert listed == {
@@ -424,7 +428,7 @@ def test_check_tells_of_mixed_channels_and_many_frames_give_few_pictures(group, 
     ]
     found, page = run_check(groups, tmp_path, ignore=["duplicate_mask"])
     assert found.loc[found["level"] == "error", "finding"].tolist() == ["channels"]
-    assert 2 <= page.count("data:image/png;base64,") <= check.PICTURES
+    assert 2 <= page.count("data:image/png;base64,") <= page_module.PICTURES
     assert "of 61 frames: those with findings" in page
 
 

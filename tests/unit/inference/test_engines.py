@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tifffile
+from defaults import defaults
 from project import ROOT
 from skimage import measure
 from textured import scene
@@ -24,7 +25,7 @@ from brightcell.nets import loading, unet
 from brightcell.preprocessing import normalisation
 
 RECIPE = {"percentiles": [0.5, 99.5], "levels": 5, "network": "residual_attention"}
-SETTINGS = {"tile": 512, "overlap": None, "batch_size": 1, "symmetries": False}
+SETTINGS = defaults("prediction", engine="keras")
 needs_openvino = pytest.mark.skipif(not engines.has_openvino(), reason="`make engines` was not run")
 
 
@@ -208,8 +209,9 @@ def test_recordings_are_segmented_by_models_that_fit_their_recipe_alone(
     tifffile.imwrite(tmp_path / "new.tif", picture(1, 64)[0][..., 0])
     rows = [{"sample": "new", "image": str(tmp_path / "new.tif"), "frame": "0"}]
     beside = [[tmp_path / name] for name in ("model.keras", "recipe.json", "calibration.json")]
-    settings = {"images": {"pixel_size_um": None, "channels": None}, "preprocess": {}}
-    settings |= {"prediction": SETTINGS | {"tile": 64}, "precision": "float32", "device": "cpu"}
+    settings = {name: defaults(name) for name in ("images", "preprocess")}
+    settings |= {"prediction": SETTINGS | {"tile": 64}, "border": "keep"}
+    settings |= {"precision": "float32", "device": "cpu"}
     names = ("labels.tif", "cells.tsv", "frames.tsv", "made_of.json")
     out = {Path(name).stem: tmp_path / "out" / name for name in names}
     if said is None:
@@ -237,7 +239,7 @@ def test_a_network_of_somebody_else_is_run_as_it_is(tmp_path):
 
 EXPORT = """
 import sys
-from brightcell import engines
+from brightcell.inference import engines
 engines.export_onnx(sys.argv[1], sys.argv[2])
 """
 RUN = """

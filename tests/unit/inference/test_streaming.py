@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from defaults import defaults
 
 from brightcell.errors import InputError
 from brightcell.inference import streaming, tiling
@@ -19,7 +20,7 @@ from brightcell.io import stacks
 
 SCRIPTS = Path(__file__).parents[3] / "workflow/scripts"
 RECIPE = {"percentiles": [0, 100], "levels": 3}
-SETTINGS = {"tile": 64, "overlap": 16, "batch_size": 2}
+SETTINGS = defaults("prediction", tile=64, overlap=16, batch_size=2)
 
 
 def test_ahead_keeps_order_and_stays_so_many_ahead():

@@ -6,6 +6,7 @@ import logging
 import numpy as np
 import pytest
 import tifffile
+from defaults import defaults
 from pictures import save
 
 import prepare
@@ -14,7 +15,7 @@ from brightcell.files import read_table
 from brightcell.io import masks, readers, stacks
 from brightcell.preprocessing import loader
 
-OPTIONS = {"mask_type": "auto", "pixel_size_um": None, "working_pixel_size_um": None}
+OPTIONS = defaults("images")
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def prepared(tmp_path, rows, steps=None, **options):
     out = tmp_path / "out"
     out.mkdir(exist_ok=True)
     paths = [out / "frames.tif", out / "truth.tif", out / "samples.tsv"]
-    prepare.main(rows, OPTIONS | options, *paths, steps)
+    prepare.main(rows, OPTIONS | options, *paths, defaults("preprocess", **steps or {}))
     return stacks.read_stack(paths[0]), stacks.read_stack(paths[1]), read_table(paths[2]).set_index("sample")
 
 
@@ -200,7 +201,7 @@ def test_training_and_new_recordings_see_the_same_frames(tmp_path):
     }
     rows = rows_of(tmp_path, [(texture(n), cells(1, 2)) for n in range(2)])
     frames, _, _ = prepared(tmp_path, rows, steps)
-    recording = loader.FrameLoader(rows, OPTIONS, steps)
+    recording = loader.FrameLoader(rows, OPTIONS, defaults("preprocess", **steps))
     for each in rows:
         np.testing.assert_array_equal(recording.frame(each).image.astype(np.float32), frames[each["sample"]])
 
@@ -236,7 +237,9 @@ def test_components_are_numbered_in_rows():
 def test_a_frame_in_both_formats_is_the_same(tmp_path):
     image = texture()
     tifffile.imwrite(tmp_path / "a.tif", image, byteorder=">", compression="lzw")
-    (frame, size, shape) = loader.FrameLoader([], OPTIONS).frame(row("a", tmp_path / "a.tif", ""))
+    (frame, size, shape) = loader.FrameLoader([], OPTIONS, defaults("preprocess")).frame(
+        row("a", tmp_path / "a.tif", "")
+    )
     np.testing.assert_array_equal(frame[..., 0], image)
     assert np.isnan(size)
     assert shape == (40, 50, 1)

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-import yaml
+from defaults import defaults
 from scipy import ndimage
 
-from brightcell.config.validation import CONFIG_SCHEMA
 from brightcell.errors import InputError
 from brightcell.preprocessing import steps as preprocess
 from brightcell.preprocessing.shading import background, flat_field
@@ -146,14 +145,8 @@ def test_a_crop_beyond_the_frame_is_refused():
         preprocess.crop(np.zeros((*SIZE, 1)), (100, 0, 40, 160))
 
 
-def options(**on):
-    return preprocess.OFF | on
-
-
 def test_all_steps_are_off_by_default():
-    defaults = yaml.safe_load(CONFIG_SCHEMA.read_text())["properties"]["preprocess"]["properties"]
-    assert {key: entry["default"] for key, entry in defaults.items()} == preprocess.OFF
-    assert preprocess.plan(preprocess.OFF) == {}
+    assert preprocess.plan(defaults("preprocess")) == {}
     frame = np.zeros((3, 4, 1))
     assert preprocess.apply(frame, {}) is frame
 
@@ -169,16 +162,16 @@ ON = {
 
 
 def test_every_step_is_switched_on_by_its_key_and_they_keep_their_order():
-    assert list(preprocess.plan(options(**ON))) == list(preprocess.PREPROCESS)
+    assert list(preprocess.plan(defaults("preprocess", **ON))) == list(preprocess.PREPROCESS)
     for key, step in zip(ON, preprocess.PREPROCESS, strict=True):
-        assert list(preprocess.plan(options(**{key: ON[key]}))) == [step]
+        assert list(preprocess.plan(defaults("preprocess", **{key: ON[key]}))) == [step]
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_labels_go_where_the_pixels_went_and_do_not_grow(pattern):
     cell = disc(70, 90, 20)
     frame = mosaic(np.stack([1000 - 600 * cell] * 3, axis=-1).astype(np.uint16), pattern)
-    steps = preprocess.plan(options(bayer=pattern, crop=[15, 25, 40, 50]))
+    steps = preprocess.plan(defaults("preprocess", bayer=pattern, crop=[15, 25, 40, 50]))
     image, labels = preprocess.apply(frame, steps), preprocess.apply_to_labels(cell * np.int32(70_000), steps)
     assert image.shape == (40, 50, 3)
     assert labels.shape == (40, 50)
@@ -190,7 +183,7 @@ def test_labels_go_where_the_pixels_went_and_do_not_grow(pattern):
 
 def test_steps_that_do_not_move_pixels_leave_the_labels():
     labels = disc().astype(np.int32)
-    steps = preprocess.plan(options(background="median", bit_depth="frame", denoise="mean"))
+    steps = preprocess.plan(defaults("preprocess", background="median", bit_depth="frame", denoise="mean"))
     assert preprocess.apply_to_labels(labels, steps) is labels
     assert preprocess.shrinkage(steps) == 1
 
@@ -198,14 +191,16 @@ def test_steps_that_do_not_move_pixels_leave_the_labels():
 def test_the_grey_values_of_a_group_are_those_of_its_frames_together():
     frames = [np.full((*SIZE, 1), value, np.uint16) for value in (100, 200, 300)]
     steps = preprocess.with_limits(
-        preprocess.plan(options(bit_depth="group", bit_depth_percentiles=[0, 100])), frames
+        preprocess.plan(defaults("preprocess", bit_depth="group", bit_depth_percentiles=[0, 100])), frames
     )
     assert [preprocess.apply(frame, steps).max() for frame in frames] == [0, 128, 255]
 
 
 def test_the_grey_values_of_a_group_are_taken_after_the_steps_before():
     flat = np.full((*SIZE, 1), 10.0) * uneven_light()
-    asked = options(flat=flat, bit_depth="group", bit_depth_percentiles=[0, 100], crop=[0, 0, 9, 9])
+    asked = defaults(
+        "preprocess", flat=flat, bit_depth="group", bit_depth_percentiles=[0, 100], crop=[0, 0, 9, 9]
+    )
     frames = [np.full((*SIZE, 1), value) * uneven_light() for value in (100, 300)]
     steps = preprocess.with_limits(preprocess.plan(asked), frames)
     mean = uneven_light().mean()

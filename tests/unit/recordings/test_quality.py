@@ -181,8 +181,8 @@ def test_the_range_is_that_of_all_members(sequences, reference, tmp_path):
     data = {name: reference[name] for name in reference if name != "pixel_size_um"}
     narrow = data | {"intensity_mean": [1.0, 1.1, 1.2]}
     recipes = [{"training_data": each, "working_pixel_size_um": PIXEL_UM} for each in (narrow, data)]
-    assert judge_frames.training_data(recipes)["intensity_mean"][0] == 1.0
-    assert judge_frames.training_data(recipes)["intensity_mean"][2] == data["intensity_mean"][2]
+    assert quality.training_data(recipes)["intensity_mean"][0] == 1.0
+    assert quality.training_data(recipes)["intensity_mean"][2] == data["intensity_mean"][2]
     table = judged(tmp_path, sequences[0], recipes)
     assert (table["flags"] == "").all()
     assert list(table)[:4] == ["sample", "frame", "cells", "cells_expected"]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+from defaults import defaults
 
 import join_chunks
 import segment_chunk
@@ -17,11 +18,12 @@ from brightcell.io import stacks
 from brightcell.recordings import segmentation
 
 SETTINGS = {
-    "images": {"pixel_size_um": None, "channels": None},
-    "preprocess": {},
-    "prediction": {"tile": 64, "overlap": 16, "batch_size": 1},
+    "images": defaults("images"),
+    "preprocess": defaults("preprocess"),
+    "prediction": defaults("prediction", tile=64, overlap=16),
     "precision": "float32",
     "device": "cpu",
+    "border": "keep",
 }
 RECIPE = {
     "network": "simple",
@@ -257,7 +259,7 @@ def test_what_is_done_otherwise_than_at_the_training_is_told(tmp_path, caplog):
     assert caplog.text.count("at the training") == 3
     found = segmentation.unlike_training(SETTINGS, RECIPE, {"symmetries": True})
     assert found == ["prediction.symmetries is False, at the training it was True"]
-    elsewhere = SETTINGS | {"preprocess": {"flat": "today.tif"}}
+    elsewhere = SETTINGS | {"preprocess": defaults("preprocess", flat="today.tif")}
     assert not segmentation.unlike_training(elsewhere, {"preprocess": {"flat": "then.tif"}}, {})
 
 

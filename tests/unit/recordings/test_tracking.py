@@ -14,7 +14,8 @@ from brightcell import files
 from brightcell.instances.regionprops import cell_table
 from brightcell.io import stacks
 from brightcell.recordings import tracking
-from brightcell.recordings.tracking import challenge_tracks, link_cells, typical_diameter
+from brightcell.recordings.challenge import challenge_tracks, write_challenge
+from brightcell.recordings.tracking import link_cells, typical_diameter
 from brightcell.simulation import timelapse
 
 OPTIONS = {"distance": 1.0, "gap": 1, "divisions": True}
@@ -215,7 +216,7 @@ def test_more_tracks_than_the_challenge_allows_are_told(tmp_path, caplog):
     table = pd.DataFrame(
         {"time": 0, "cell": range(1, side**2 + 1), "track": range(1, side**2 + 1), "parent": 0}
     )
-    track_cells.write_challenge([("a", labels[0])], table, 1, tmp_path)
+    write_challenge([labels[0]], table, 1, tmp_path)
     assert "more than the 65535" in caplog.text
     assert tifffile.imread(tmp_path / "mask000.tif").max() == side**2
 

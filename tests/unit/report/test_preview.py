@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from defaults import defaults
 from segmented import make_recording
 
 from brightcell import files
@@ -66,7 +67,7 @@ def test_frames_look_as_the_networks_saw_them(tmp_path, monkeypatch):
     shown, draw = [], preview.draw_frame
     monkeypatch.setattr(preview, "draw_frame", lambda image, *rest: shown.append(image) or draw(image, *rest))
     made.preview(followed=False, bit_depth="group")
-    loader = FrameLoader(made.rows[:16], {"pixel_size_um": None, "channels": None}, {"bit_depth": "group"})
+    loader = FrameLoader(made.rows[:16], defaults("images"), defaults("preprocess", bit_depth="group"))
     for image, row in zip(shown, made.rows, strict=True):
         assert np.array_equal(image, loader.frame(row).image)
 

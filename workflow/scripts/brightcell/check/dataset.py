@@ -1,6 +1,6 @@
 """Look for what is wrong with prepared frames and masks, before any network is trained.
 
-`frame_findings` looks at one frame, `set_findings` at all of them together; `findings.FINDINGS` lists what they find.
+`check_frame` looks at one frame, `set_findings` at all of them together; `findings.FINDINGS` lists what they find.
 """
 
 from typing import NamedTuple
@@ -74,7 +74,7 @@ def set_findings(
 ) -> list[dict]:
     """Look at all frames together; rows of `findings.finding_row`.
 
-    samples : the prepared samples, each with the facts of `look`; pictures, masks : (frames, side, side) of `look`;
+    samples : the prepared samples, each with the facts of `check_frame`; pictures, masks : (frames, side, side), its small ones;
     known : the rows of single frames; a mask of which it is known how it lies is not told again to fit badly.
     """
     lying = {row["sample"] for row in known if row["finding"] in ("shifted", "offset", "turned", "inverted")}

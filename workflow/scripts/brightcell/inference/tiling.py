@@ -192,7 +192,7 @@ def frame_bands(predict: Predict, frame: np.ndarray, recipe: dict, settings: dic
     tile = tuple(fitting_tile(min(settings["tile"], side), recipe["levels"]) for side in frame.shape[:2])
     overlap = 0
     if max(frame.shape[:2]) > fitting_tile(settings["tile"], recipe["levels"]):
-        overlap = fitting_overlap(max(tile), settings.get("overlap"), receptive_radius(predict, recipe))
+        overlap = fitting_overlap(max(tile), settings["overlap"], receptive_radius(predict, recipe))
     return predict_bands(
         predict,
         frame,
@@ -201,7 +201,7 @@ def frame_bands(predict: Predict, frame: np.ndarray, recipe: dict, settings: dic
         settings["batch_size"],
         multiple=2 ** (recipe["levels"] - 1),
         prepare=lambda part: (part.astype(np.float32) - low) / span,
-        symmetries=settings.get("symmetries", False),
+        symmetries=settings["symmetries"],
     )
 
 

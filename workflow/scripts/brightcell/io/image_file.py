@@ -11,6 +11,7 @@ from brightcell.errors import InputError
 LARGEST_PX = (
     500_000_000  # of one channel; a larger file is a decompression bomb, or a slide to be cut into tiles
 )
+SAME_SIZE = 0.02  # pixel sizes that differ by less are the same number, rounded
 UNITS_UM = {
     **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "\\u00b5m"), 1.0),
     **{"nm": 1e-3, "å": 1e-4, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25_400.0},

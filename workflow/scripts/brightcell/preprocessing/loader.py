@@ -11,14 +11,13 @@ import numpy as np
 from brightcell.errors import InputError
 from brightcell.io import masks, readers
 from brightcell.io.annotations import ANNOTATIONS
-from brightcell.io.image_file import ImageFile
+from brightcell.io.image_file import SAME_SIZE, ImageFile
 
 from . import steps as preprocess
 
 logger = logging.getLogger("brightcell")
 
 FRAMES_OF_A_RANGE = 16  # read once more where the grey values of a whole group are asked for
-SAME_SIZE = 0.02  # pixel sizes that differ by less are the same number, rounded
 
 
 class LoadedFrame(NamedTuple):
@@ -33,11 +32,11 @@ class FrameLoader:
     """Reads the rows of one group; of images and of masks one file stays open, so that a stack is opened once.
 
     rows : rows of the sheet, as dictionaries of text
-    images, steps : the config's `images` and `preprocess`; what is missing in `steps` is off
+    images, steps : the config's `images` and `preprocess`, complete
     """
 
-    def __init__(self, rows: list[dict], images: dict, steps: dict | None = None):
-        self.options, steps = images, preprocess.OFF | (steps or {})
+    def __init__(self, rows: list[dict], images: dict, steps: dict):
+        self.options = images
         self._open: dict[str, tuple[tuple, ImageFile]] = {}
         self._told: set[str] = set()
         references = {name: steps[name] and readers.read_image(steps[name]) for name in ("flat", "dark")}
@@ -80,7 +79,7 @@ class FrameLoader:
     def _pixels(self, row: dict) -> tuple[ImageFile, np.ndarray]:
         page = page_of(row)
         file = self._file("image", row["image"], row.get("scene") or "", page is not None)
-        return file, readers.frame_of(file, page, self.options.get("channels"))
+        return file, readers.frame_of(file, page, self.options["channels"])
 
     def _file(self, kind: str, path: str, scene: str, stacked: bool) -> ImageFile:
         wanted = (path, scene, stacked)

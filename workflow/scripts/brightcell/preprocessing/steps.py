@@ -172,19 +172,6 @@ PREPROCESS = {
     "denoise": Step(_method("denoise"), denoise),
     "crop": Step(lambda options: options["crop"] and {"box": tuple(options["crop"])}, crop, crop),
 }
-# Config's `preprocess` with every step off.
-OFF = {
-    "flat": None,
-    "dark": None,
-    "bayer": None,
-    "background": "none",
-    "background_px": 200,
-    "bit_depth": "none",
-    "bit_depth_percentiles": [0.1, 99.9],
-    "denoise": "none",
-    "denoise_px": 3,
-    "crop": None,
-}
 Plan = dict[str, dict]  # the steps that are on, with their settings
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from brightcell import files
 from brightcell.errors import InputError, nearest
+from brightcell.io.image_file import SAME_SIZE
 
 logger = logging.getLogger("brightcell")
 
@@ -19,7 +20,6 @@ TOLD = {
     "calibration.json": ("parameters", "score", "value"),
 }
 FILES = ("model.keras", *TOLD)
-SAME_SIZE = 0.02  # pixel sizes that differ by less are the same number, rounded
 # What members must share, for the same frame is given to all of them.
 SHARED = {
     "channels": "channels",
@@ -111,7 +111,7 @@ def load(
     """
     read = [[files.read_json(path) for path in paths] for paths in (recipes, calibrations)]
     chosen = choose(*read, network, [str(Path(path).parent) for path in models])
-    chosen = chosen._replace(parameters=chosen.parameters | {"border": settings.get("border", "keep")})
+    chosen = chosen._replace(parameters=chosen.parameters | {"border": settings["border"]})
     members = [models[index] for index in chosen.members]
     made_of = {
         "network": chosen.network,

@@ -25,6 +25,19 @@ STEADY = {
 """measure → its name, and its least standard deviation as a share of what is expected: smaller changes mean nothing"""
 
 
+def training_data(recipes: list[dict]) -> dict | None:
+    """Join what the recipes of an ensemble tell of their training data, to the widest range; None where one is silent."""
+    told = [recipe.get("training_data") for recipe in recipes]
+    if not all(told):
+        return None
+    shared = set.intersection(*map(set, told))
+    joined = {}
+    for name in sorted(shared):
+        lows, middles, highs = zip(*(each[name] for each in told), strict=True)
+        joined[name] = [min(lows), sorted(middles)[len(middles) // 2], max(highs)]
+    return joined | {"pixel_size_um": recipes[0]["working_pixel_size_um"]}
+
+
 def judge(
     frames: pd.DataFrame, cells: pd.DataFrame, reference: dict | None = None, ordered: bool = True
 ) -> pd.DataFrame:

@@ -1,15 +1,23 @@
-"""Segment one frame of a recording with an ensemble: bring it to the networks' size, part its cells, measure them."""
+"""Segment the frames of a recording: bring them to the networks' size, predict, part the cells, measure them."""
 
+import logging
 import math
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from brightcell.errors import InputError
+from brightcell.inference import streaming
 from brightcell.instances import labelling, regionprops
 from brightcell.io import stacks
-from brightcell.preprocessing import loader, rescaling, statistics, steps
+from brightcell.preprocessing import rescaling, statistics, steps
+from brightcell.preprocessing.loader import FrameLoader, LoadedFrame
+
+from .ensemble import Averaged, Ensemble
+
+logger = logging.getLogger("brightcell")
 
 
 class Prepared(NamedTuple):
@@ -38,7 +46,7 @@ class Segmented(NamedTuple):
     foreground: np.ndarray
 
 
-def prepare(row: dict, taken: loader.LoadedFrame, recipe: dict) -> Prepared:
+def prepare(row: dict, taken: LoadedFrame, recipe: dict) -> Prepared:
     """Bring a frame to the pixel size that networks were trained at.
 
     Raises InputError for another number of channels than theirs, or a pixel size that no one means.
@@ -56,6 +64,46 @@ def prepare(row: dict, taken: loader.LoadedFrame, recipe: dict) -> Prepared:
     return Prepared(row, frame, pixel_um, rescaling.rescale_image(frame, factor), factor)
 
 
+def prepare_all(rows: list[dict], first_rows: list[dict], settings: dict, recipe: dict) -> Iterator[Prepared]:
+    """Read the frames of a recording's rows one by one and `prepare` them; what becomes of pixel sizes is logged once.
+
+    first_rows : by whose grey values all are mapped, where the config's `preprocess.bit_depth` is `group`
+    settings : the config's images and preprocess; recipe : of the training
+    """
+    told: set[float] = set()
+    loader = FrameLoader(first_rows, settings["images"], settings["preprocess"])
+    for row in rows:
+        frame = prepare(row, loader.frame(row), recipe)
+        if frame.factor not in told:
+            told.add(frame.factor)
+            _tell_of_size(frame, recipe)
+        yield frame
+    loader.close()
+
+
+def _tell_of_size(frame: Prepared, recipe: dict) -> None:
+    if math.isnan(frame.pixel_size_um):
+        logger.warning(
+            "%s: pixel size unknown, taken to be that of the training images. Write it into the sheet's column "
+            "pixel_size_um, or into images.pixel_size_um, if it is not.",
+            frame.row["image"],
+        )
+    elif frame.factor != 1:
+        logger.info(
+            "%s: rescaled from %.4g µm a pixel to the networks' %.4g µm for the prediction",
+            *(frame.row["image"], frame.pixel_size_um, recipe["working_pixel_size_um"]),
+        )
+
+
+def segment(
+    frames: Iterable[Prepared], predict: Averaged, chosen: Ensemble, prediction: dict, total: int
+) -> Iterator[Segmented]:
+    """Predict frames and part their cells, one frame at a time; `prediction` is the config's, `total` for the log."""
+    pairs = ((frame, frame.image) for frame in frames)
+    for frame, maps in streaming.predict_maps(predict, pairs, chosen.recipe, prediction, total):
+        yield separate(frame, maps, chosen.parameters, len(chosen.members))
+
+
 def unlike_training(settings: dict, recipe: dict, calibration: dict) -> list[str]:
     """Say what is done to frames otherwise than at the training, setting by setting.
 
@@ -63,7 +111,7 @@ def unlike_training(settings: dict, recipe: dict, calibration: dict) -> list[str
     because an earlier version wrote them, is not compared, nor is `crop`; pictures of light are there or not.
     """
     channels = settings["images"]["channels"]
-    symmetries = settings["prediction"].get("symmetries", False)
+    symmetries = settings["prediction"]["symmetries"]
     now = {
         "images.channels": channels,
         "prediction.symmetries": symmetries,
@@ -72,7 +120,7 @@ def unlike_training(settings: dict, recipe: dict, calibration: dict) -> list[str
     then = {
         "images.channels": recipe.get("chosen_channels", channels),
         "prediction.symmetries": calibration.get("symmetries", symmetries),
-        **_steps(recipe.get("preprocess", settings["preprocess"])),
+        **_steps(settings["preprocess"] | recipe.get("preprocess", {})),
     }
     return [
         f"{name} is {now[name]}, at the training it was {then[name]}"
@@ -132,8 +180,8 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
 
 
 def _steps(options: dict) -> dict[str, object]:
-    pictures = {name: "given" for name in ("flat", "dark") if options.get(name)}
-    chosen = steps.plan(steps.OFF | options | pictures)
+    pictures = {name: "given" for name in ("flat", "dark") if options[name]}
+    chosen = steps.plan(options | pictures)
     return {f"preprocess, {name},": chosen.get(name, "off") for name in steps.PREPROCESS if name != "crop"}
 
 

@@ -128,34 +128,13 @@ def _number(before: dict[int, int], cells: int) -> pd.DataFrame:
     return pd.DataFrame({"track": track, "parent": parent})
 
 
-def challenge_tracks(cells: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
-    """Write tracks as the Cell Tracking Challenge has them: each in all frames from its begin to its end.
+def track_table(cells: pd.DataFrame, frames: pd.DataFrame, **options: object) -> pd.DataFrame:
+    """Follow the cells of a segmented recording.
 
-    A track with a gap is cut there, and the part before is the parent of the part behind
-    (https://celltrackingchallenge.net, "Naming and file content conventions").
-
-    Parameters
-    ----------
-    cells : pandas.DataFrame
-        time, track, parent, as `link_cells` takes and gives them.
-
-    Returns
-    -------
-    labels : pandas.Series
-        The number of each cell in the masks: its track, or a new number behind a gap.
-    tracks : pandas.DataFrame
-        label, begin, end, parent; begin and end are numbers of frames.
+    cells, frames : cells.tsv and frames.tsv, the latter in the order of time; options : of `link_cells`
+    Returns a row a cell, with sample, frame, cell, time (number of the frame, from 0), track and parent.
     """
-    ordered = cells.sort_values(["track", "time"], kind="stable")
-    begins = ordered["track"].ne(ordered["track"].shift())
-    cut = ~begins & (ordered["time"].diff() > 1)
-    numbers = ordered["track"].where(begins).mask(cut, ordered["track"].max() + cut.cumsum())
-    labels = numbers.ffill().astype(int)
-    by_label = ordered.assign(label=labels).groupby("label", sort=True)
-    tracks = by_label.agg(
-        begin=("time", "min"), end=("time", "max"), track=("track", "first"), parent=("parent", "first")
-    )
-    last_label = pd.Series(labels.to_numpy(), index=ordered["track"]).groupby(level=0).last()
-    tracks["parent"] = tracks["parent"].map(last_label).fillna(0).astype(int)
-    tracks.loc[labels[cut], "parent"] = labels.shift()[cut].astype(int).to_numpy()
-    return labels.reindex(cells.index), tracks.drop(columns="track").reset_index()
+    table = cells[["sample", "frame", "cell"]].copy()
+    table["time"] = table["sample"].map(pd.Series(range(len(frames)), index=frames["sample"]))
+    places = cells[["row_px", "column_px", "area_px"]]
+    return table.join(link_cells(table[["time"]].join(places), **options))
