@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +24,31 @@ READING = "BRIGHTCELL_READING"
 LABELS = Path("/.singularity.d/labels.json")
 
 
-def imported_modules(source: str, package: str = "") -> set[str]:
+@functools.cache
+def _parsed(source: str) -> ast.Module:
+    """Return the tree of Python source without docstrings."""
+    tree = ast.parse(source)
+    for node in _statements(tree):
+        body = getattr(node, "body", None)
+        if body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body[0] = ast.Pass()
+    return tree
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield a module and every statement in it. Expressions, most of a tree, are left out: no statement is in one."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, block, ())
+
+
+@functools.cache
+def imported_modules(source: str, package: str = "") -> frozenset[str]:
     """Return the names of the brightcell modules that Python source imports, inside functions too.
 
     Names are dotted, without `brightcell.`; a package stands for its `__init__.py`, which Python runs before any
@@ -33,7 +58,7 @@ def imported_modules(source: str, package: str = "") -> set[str]:
     ['errors', 'files', 'jobs']
     """
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in _statements(_parsed(source)):
         if isinstance(node, ast.Import):
             found |= {
                 name.name.partition(".")[2] for name in node.names if name.name.startswith("brightcell.")
@@ -47,7 +72,7 @@ def imported_modules(source: str, package: str = "") -> set[str]:
                 inside = module.partition(".")[2]
                 found |= {inside} | {f"{inside}.{name.name}".lstrip(".") for name in node.names}
     found |= {name.rsplit(".", depth)[0] for name in found for depth in range(1, name.count(".") + 1)}
-    return {name for name in found if name and module_file(name)}
+    return frozenset(name for name in found if name and module_file(name))
 
 
 def module_file(name: str) -> Path | None:
@@ -78,19 +103,12 @@ def hold_to_first_reading(first: bool, config: dict, *tables: pd.DataFrame) -> N
 @functools.cache
 def meaning(source: str) -> str:
     """Return Python source without comments, docstrings and layout."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            value = body[0].value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                body[0] = ast.Pass()
-    return ast.dump(tree)
+    return ast.dump(_parsed(source))
 
 
 def dependencies(script: str | Path) -> dict[str, str]:
     """Return the source of every library module that a script imports, directly or indirectly, by name."""
-    waiting = imported_modules(Path(script).read_text(encoding="utf-8"))
+    waiting = set(imported_modules(Path(script).read_text(encoding="utf-8")))
     sources: dict[str, str] = {}
     while waiting:
         name = waiting.pop()
