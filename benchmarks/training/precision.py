@@ -20,9 +20,9 @@ from steps import STUDY, build, settings  # noqa: E402
 
 def load(results: Path, role: str, percentiles=(0.5, 99.5)) -> list:
     """Load the frames of a role in the first fold."""
-    import train
     from brightcell import files
     from brightcell.sheets import roles
+    from brightcell.training import data
 
     tables = (files.read_table(results / f"{name}.tsv") for name in ("samples", "folds"))
     rows = roles.rows_in_role(*tables, "grouped", 1, role)
@@ -30,7 +30,7 @@ def load(results: Path, role: str, percentiles=(0.5, 99.5)) -> list:
         [results / "prepared" / group / name for group in rows["group"].unique()]
         for name in ("frames.tif", "truth.tif")
     )
-    return train.load_frames(*paths, rows, percentiles)
+    return data.load_frames(*paths, rows, percentiles)
 
 
 def main() -> None:

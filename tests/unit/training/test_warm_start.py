@@ -1,13 +1,10 @@
 """A training that starts from trained weights: what is told where its images are unlike those of the weights."""
 
 import json
-import logging
 
 import pytest
 
-import train
-
-LOG = logging.getLogger("brightcell")
+from brightcell.training.warm_start import tell_other_images
 
 
 @pytest.mark.parametrize(
@@ -24,12 +21,12 @@ LOG = logging.getLogger("brightcell")
 def test_other_images_are_told(tmp_path, caplog, percentiles, pixel_um, told):
     recipe = {"percentiles": [0.5, 99.5], "working_pixel_size_um": 1.3}
     (tmp_path / "recipe.json").write_text(json.dumps(recipe))
-    train.tell_other_images(tmp_path / "model.keras", percentiles, pixel_um, LOG)
+    tell_other_images(tmp_path / "model.keras", percentiles, pixel_um)
     assert len(caplog.messages) == len(told)
     for message, part in zip(caplog.messages, told, strict=True):
         assert part in message
 
 
 def test_weights_without_a_recipe_are_taken_as_they_are(tmp_path, caplog):
-    train.tell_other_images(tmp_path / "model.keras", [0, 100], 1.0, LOG)
+    tell_other_images(tmp_path / "model.keras", [0, 100], 1.0)
     assert not caplog.messages

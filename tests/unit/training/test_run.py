@@ -1,0 +1,70 @@
+"""One training as a whole: what it is made of, what it writes, what it starts from."""
+
+import keras
+import numpy as np
+import pytest
+from defaults import defaults
+
+from brightcell.errors import InputError
+from brightcell.nets import load_model
+from brightcell.training.checkpoints import Checkpoint
+from brightcell.training.patches import TrainingFrame
+from brightcell.training.run import Run
+
+SHAPE = {"filters": 2, "levels": 2, "dropout": 0.0, "outputs": 1}
+SETTINGS = defaults("training", patch=16, batch_size=2, epochs=1, steps_per_epoch=2)
+
+
+def frame(seed):
+    labels = np.zeros((20, 20), np.int32)
+    labels[4:12, 4:12] = 1
+    noise = np.random.default_rng(seed).normal(0, 0.1, labels.shape)
+    return TrainingFrame.from_labels((labels + noise)[..., None].astype(np.float32), labels)
+
+
+def a_run(init=None, **changes):
+    shape = SHAPE | {key: changes.pop(key) for key in list(changes) if key in SHAPE}
+    return Run("simple", shape, SETTINGS | changes, [frame(1)], [frame(2)], 1, "float32", init)
+
+
+def test_a_model_is_written_for_frames_of_any_size_with_its_best_weights(tmp_path):
+    run = a_run()
+    checkpoint = Checkpoint(tmp_path / "training_state", run.made_of("abc"))
+    history = run.train(checkpoint, tmp_path / "diverged.keras")
+    run.save(tmp_path / "model.keras")
+    written = load_model(tmp_path / "model.keras")
+    assert written.input_shape == (None, None, None, 1)
+    for own, other in zip(run.model.get_weights(), written.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
+    told = run.describe(history)
+    assert (told["epochs_run"], told["best_epoch"], told["channels"]) == (1, 1, 1)
+    assert told["parameters"] == written.count_params()
+    assert not (tmp_path / "diverged.keras").exists()
+
+
+def test_equal_seeds_give_equal_weights_and_digests():
+    one, same = a_run(), a_run()
+    for own, other in zip(one.model.get_weights(), same.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
+    assert one.made_of("abc") == same.made_of("abc")
+    differing = {
+        key for key, value in a_run(gamma=1.0).made_of("abd").items() if value != one.made_of("abc")[key]
+    }
+    assert differing == {"training", "code"}
+
+
+def test_a_training_starts_from_given_weights_of_its_own_shape(tmp_path):
+    source = a_run()
+    source.model.set_weights([weight + 0.5 for weight in source.model.get_weights()])
+    source.save(tmp_path / "source.keras")
+    started = a_run(tmp_path / "source.keras")
+    for own, other in zip(source.model.get_weights(), started.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
+    with pytest.raises(InputError, match=r"source\.keras: a network of another shape .* first difference"):
+        a_run(tmp_path / "source.keras", filters=3)
+
+
+@pytest.fixture(autouse=True)
+def _policy():
+    yield
+    keras.config.set_dtype_policy("float32")

@@ -1,0 +1,62 @@
+"""What a training learns from: its target, its frames, and how these look."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from brightcell.errors import InputError
+from brightcell.io import stacks
+from brightcell.preprocessing import normalisation, statistics
+
+from .patches import TrainingFrame
+
+logger = logging.getLogger("brightcell")
+
+Paths = Iterable[str | Path]
+
+
+def choose_target(wanted: str, samples: pd.DataFrame) -> str:
+    """Return the target `foreground` or `foreground+distance`: the one that the config wants, or, for `auto`, one that fits.
+
+    samples : samples.tsv. The distance is learned where every mask tells single cells apart; InputError where it is wanted
+    and one does not.
+    """
+    semantic = samples.loc[samples["mask_type"] != "instances", "sample"]
+    if wanted == "foreground+distance" and len(semantic):
+        raise InputError(
+            f"network.target is foreground+distance, but the masks of {len(semantic)} samples ({semantic.iloc[0]}, …) "
+            "do not tell touching cells apart. Number the cells in these masks, or take foreground or auto."
+        )
+    if wanted != "auto":
+        return wanted
+    if len(semantic):
+        logger.info(
+            "target: foreground alone, because the masks of %d samples (%s, …) do not tell touching cells apart",
+            *(len(semantic), semantic.iloc[0]),
+        )
+        return "foreground"
+    logger.info("target: foreground and distance, because every mask tells single cells apart")
+    return "foreground+distance"
+
+
+def load_frames(
+    frames: Paths, labels: Paths, rows: pd.DataFrame, percentiles: tuple[float, float]
+) -> list[TrainingFrame]:
+    """Load the frames of the samples in `rows` from the stacks of their groups, normalised, with their labels."""
+    pictures = stacks.read_named(frames, rows)
+    truths = stacks.read_named(labels, rows)
+    return [
+        TrainingFrame.from_labels(normalisation.normalise(pictures[name], percentiles), truths[name][..., 0])
+        for name in rows["sample"]
+    ]
+
+
+def describe_data(frames: Paths, labels: Paths, rows: pd.DataFrame) -> dict[str, list[float]]:
+    """Tell how the frames of some samples look and how large their cells are, see `statistics.reference`."""
+    instances = rows[rows["mask_type"] == "instances"]
+    return statistics.reference(
+        (frame for _, frame in stacks.iterate_named(frames, rows)),
+        (page[..., 0] for _, page in stacks.iterate_named(labels, instances)),
+    )

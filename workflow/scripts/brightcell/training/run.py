@@ -1,0 +1,123 @@
+"""One training: a network, its data and its settings, from the first weights to the file of the model."""
+
+import logging
+from pathlib import Path
+
+import keras
+import pandas as pd
+
+from brightcell import files
+from brightcell.errors import InputError
+from brightcell.nets import unet
+
+from . import checkpoints, loop
+from .patches import TrainingFrame
+from .warm_start import warm_start
+
+logger = logging.getLogger("brightcell")
+
+
+class Run:
+    """A network that is built, to be trained on some frames.
+
+    Parameters
+    ----------
+    architecture : str
+        A key of `unet.ARCHITECTURES`.
+    shape : dict
+        Further arguments of `unet.build_unet`: filters, levels, dropout, outputs.
+    settings : dict
+        The config's `training`.
+    frames, validation : list of TrainingFrame
+        To train on, and to choose the best epoch by.
+    seed : int
+        Fixes the first weights and the patches that are drawn.
+    precision : str
+        Keras' dtype policy to train in.
+    init : path, optional
+        A trained network to take the first weights from.
+    """
+
+    def __init__(
+        self,
+        architecture: str,
+        shape: dict,
+        settings: dict,
+        frames: list[TrainingFrame],
+        validation: list[TrainingFrame],
+        seed: int,
+        precision: str,
+        init: str | Path | None = None,
+    ):
+        keras.utils.set_random_seed(seed)
+        keras.config.set_dtype_policy(precision)
+        self.architecture, self.shape, self.settings = architecture, shape, settings
+        self.frames, self.validation = frames, validation
+        self.seed, self.precision, self.init = seed, precision, init
+        self.channels = frames[0].image.shape[-1]
+        logger.info("%d frames to train on, %d to validate on", len(frames), len(validation))
+        self.model = self._build(settings["patch"])
+        self.parameters, self.trainable_parameters = unet.count_parameters(self.model)
+        logger.info("%s: %d parameters", unet.ARCHITECTURES[architecture].title, self.parameters)
+        if init:
+            warm_start(self.model, Path(init))
+
+    def _build(self, side: int | None) -> keras.Model:
+        return unet.build_unet(self.architecture, (side, side, self.channels), **self.shape)
+
+    def made_of(self, code: str) -> dict[str, str]:
+        """Say what the training is made of, see `checkpoints.settings_digest`; `code` is a digest of the library."""
+        return checkpoints.settings_digest(
+            {
+                "network": {"architecture": self.architecture, **self.shape},
+                "training": self.settings,
+                "precision": self.precision,
+                "seed": self.seed,
+                "init_weights": files.digest(self.init) if self.init else None,
+                "code": code,
+                "keras": f"{keras.__version__} on {keras.backend.backend()}",
+            },
+            [array for frame in (*self.frames, *self.validation) for array in (frame.image, frame.labels)],
+        )
+
+    def train(self, checkpoint: checkpoints.Checkpoint, diverged: Path) -> pd.DataFrame:
+        """Train the model, see `loop.train`; returns an epoch a row.
+
+        Where the training diverges, the weights of its best epoch are written to the file `diverged`.
+        """
+        try:
+            return loop.train(
+                *(self.model, self.frames, self.validation, self.settings, self.seed, checkpoint),
+                warm=bool(self.init),
+            )
+        except loop.Diverged as error:
+            if not error.best_epoch:
+                raise
+            self.save(diverged)
+            raise InputError(
+                f"{error} The weights of epoch {error.best_epoch}, the best so far, are in {diverged}."
+            ) from None
+
+    def save(self, path: Path) -> None:
+        """Write the model for frames of any size and in float32: the machine that predicts chooses its own precision."""
+        keras.config.set_dtype_policy("float32")
+        portable = self._build(None)
+        portable.set_weights(self.model.get_weights())
+        with files.whole(path) as temporary:
+            portable.save(temporary)
+
+    def describe(self, history: pd.DataFrame) -> dict:
+        """Tell of the network and of its training, for the recipe; history : of `train`."""
+        return {
+            **self.shape,
+            "channels": self.channels,
+            "parameters": self.parameters,
+            "trainable_parameters": self.trainable_parameters,
+            "epochs_run": len(history),
+            "best_epoch": int(history.loc[history["val_loss"].idxmin(), "epoch"]),
+            "train_seconds": round(float(history["seconds"].sum()), 1),
+            "precision": self.precision,
+            "backend": keras.backend.backend(),
+            "train_frames": len(self.frames),
+            "validate_frames": len(self.validation),
+        }

@@ -1,0 +1,49 @@
+"""Start a training from the weights of a trained network."""
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from brightcell import files
+from brightcell.errors import InputError
+from brightcell.nets.loading import load_model
+
+logger = logging.getLogger("brightcell")
+
+
+def warm_start(model: keras.Model, path: Path) -> None:
+    """Give a network the weights of the trained one in a file; InputError where that has another shape."""
+    source = load_model(path)
+    wanted, found = ([tuple(weight.shape) for weight in network.weights] for network in (model, source))
+    if wanted != found:
+        first = next(
+            (pair for pair in zip(wanted, found, strict=False) if pair[0] != pair[1]),
+            (len(wanted), len(found)),
+        )
+        raise InputError(
+            f"training.init_weights {path}: a network of another shape ({source.count_params():,} parameters, "
+            f"{source.input_shape[-1]} channels, {source.output_shape[-1]} outputs; first difference: {first[1]} where "
+            f"{first[0]} is needed). Expected {model.count_params():,} parameters, {model.input_shape[-1]} channels, "
+            f"{model.output_shape[-1]} outputs: take the network, filters, levels and target that it was trained with."
+        )
+    model.set_weights(source.get_weights())
+    logger.info("starts from the weights of %s", path)
+
+
+def tell_other_images(path: Path, percentiles: Sequence[float], pixel_um: float) -> None:
+    """Warn where a network was trained on images mapped otherwise, or of other pixels, by the recipe beside it."""
+    recipe = path.with_name("recipe.json")
+    known = files.read_json(recipe) if recipe.exists() else {}
+    mapped, size = known.get("percentiles"), known.get("working_pixel_size_um")
+    if mapped and list(mapped) != list(percentiles):
+        logger.warning(
+            "%s was trained with images.percentiles %s, not %s", path, list(mapped), list(percentiles)
+        )
+    if size and math.isfinite(pixel_um) and abs(pixel_um / size - 1) > 0.1:
+        logger.warning(
+            "%s was trained on pixels of %.3g µm, these are of %.3g µm: set images.working_pixel_size_um, so that cells "
+            "look as large as it knows them", path, size, pixel_um,
+        )  # fmt: skip
