@@ -88,7 +88,7 @@ containers: setup  ## build the Apptainer images for --sdm apptainer
 bench: $(VENV)/installed-dev  ## run the short benchmarks, some minutes; FULL=yes: all of docs/performance.md, hours
 	@$(BIN)/python benchmarks/run.py $(if $(filter yes,$(FULL)),--full)
 
-manual: setup  ## write config/README.md anew from the schemas
+manual: setup  ## write config/README.md and docs/results-files.md anew from the schemas
 	@$(BIN)/python workflow/scripts/manual.py
 
 leftovers: setup  ## list the SLURM jobs that an ended run left behind; CANCEL=yes cancels them

@@ -6,6 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import result_tables
 import tifffile
 from project import Project, disc_frame
 
@@ -82,6 +83,11 @@ def test_every_file_is_there_and_agrees_with_the_others(tool):
         assert list(np.concatenate(areas)) == list(cells["area_px"])
         features = json.loads(result(tool, f"{recording}/cells.geojson").read_text())["features"]
         assert len(features) == len(cells)
+
+
+def test_files_and_columns_are_those_of_the_schema(tool):
+    assert result_tables.faults(tool.folder / "results/tool") == []
+    assert result_tables.missing(tool.folder / "results/tool", {"A recording"}) == []
 
 
 def test_a_time_lapse_is_followed_and_every_recording_is_judged(tool):

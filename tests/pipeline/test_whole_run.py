@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import result_tables
 import tifffile
 from project import Project
 
@@ -35,6 +36,12 @@ def test_every_stage_leaves_its_files(done):
     assert scores["cell_iou"].between(0, 1).all()
     differences = files.read_table(done.path("comparison/differences.tsv"))
     assert {"cell_iou", "ap50", "seg"} <= set(differences["score"])
+
+
+def test_files_and_columns_are_those_of_the_schema(done):
+    assert result_tables.faults(done.path("")) == []
+    sections = {file.section for file in result_tables.FILES} - {"A recording"}
+    assert result_tables.missing(done.path(""), sections) == []
 
 
 def test_both_protocols_score_the_same_predictions(done):
