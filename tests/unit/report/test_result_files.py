@@ -7,13 +7,13 @@ import pytest
 import result_tables
 
 import gather_jobs
-import prepare
 from brightcell import folds, published
 from brightcell.check import findings
 from brightcell.comparison import curves, differences, watersheds
 from brightcell.compute import accounting
 from brightcell.instances import calibration, variants
 from brightcell.metrics import scoring
+from brightcell.preprocessing import group
 from brightcell.report import result_files
 
 ROOT = Path(__file__).parents[3]
@@ -21,7 +21,7 @@ BY_PATH = {file.path: file for file in result_tables.FILES}
 RUN = ("scheme", "network", "fold", "seed")
 MODEL = "models/<scheme>/<network>/fold<fold>-seed<seed>"
 IN_CODE = {
-    "samples.tsv": prepare.COLUMNS,
+    "samples.tsv": group.COLUMNS,
     "check/findings.tsv": findings.COLUMNS,
     "folds.tsv": folds.COLUMNS,
     f"{MODEL}/calibration.tsv": calibration.COLUMNS,
