@@ -1,6 +1,5 @@
 """Jobs in images: they run there and nowhere else, and give the results of jobs without images."""
 
-import json
 import shutil
 import subprocess
 
@@ -12,6 +11,7 @@ from project import Project
 from brightcell import files
 from brightcell.compute import containers
 from brightcell.io import stacks
+from brightcell.jobs import read_record
 
 IN_CONTAINERS = ("--sdm", "apptainer", "--apptainer-args=--net --network none")
 # One thread each: sums in another order would differ in the last digits.
@@ -45,12 +45,6 @@ def outside(make_project):
     return project
 
 
-def where(log) -> dict:
-    """What a log tells of where its job ran."""
-    line = log.read_text().splitlines()[0]
-    return json.loads(line.split(" where ")[1])
-
-
 def test_every_job_ran_in_its_image(inside, own_images):
     jobs = files.read_table(inside.path("jobs.tsv"), TEXT)
     assert {
@@ -70,7 +64,7 @@ def test_every_job_ran_in_its_image(inside, own_images):
         image = own_images[KIND_OF.get(job.rule, "image")]
         assert (job.image, job.fingerprint) == (image.name, containers.fingerprint(image)), job
     assert (jobs["seconds"] > 0).all()
-    told = where(inside.path("models/grouped/simple/fold1-seed1/train.log"))
+    told = read_record(inside.path("models/grouped/simple/fold1-seed1/train.log"))
     assert told["image"] == str(inside.folder / "containers" / own_images["train"].name)
     assert told["prefix"] == "/opt/brightcell"
     recipe = files.read_json(inside.path("models/grouped/simple/fold1-seed1/recipe.json"))
@@ -81,7 +75,7 @@ def test_without_containers_the_virtual_environment_is_told(outside):
     jobs = files.read_table(outside.path("jobs.tsv"), TEXT)
     assert set(jobs["image"]) == {".venv"}
     assert set(jobs["fingerprint"]) == {""}
-    assert where(outside.path("logs/folds.log"))["image"] == ""
+    assert read_record(outside.path("logs/folds.log"))["image"] == ""
 
 
 def test_results_do_not_depend_on_where_they_were_made(inside, outside):
@@ -173,7 +167,7 @@ def test_a_folder_named_in_the_config_serves_and_lacks_nothing_of_the_host(make_
             str(project.path("prepared/field1/truth.tif").relative_to(project.folder)), *IN_CONTAINERS
         )
         assert run.returncode == 0, run.stdout[-3000:]
-        assert where(project.path("logs/prepare/field1.log"))["image"] == str(folder)
+        assert read_record(project.path("logs/prepare/field1.log"))["image"] == str(folder)
 
         [package] = folder.glob("opt/brightcell/lib/python*/site-packages/tifffile")
         package.rename(package.with_name("gone"))
@@ -213,4 +207,4 @@ def test_jobs_run_in_their_images_through_slurm(inside, own_images):
     assert run.returncode == 0, run.stdout[-5000:]
     assert run.stdout.count("has been submitted with SLURM jobid") == 2
     for kind, log in logs.items():
-        assert where(log)["fingerprint"] == containers.fingerprint(own_images[kind])
+        assert read_record(log)["fingerprint"] == containers.fingerprint(own_images[kind])

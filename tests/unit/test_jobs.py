@@ -30,24 +30,34 @@ def in_a_container(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 
-def first_line(log) -> dict:
-    return json.loads(log.read_text().splitlines()[0].split(jobs.WHERE)[1])
-
-
 def test_a_log_begins_with_where_the_job_ran(tmp_path, monkeypatch):
     monkeypatch.delenv("APPTAINER_CONTAINER", raising=False)
     with jobs.job(tmp_path / "logs/a.log") as log:
         log.info("at work")
-    told = first_line(tmp_path / "logs/a.log")
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["a.job.json", "a.log"]
+    told = jobs.read_record(tmp_path / "logs/a.log")
     assert (told["image"], told["fingerprint"], told["prefix"]) == ("", "", sys.prefix)
     assert told["brightcell"] == provenance.versions()["brightcell"]
-    assert "at work" in (tmp_path / "logs/a.log").read_text()
+    first, second, _ = (tmp_path / "logs/a.log").read_text().splitlines()
+    assert f"where: host {told['host']}, " in first and f"brightcell {told['brightcell']}" in first
+    assert second.endswith("at work")
+
+
+def test_a_record_is_that_of_the_last_job_and_grows(tmp_path):
+    log = tmp_path / "a.log"
+    assert jobs.read_record(log) == {}
+    with jobs.job(log):
+        jobs.tell(device="gpu")
+        assert jobs.read_record(log)["device"] == "gpu"
+    with jobs.job(log):
+        assert "device" not in jobs.read_record(log)
+        assert jobs.read_record(log)["host"] == os.uname().nodename
 
 
 def test_in_a_container_its_fingerprint_is_told(tmp_path, in_a_container):
     with jobs.job(tmp_path / "a.log"):
         pass
-    told = first_line(tmp_path / "a.log")
+    told = jobs.read_record(tmp_path / "a.log")
     assert (told["image"], told["fingerprint"]) == ("/images/image.sif", "0123456789abcdef")
 
 

@@ -1,12 +1,11 @@
-"""Join what the jobs left in their logs and benchmarks: what ran where, how long, in which container image."""
+"""Join what the jobs left in their records and benchmarks: what ran where, how long, in which container image."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from brightcell.files import write_table
-from brightcell.jobs import WHERE, job
+from brightcell.jobs import job, read_record, record_of
 
 WILDCARDS = ("scheme", "network", "fold", "seed", "group")
 WHERE_COLUMNS = ("host", "image", "fingerprint", "python", "brightcell", "slurm_job", "device")
@@ -15,15 +14,10 @@ MEASURED = {"seconds": "s", "memory_mb": "max_rss", "cpu_percent": "mean_load"}
 
 
 def read_where(log: Path) -> dict:
-    """Read where a job ran off its log, and on which device if it chose one; empty strings for what is not told."""
-    found = dict.fromkeys(WHERE_COLUMNS, "")
-    if log.is_file():
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-            if f"{WHERE}{{" in line:
-                told = json.loads(line.split(WHERE, 1)[1])
-                found |= {name: told[name] for name in told.keys() & found.keys()}
-                found["image"] = Path(found["image"]).name or ".venv"
-    return found
+    """Read where the job with this log ran; empty strings for what is not told."""
+    told = read_record(log)
+    found = {name: told.get(name, "") for name in WHERE_COLUMNS}
+    return found | {"image": Path(found["image"]).name or ".venv"} if told else found
 
 
 def read_measured(benchmark: Path) -> dict:
@@ -35,7 +29,7 @@ def read_measured(benchmark: Path) -> dict:
 
 
 def main(jobs: list[dict], table: str) -> None:
-    """Write a row a job whose log or benchmark is there."""
+    """Write a row a job whose record or benchmark is there."""
     rows = [
         {
             "rule": each["rule"],
@@ -44,7 +38,7 @@ def main(jobs: list[dict], table: str) -> None:
             **read_where(Path(each["log"])),
         }
         for each in jobs
-        if Path(each["benchmark"]).is_file() or Path(each["log"]).is_file()
+        if Path(each["benchmark"]).is_file() or record_of(each["log"]).is_file()
     ]
     columns = ["rule", *WILDCARDS, *MEASURED, *WHERE_COLUMNS]
     write_table(pd.DataFrame(rows, columns=columns), table)

@@ -1,12 +1,11 @@
-import json
-
 import numpy as np
 
 import gather_jobs
-from brightcell.files import read_table
+from brightcell import jobs
+from brightcell.files import read_table, write_json
 
 
-def test_a_row_tells_of_a_job_what_its_log_and_benchmark_know(tmp_path):
+def test_a_row_tells_of_a_job_what_its_record_and_benchmark_know(tmp_path):
     where = {
         "host": "n1",
         "image": "/a/train.sif",
@@ -14,12 +13,9 @@ def test_a_row_tells_of_a_job_what_its_log_and_benchmark_know(tmp_path):
         "python": "3.11.2",
         "brightcell": "1",
     }
-    device = json.dumps({"device": "gpu", "other": 1})
-    (tmp_path / "train.log").write_text(
-        f"12:00:00 where {json.dumps(where)}\n12:00:01 where it begins\n12:00:02 where {device}\n"
-    )
+    write_json(where | {"device": "gpu", "other": 1}, jobs.record_of(tmp_path / "train.log"))
+    write_json({"host": "n2", "image": ""}, jobs.record_of(tmp_path / "label.log"))
     (tmp_path / "train.tsv").write_text("s\tmax_rss\tmean_load\n1.0\t2.0\t3.0\n60.5\t700.25\t180\n")
-    (tmp_path / "label.log").write_text("12:00:00 an older log\n")
     (tmp_path / "score.tsv").write_text("s\tmax_rss\tmean_load\n0.1\tNA\tNA\n")
     training = {"scheme": "grouped", "network": "simple", "fold": 1, "seed": 2}
     listed = [
@@ -43,5 +39,6 @@ def test_a_row_tells_of_a_job_what_its_log_and_benchmark_know(tmp_path):
     )  # of the last attempt
     assert list(train[["image", "fingerprint", "host", "fold"]]) == ["train.sif", "ab", "n1", "1"]
     assert np.isnan(table.at[1, "seconds"])
+    assert list(table.loc[1, ["image", "host"]]) == [".venv", "n2"]
     assert (table.at[2, "seconds"], table.at[2, "image"]) == (0.1, "")
     assert np.isnan(table.at[2, "memory_mb"])

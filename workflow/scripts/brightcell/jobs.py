@@ -1,7 +1,6 @@
 """What all rules' scripts share: logging, error messages that a user can act on, a check of the packages in use."""
 
 import errno
-import json
 import logging
 import os
 import signal
@@ -13,13 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from . import provenance
+from . import files, provenance
 from .errors import InputError, TakenOver
 
 logger = logging.getLogger("brightcell")
 
-# The word before the JSON of `tell` in a log.
-WHERE = " where "
+# What the running job has told of itself, and the file in which it stands.
+_facts: dict[str, str] = {}
+_record: Path | None = None
 
 DISK_FAULTS = {
     errno.ENOSPC: "the disk is full",
@@ -32,9 +32,10 @@ DISK_FAULTS = {
 def job(log: str | Path) -> Iterator[logging.Logger]:
     """Log the block to a file and, from warnings on, to the terminal; exit with 1 on an error.
 
-    The log's first line says where the job runs, as JSON (`provenance.environment`). An `InputError` is logged as its
-    message alone, any other error with its traceback.
+    Where the job runs (`provenance.environment`) stands in the log's first line, and in the file `record_of` the log. An
+    `InputError` is logged as its message alone, any other error with its traceback.
     """
+    global _record
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     Path(log).unlink(missing_ok=True)  # a job left over from an earlier run goes on writing to its own file
     handlers: list[logging.Handler] = [
@@ -47,6 +48,8 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
     handlers[1].setLevel(logging.WARNING)  # the terminal belongs to the workflow's progress
     logger.setLevel(logging.INFO)
     start = time.perf_counter()
+    _record = record_of(log)
+    _facts.clear()
     try:
         number = os.environ.get("SLURM_JOB_ID", "")
         tell(host=os.uname().nodename, slurm_job=number, **provenance.environment())
@@ -76,8 +79,26 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
 
 
 def tell(**facts: str) -> None:
-    """Log facts about where a job runs as JSON, for the table of jobs."""
-    logger.info("%s %s", WHERE.strip(), json.dumps(facts))
+    """Log facts about where a job runs, and add them to its record, for the table of jobs."""
+    logger.info("where: %s", ", ".join(f"{name} {value}" for name, value in facts.items() if value))
+    _facts.update(facts)
+    if _record:
+        files.write_json(_facts, _record)
+
+
+def record_of(log: str | Path) -> Path:
+    """Return the file in which a job with this log writes where it runs.
+
+    >>> record_of("a/train.log").name
+    'train.job.json'
+    """
+    return Path(log).with_suffix(".job.json")
+
+
+def read_record(log: str | Path) -> dict[str, str]:
+    """Read where the job with this log ran, and on which device if it chose one; empty if it has left no record."""
+    path = record_of(log)
+    return files.read_json(path) if path.is_file() else {}
 
 
 def disk_fault(error: Exception, folder: Path) -> str:

@@ -38,6 +38,7 @@ def submitted(folder: Path, dataset: str) -> dict[str, str]:
     """
     ours = re.compile(rf"(\w+):(?:[^ ]*,)?dataset={re.escape(dataset)}(?![\w.-])")
     found = {}
+    # Snakemake's plugin writes these files and keeps no other record of them: its jobs are known by their logs alone.
     for path in folder.rglob("*.log"):
         if path.stem.isdigit():
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
