@@ -165,6 +165,14 @@ def test_modules_and_functions_that_are_named_are_there(page):
         pkgutil.resolve_name(name)
 
 
+def test_what_is_said_to_be_in_a_module_is_there():
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = re.findall(r"`(\w+)` in `([\w/]+)\.py`", page)
+    assert len(told) > 10
+    for name, module in told:
+        pkgutil.resolve_name(f"brightcell.{module.replace('/', '.')}:{name}")
+
+
 def test_a_name_that_moved_would_be_found():
     with pytest.raises((AttributeError, ImportError)):
         pkgutil.resolve_name("brightcell.published_watershed")
