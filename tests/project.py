@@ -21,7 +21,7 @@ CONFIG = {
     "networks": ["simple", "attention"],
     "network": {"filters": 2, "levels": 2},
     "training": {"epochs": 2, "steps_per_epoch": 4, "batch_size": 2, "patch": 32, "learning_rate": 0.01},
-    "prediction": {"tile": 32, "overlap": 8},
+    "prediction": {"tile": 32, "overlap": 8, "symmetries": False},
     "watershed": {
         "thresholds": [0.4, 0.5],
         "smoothing": [0.3],

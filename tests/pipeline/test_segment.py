@@ -59,7 +59,7 @@ def write_config(project, **segment):
         "dataset": "tool",
         "images": {"pixel_size_um": pixel_um},
         "compute": {"device": "cpu", "precision": "float32"},
-        "prediction": {"tile": 32, "overlap": 8},
+        "prediction": {"tile": 32, "overlap": 8, "symmetries": False},
         "segment": options,
     }
     (project.folder / "config/test.yaml").write_text(json.dumps(config))

@@ -35,8 +35,9 @@ def test_cells_are_brought_to_28_px(diameter, pixel, working):
 def test_without_a_pixel_size_frames_stay_and_networks_grow():
     small, large = (suggest.settings([d], (2000, 2000), 6) for d in (28, 120))
     assert "images" not in small
-    assert small["network"]["levels"] == 4 < large["network"]["levels"]
-    assert small["training"]["patch"] == 256 < large["training"]["patch"]
+    assert "network" not in small and large["network"] == {"levels": 6}
+    assert "training" not in small and large["training"] == {"patch": 512}
+    assert large["prediction"] == {"tile": 512}
 
 
 def test_a_patch_fits_into_the_frames():
@@ -47,10 +48,15 @@ def test_a_patch_fits_into_the_frames():
 
 
 @pytest.mark.parametrize(
-    ("groups", "folds"), [(1, {"schemes": ["random"], "number": 3}), (3, {"number": 3}), (9, {"number": 5})]
+    ("groups", "folds"),
+    [(1, {"schemes": ["random"]}), (3, None), (4, None), (5, {"number": 5}), (9, {"number": 5})],
 )
 def test_folds_follow_the_number_of_groups(groups, folds):
-    assert suggest.settings([28], (500, 500), groups)["folds"] == folds
+    assert suggest.settings([28], (500, 500), groups).get("folds") == folds
+
+
+def test_what_equals_the_default_is_not_written():
+    assert suggest.settings([28], (500, 500), groups=3) == {"seeds": [1, 2, 3]}
 
 
 @pytest.mark.parametrize("levels", [2, 3])
@@ -80,4 +86,4 @@ def test_every_suggestion_is_a_legal_config(pixel, diameter, groups):
     config = validation.complete(yaml.safe_load(text), validation.load_schema())
     assert config["samples"] == "größe: #1.tsv"
     assert text.startswith("# A remark.\n# Of two lines.\ndataset: a\n")
-    assert len(text.splitlines()) <= 12
+    assert len(text.splitlines()) <= 10

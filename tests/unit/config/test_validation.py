@@ -51,9 +51,9 @@ def test_every_pattern_is_told_in_words():
 def test_defaults_are_filled_in_at_every_depth():
     config = complete(LEAST | {"training": {"augmentation": {"zoom": 0.1}}}, SCHEMA)
     assert config["training"]["augmentation"]["zoom"] == 0.1
-    assert config["training"]["augmentation"]["rotation"] == 90
-    assert config["training"]["learning_rate"] == 0.001
-    assert config["network"] == {"filters": 64, "levels": 5, "dropout": 0.05, "target": "auto"}
+    assert config["training"]["augmentation"]["rotation"] == 180
+    assert config["training"]["learning_rate"] == 0.003
+    assert config["network"] == {"filters": 16, "levels": 4, "dropout": 0.05, "target": "auto"}
     assert config["simulate"] is None
     assert complete(config, SCHEMA) == config
 
@@ -70,7 +70,7 @@ def test_the_children_of_simulate_are_filled_in_only_where_it_is_given():
 
 
 def test_a_parent_whose_children_are_commented_out_has_the_defaults():
-    assert complete(LEAST | {"training": None}, SCHEMA)["training"]["batch_size"] == 8
+    assert complete(LEAST | {"training": None}, SCHEMA)["training"]["batch_size"] == 4
 
 
 def test_numbers_that_yaml_reads_as_text_or_as_floats():
@@ -122,10 +122,10 @@ def test_numbers_that_yaml_reads_as_text_or_as_floats():
             "`compute: {precision: float32}`",
         ),
         ({"device": "cpu"}, "device: unknown key; did you mean compute.device?"),
-        ({"training": {"patch": 100}}, "take 96 or 112"),
+        ({"training": {"patch": 100}}, "take 96 or 104"),
         ({"training": {"patch": 60}, "network": {"levels": 7}}, "expected a multiple of 64"),
         ({"training": 5}, "training: found 5 (number); expected keys"),
-        ({"prediction": {"tile": 520}}, "prediction.tile: found 520; expected a multiple of 16"),
+        ({"prediction": {"tile": 516}}, "prediction.tile: found 516; expected a multiple of 8"),
         (
             {"prediction": {"tile": 64, "overlap": 64}},
             "prediction.overlap: found 64; expected less than prediction.tile, 64",
@@ -246,6 +246,42 @@ def test_the_configs_in_the_repository_are_legal(path):
     assert config["dataset"] == {"config": "demo", "leakage": "demo_leakage"}.get(path.stem, path.stem)
 
 
+def test_the_config_of_the_study_names_the_values_of_the_study():
+    """Written out, so that other defaults change nothing; the values are the published ones."""
+    content = yaml.safe_load((ROOT / "config/hela.yaml").read_text())
+    shape = {"rotation": 90, "shift": 0.3, "shear": 0.5, "zoom": 0.3, "flip": True}
+    light = dict.fromkeys(("gamma", "contrast", "noise", "blur"), 0)
+    assert content["training"] == {
+        "epochs": 100,
+        "steps_per_epoch": 100,
+        "batch_size": 8,
+        "patch": 512,
+        "learning_rate": 0.001,
+        "schedule": "constant",
+        "gamma": 2,
+        "patience": 15,
+        "statistics_momentum": 0.99,
+        "augmentation": shape | light,
+    }
+    assert content["network"] == {"filters": 64, "levels": 5, "dropout": 0.05, "target": "foreground"}
+    assert content["images"]["percentiles"] == [0.5, 99.5]
+    assert content["compute"]["precision"] == "float32"
+    assert content["prediction"] == {"tile": 512, "overlap": 64, "symmetries": False}
+    completed = complete(content, SCHEMA)["training"]["augmentation"]
+    assert completed == shape | light | {"scale": 0, "elastic_px": 0, "elastic_scale_px": 32}
+
+
+@pytest.mark.parametrize("name", ["hela_hour", "nih3t3"])
+def test_what_worked_on_real_cells_is_the_default(name):
+    tried = complete(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()), SCHEMA)
+    default = complete(LEAST, SCHEMA)
+    assert tried["network"] == default["network"]
+    shorter = {key: tried["training"][key] for key in ("epochs", "steps_per_epoch", "patience")}
+    assert tried["training"] == default["training"] | shorter
+    assert (tried["prediction"]["tile"], tried["prediction"]["symmetries"]) == (256, True)
+    assert (default["training"]["learning_rate"], default["training"]["schedule"]) == (0.003, "cosine")
+
+
 def test_the_manual_is_made_from_the_schemas():
     assert manual.main(check=True) == 0
 
@@ -268,7 +304,7 @@ def test_the_manual_shows_every_key_and_an_example_that_works():
     for row in re.findall(r"^\|.*\|$", text, flags=re.MULTILINE):
         assert len(re.findall(r"(?<!\\)\|", row)) in (3, 4, 5)
     example = re.search(r"```yaml\n(.*?)```", text, flags=re.DOTALL)[1]
-    assert complete(yaml.safe_load(example), SCHEMA)["network"]["filters"] == 16
+    assert complete(yaml.safe_load(example), SCHEMA)["seeds"] == [1, 2, 3]
 
 
 def test_keys_that_moved_lead_to_keys_that_are_there():

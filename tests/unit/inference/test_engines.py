@@ -25,7 +25,7 @@ from brightcell.nets import loading, unet
 from brightcell.preprocessing import normalisation
 
 RECIPE = {"percentiles": [0.5, 99.5], "levels": 5, "network": "residual_attention"}
-SETTINGS = defaults("prediction", engine="keras")
+SETTINGS = defaults("prediction", engine="keras", tile=512, symmetries=False)
 needs_openvino = pytest.mark.skipif(not engines.has_openvino(), reason="`make engines` was not run")
 
 

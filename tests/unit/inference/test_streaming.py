@@ -20,7 +20,7 @@ from brightcell.io import stacks
 
 SCRIPTS = Path(__file__).parents[3] / "workflow/scripts"
 RECIPE = {"percentiles": [0, 100], "levels": 3}
-SETTINGS = defaults("prediction", tile=64, overlap=16, batch_size=2)
+SETTINGS = defaults("prediction", tile=64, overlap=16, batch_size=2, symmetries=False)
 
 
 def test_ahead_keeps_order_and_stays_so_many_ahead():

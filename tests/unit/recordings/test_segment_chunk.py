@@ -20,7 +20,7 @@ from brightcell.recordings import segmentation
 SETTINGS = {
     "images": defaults("images"),
     "preprocess": defaults("preprocess"),
-    "prediction": defaults("prediction", tile=64, overlap=16),
+    "prediction": defaults("prediction", tile=64, overlap=16, symmetries=False),
     "precision": "float32",
     "device": "cpu",
     "border": "keep",

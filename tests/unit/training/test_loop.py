@@ -118,6 +118,16 @@ def test_cosine_warms_up_and_falls():
     assert loop.learning_rate(SETTINGS) == 0.01
 
 
+@pytest.mark.parametrize(
+    ("steps", "given", "momentum"), [(999, None, 0.9), (1000, None, 0.99), (10, 0.99, 0.99), (5000, 0.0, 0.0)]
+)
+def test_the_statistics_follow_a_short_training_faster(steps, given, momentum):
+    settings = SETTINGS | {"epochs": 1, "steps_per_epoch": steps, "statistics_momentum": given}
+    model = loop.prepare(unet.build_unet("simple", (16, 16, 1), filters=2, levels=2), settings)
+    normalising = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert {layer.momentum for layer in normalising} == {momentum}
+
+
 def test_validation_counts_every_pixel_once():
     images, targets, counts = validation.validation_tiles([discs(1)], 48, 2)
     assert images.shape == (4, 48, 48, 1)

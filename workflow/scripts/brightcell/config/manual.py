@@ -61,12 +61,7 @@ samples: /path/to/mine/samples.tsv  # the sample sheet: one row a frame
 images:
   pixel_size_um: 0.65               # of the files
   working_pixel_size_um: 1.3        # frames are brought to this: cells about 28 px across
-network: {{filters: 16, levels: 4}}
-training: {{epochs: 50, patch: 256, batch_size: 4, learning_rate: 0.003, schedule: cosine,
-           augmentation: {{rotation: 180, shift: 0, shear: 0, zoom: 0.2, gamma: 0.2, contrast: 0.2, blur: 1, noise: 0.03}}}}
-prediction: {{tile: 256, symmetries: true}}
-folds: {{number: 3}}
-seeds: [1, 2, 3]
+seeds: [1, 2, 3]                    # every network is trained three times in every fold
 ```
 
 Every key that you leave out has its default from the tables below. A key that is misspelt, or a value that is not

@@ -6,22 +6,14 @@ from collections.abc import Iterable
 import numpy as np
 import yaml
 
+from .validation import load_schema
+
 # Cells about 28 px across were learned faster than cells of 56 px, and from 20 px on their shape is still seen.
 TARGET_PX = 28
 RANGE_PX = (20, 35)  # cells of this size stay as they are
 LARGEST_FACTOR = 2  # beyond, rescaling adds pixels and no detail
 PATCHES = (64, 128, 256, 512)
 CELLS_ACROSS = 8
-# What learned fastest on real cells (docs/results.md, config/hela_hour.yaml); light and focus change because lamps and
-# fields differ. statistics_momentum keeps its default: 0.9 is for less than 1,000 steps, and these are 5,000.
-RECIPE = {
-    "learning_rate": 0.003,
-    "schedule": "cosine",
-    "augmentation": {
-        **{"rotation": 180, "shift": 0, "shear": 0, "zoom": 0.2},
-        **{"gamma": 0.2, "contrast": 0.2, "blur": 1, "noise": 0.03},
-    },
-}
 
 
 def cell_diameters(labels: np.ndarray) -> np.ndarray:
@@ -49,7 +41,7 @@ def settings(
     """Suggest a config's values, as nested dictionaries, from the cells' diameters and the frames' (height, width).
 
     Cells are brought to about 28 px, which needs the pixel size; a patch holds about eight cells side by side; the
-    network sees three cells across. Values that fit by default are left out.
+    network sees three cells across. What equals the default is left out.
     """
     diameters = np.asarray(list(diameters_px), float)
     diameter = float(np.median(diameters)) if len(diameters) else float(TARGET_PX)
@@ -65,15 +57,15 @@ def settings(
     levels = next((levels for levels in (3, 4, 5, 6) if receptive_field(levels) >= 3 * across), 6)
     wanted = [patch for patch in PATCHES if patch <= max(side, PATCHES[0])]
     patch = min(wanted, key=lambda patch: abs(math.log(patch / (CELLS_ACROSS * across))))
-    suggested["network"] = {"filters": 16, "levels": levels}
-    suggested["training"] = {"epochs": 50, "patch": patch, "batch_size": 4} | RECIPE
-    suggested["prediction"] = {"tile": max(patch, 256), "symmetries": True}
-    if groups < 3:
-        suggested["folds"] = {"schemes": ["random"], "number": 3}
-    else:
-        suggested["folds"] = {"number": 3 if groups < 5 else min(5, groups)}
+    suggested["network"] = {"levels": levels}
+    suggested["training"] = {"patch": patch}
+    suggested["prediction"] = {"tile": max(patch, 256)}
+    suggested["folds"] = {
+        "schemes": ["grouped"] if groups >= 3 else ["random"],
+        "number": 3 if groups < 5 else 5,
+    }
     suggested["seeds"] = [1, 2, 3]
-    return suggested
+    return _without_defaults(suggested, load_schema())
 
 
 def config_text(dataset: str, samples: str, suggested: dict, remarks: Iterable[str] = ()) -> str:
@@ -83,6 +75,17 @@ def config_text(dataset: str, samples: str, suggested: dict, remarks: Iterable[s
         flow = yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False, allow_unicode=True)
         lines.append(f"{key}: {flow.removesuffix('...' + chr(10)).strip()}")
     return "\n".join(lines) + "\n"
+
+
+def _without_defaults(values: dict, schema: dict) -> dict:
+    kept = {}
+    for key, value in values.items():
+        entry = schema["properties"][key]
+        if isinstance(value, dict):
+            value = _without_defaults(value, entry)
+        if value and value != entry["default"]:
+            kept[key] = value
+    return kept
 
 
 def _round(value: float) -> float:

@@ -39,12 +39,22 @@ def learning_rate(settings: dict) -> float | keras.optimizers.schedules.Learning
     )
 
 
+def statistics_momentum(settings: dict) -> float:
+    """Return the momentum of the batch statistics; where the config has none, 0.9 for less than 1,000 steps, else 0.99.
+
+    With Keras' 0.99 the statistics lag behind a network that learns for a few hundred steps only.
+    """
+    if settings["statistics_momentum"] is not None:
+        return settings["statistics_momentum"]
+    return 0.9 if settings["epochs"] * settings["steps_per_epoch"] < 1000 else 0.99
+
+
 def prepare(model: keras.Model, settings: dict) -> keras.Model:
     """Return the network as it is trained: compiled, and with faster layers where the backend has some."""
     model = fast_layers.with_fast_layers(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = settings["statistics_momentum"]
+            layer.momentum = statistics_momentum(settings)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate(settings)),
         loss=SegmentationLoss(settings["gamma"], settings["distance_weight"]),
