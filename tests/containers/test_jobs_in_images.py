@@ -15,8 +15,8 @@ from brightcell.jobs import read_record
 
 IN_CONTAINERS = ("--sdm", "apptainer", "--apptainer-args=--net --network none")
 # One thread each: sums in another order would differ in the last digits.
-ONE_THREAD = ("--set-threads", "train=1", "predict=1")
-KIND_OF = {"train": "train", "predict": "train", "compare": "report"}  # all others: image
+ONE_THREAD = ("--set-threads", "train_network=1", "predict_frames=1")
+KIND_OF = {"train_network": "train", "predict_frames": "train", "compare": "report"}  # all others: image
 TEXT = ("rule", "image", "fingerprint", "scheme", "network", "fold", "seed", "group")
 
 
@@ -48,18 +48,18 @@ def outside(make_project):
 def test_every_job_ran_in_its_image(inside, own_images):
     jobs = files.read_table(inside.path("jobs.tsv"), TEXT)
     assert {
-        "prepare",
+        "prepare_group",
         "check_frames",
         "folds",
-        "train",
-        "predict",
-        "calibrate",
-        "label",
-        "score",
+        "train_network",
+        "predict_frames",
+        "calibrate_watershed",
+        "label_frames",
+        "score_frames",
         "compare",
     } <= set(jobs["rule"])
-    assert len(jobs[jobs["rule"] == "prepare"]) == 4
-    assert len(jobs[jobs["rule"] == "train"]) == 2
+    assert len(jobs[jobs["rule"] == "prepare_group"]) == 4
+    assert len(jobs[jobs["rule"] == "train_network"]) == 2
     for job in jobs.itertuples():
         image = own_images[KIND_OF.get(job.rule, "image")]
         assert (job.image, job.fingerprint) == (image.name, containers.fingerprint(image)), job

@@ -91,7 +91,7 @@ def test_damaged_files_stop_their_group_and_a_corrected_rerun_does_the_rest(proj
 
     image.write_bytes(whole)
     tifffile.imwrite(mask, pixels)
-    assert project.planned("check")["prepare"] == 1
+    assert project.planned("check")["prepare_group"] == 1
     assert project.snakemake("check").returncode == 0
     assert all(path.stat().st_mtime_ns == time for path, time in done.items())
 

@@ -97,12 +97,32 @@ def test_a_second_run_does_nothing(done):
     ("module", "rerun"),
     [
         ("comparison/differences.py", {"compare", "report"}),
-        ("metrics/registry.py", {"baseline", "calibrate", "label", "score", "compare", "report"}),
-        ("nets/unet.py", {"train", "predict", "calibrate", "label", "score", "compare", "report"}),
+        (
+            "metrics/registry.py",
+            {"baseline", "calibrate_watershed", "label_frames", "score_frames", "compare", "report"},
+        ),
+        (
+            "nets/unet.py",
+            {
+                "train_network",
+                "predict_frames",
+                "calibrate_watershed",
+                "label_frames",
+                "score_frames",
+                "compare",
+                "report",
+            },
+        ),
         ("report/charts.py", {"report"}),
-        ("metrics/__init__.py", {"baseline", "calibrate", "label", "score", "compare", "report"}),
+        (
+            "metrics/__init__.py",
+            {"baseline", "calibrate_watershed", "label_frames", "score_frames", "compare", "report"},
+        ),
         ("check/__init__.py", {"check_frames"}),
-        ("inference/tiling.py", {"predict", "calibrate", "label", "score", "compare", "report"}),
+        (
+            "inference/tiling.py",
+            {"predict_frames", "calibrate_watershed", "label_frames", "score_frames", "compare", "report"},
+        ),
     ],
 )
 def test_an_edited_module_reruns_what_it_changed(done, module, rerun):
@@ -122,7 +142,7 @@ def test_a_changed_setting_reruns_what_it_changed(done):
         done.write_config(comparison={"draws": 300})
         assert set(done.planned()) - {"all", "gather_jobs", "account"} == {"compare", "report"}
         done.write_config(seeds=[1, 2])
-        assert done.planned()["train"] == 4  # the new seed alone
+        assert done.planned()["train_network"] == 4  # the new seed alone
     finally:
         done.write_config()
 
@@ -150,7 +170,7 @@ def test_a_damaged_model_is_refused_and_nothing_is_lost(done):
         assert not done.half_written()
         assert labels.read_bytes() == before
         model.unlink()
-        assert done.planned(str(model.relative_to(done.folder))) == {"train": 1}
+        assert done.planned(str(model.relative_to(done.folder))) == {"train_network": 1}
     finally:
         model.write_bytes(whole)
 

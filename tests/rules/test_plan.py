@@ -1,5 +1,6 @@
 """What the workflow would run, by dry runs: job counts, resources, targets."""
 
+import re
 import subprocess
 import sys
 
@@ -27,8 +28,8 @@ def plan(project, config, *arguments):
 
 def test_the_demo_makes_its_own_images(project):
     jobs = plan(project, "config.yaml")
-    assert jobs["simulate_sequence"] == jobs["prepare"] == 6
-    assert jobs["train"] == jobs["predict"] == jobs["score"] == 3 * 2
+    assert jobs["simulate_sequence"] == jobs["prepare_group"] == 6
+    assert jobs["train_network"] == jobs["predict_frames"] == jobs["score_frames"] == 3 * 2
     assert jobs["report"] == jobs["compare"] == 1
 
 
@@ -39,7 +40,7 @@ def test_leakage_trains_the_demo_under_both_schemes(project):
         yaml.safe_dump(demo | changes | {"folds": demo["folds"] | changes["folds"]})
     )
     jobs = project.planned()
-    assert jobs["train"] == 2 * 3 * 2
+    assert jobs["train_network"] == 2 * 3 * 2
     assert jobs["report"] == jobs["compare"] == 1
 
 
@@ -53,15 +54,15 @@ def test_without_a_config_the_demo_is_run(project):
 
 def test_the_study_trains_its_split_and_grouped_folds(project):
     jobs = plan(project, "hela.yaml", "--config", "samples=data/samples.tsv")
-    assert jobs["train"] == len(network_names()) * 3 * (1 + 5)  # seeds × (sheet + five folds)
+    assert jobs["train_network"] == len(network_names()) * 3 * (1 + 5)  # seeds × (sheet + five folds)
     assert "simulate_sequence" not in jobs
 
 
 @pytest.mark.parametrize(("config", "folds"), [("hela_hour.yaml", 4), ("nih3t3.yaml", 3)])
 def test_other_cell_lines_differ_by_config_and_sheet_alone(project, config, folds):
     jobs = plan(project, config, "--config", "samples=data/samples.tsv")
-    assert jobs["prepare"] == 6
-    assert jobs["train"] == 3 * folds
+    assert jobs["prepare_group"] == 6
+    assert jobs["train_network"] == 3 * folds
 
 
 def test_the_number_of_jobs_does_not_grow_with_frames(project):
@@ -72,21 +73,21 @@ def test_the_number_of_jobs_does_not_grow_with_frames(project):
         fewer = project.planned()
     finally:
         project.write_sheet()
-    assert few["train"] == fewer["train"]
-    assert few["prepare"] == 6
-    assert fewer["prepare"] == 4
+    assert few["train_network"] == fewer["train_network"]
+    assert few["prepare_group"] == 6
+    assert fewer["prepare_group"] == 4
 
 
 def test_check_asks_for_no_network(project):
     project.write_config()
-    assert "train" not in project.planned("check")
+    assert "train_network" not in project.planned("check")
 
 
 def test_segment_plans_every_recording(project):
     project.write_config(segment={"samples": "data/recording.tsv", "network": "simple"})
     jobs = project.planned("segment")
     assert jobs["segment_chunk"] == jobs["join_chunks"] == 1
-    assert jobs["train"] == 2  # the named network's folds alone
+    assert jobs["train_network"] == 2  # the named network's folds alone
 
 
 def test_cells_are_followed_where_frames_have_an_order(project):
@@ -124,15 +125,53 @@ def test_segment_without_recordings_says_what_is_missing(project):
     assert "segment: the config names no recordings" in done.stdout
 
 
-def test_memory_and_time_grow_with_attempts(project):
-    code = (ROOT / "workflow/rules/common.smk").read_text()
-    assert "base * attempt" in code
-    for rules in (ROOT / "workflow/rules").glob("*.smk"):
-        text = rules.read_text()
-        jobs = text.count("script:")
-        if not jobs:
-            continue
-        for directive in ("log:", "benchmark:", "threads:", "resources:", "container:", "code=code("):
-            if rules.name == "fetch.smk" and directive == "benchmark:":
+def test_every_job_says_what_it_needs_and_where_it_writes(project):
+    """In each file of rules: a log, a benchmark, resources that grow, and an image."""
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        text = path.read_text()
+        jobs = len(re.findall(r"^ +script:$", text, re.M))
+        for directive in ("log:", "benchmark:", "resources:", "container:"):
+            if path.name == "fetch.smk" and directive == "benchmark:":
                 continue  # a rule without outputs
-            assert text.count(f"    {directive}") == jobs, (rules.name, directive)
+            if path.name != "containers.smk":
+                assert text.count(f"    {directive}") == jobs, (path.name, directive)
+        assert len(re.findall(r" \*\*(SMALL|MEDIUM|LARGE|LONG),\n", text)) == jobs, path.name
+        assert "threads: 1\n" not in text
+
+
+STAGES = {
+    "simulate": {"simulate_sequence"},
+    "prepare": {"prepare_group", "gather_samples"},
+    "check": {"check_frames", "check_passed"},
+    "folds": {"folds"},
+    "preflight": {"preflight"},
+    "train": {"train_network"},
+    "predict": {"predict_frames"},
+    "calibrate": {"calibrate_watershed"},
+    "label": {"label_frames"},
+    "score": {"score_frames"},
+    "baseline": {"baseline"},
+    "compare": {"compare"},
+    "gather_jobs": {"gather_jobs"},
+    "account": {"account"},
+    "report": {"report"},
+    "export": {"export_onnx"},
+    "all": {"report"},
+}
+
+
+@pytest.mark.parametrize(("target", "rules"), STAGES.items(), ids=STAGES.keys())
+def test_every_stage_can_be_asked_for_by_name(project, target, rules):
+    jobs = plan(project, "config.yaml", target)
+    assert rules <= jobs.keys()
+    names = list(STAGES)
+    later = set().union(*(STAGES[name] for name in names[names.index(target) + 1 :])) - rules
+    assert not later & jobs.keys()
+
+
+def test_the_list_of_targets_says_a_line_on_each(project):
+    project.write_config()
+    listed = project.snakemake("--list").stdout.splitlines()
+    rules = dict(line.split(" (", 1) for line in listed if re.match(r"[a-z_]+ \(", line))
+    assert {*STAGES, "segment", "fetch", "containers"} <= rules.keys()
+    assert all(len(text) > 10 and text.endswith(".)") for text in rules.values())

@@ -9,10 +9,10 @@ def test_trainings_without_scores_are_skipped_on_demand(tmp_path):
     skip = ("--config", "comparison={unfinished: skip}")
     models = project.folder / "results/demo/models/grouped"
     # none is finished: all are trained
-    assert project.planned(*skip)["train"] == 3 * 2
+    assert project.planned(*skip)["train_network"] == 3 * 2
     for fold in (1, 2):
         place = models / f"simple/fold{fold}-seed1"
         place.mkdir(parents=True)
         (place / "frames.tsv").write_text("as if scored")
-    assert project.planned(*skip)["score"] == 2
-    assert project.planned()["score"] == 3 * 2
+    assert project.planned(*skip)["score_frames"] == 2
+    assert project.planned()["score_frames"] == 3 * 2

@@ -138,7 +138,7 @@ def test_the_command_line_of_the_docs_says_all_that_the_profile_says(project):
     named = re.findall(r"(\w+):(\w+)=", command)
     profile = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())["set-resources"]
     assert {(rule, name) for rule, values in profile.items() for name in values} == {*named} - {
-        ("train", "mem_mb")
+        ("train_network", "mem_mb")
     }
     pretend_prepared(project)
     project.write_config(networks=["simple"], folds={"number": 2})
@@ -212,3 +212,16 @@ def test_what_slurm_would_refuse_is_told_in_its_words_before_a_group_fails(proje
     assert "--partition=gpu" in said
     assert "Traceback" not in said
     assert not (project.folder / "sbatch.txt").exists()
+
+
+@pytest.mark.parametrize("guard", ["leftovers", "requests"])
+def test_a_guard_can_be_switched_off(project, guard):
+    """What stops the run in the two tests above."""
+    if guard == "leftovers":
+        (project.commands / "squeue").write_text("#!/bin/sh\nexit 1\n")
+    else:
+        refuses = 'case "$*" in *--test-only*) echo "no such partition" >&2; exit 1;; esac'
+        (project.commands / "sbatch").write_text(REFUSES.replace("\n", f"\n{refuses}\n", 1))
+    project.write_config(guards={guard: False})
+    on_slurm(project, "check", "--retries", "0")
+    assert (project.folder / "sbatch.txt").exists()

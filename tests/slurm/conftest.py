@@ -44,7 +44,7 @@ def undisturbed(tmp_path_factory, slurm):
     """A study that ran to its end over two nodes, and what was seen meanwhile: job → environment of its training."""
     project = Project(tmp_path_factory.mktemp("slurm") / "undisturbed")
     project.write_config(**runs.STUDY)
-    runs.configure_site(project, train={"gpu": "2 if wildcards.network == 'attention' else 1"})
+    runs.configure_site(project, train_network={"gpu": "2 if wildcards.network == 'attention' else 1"})
     run = runs.Run(project)
     seen = {}
     try:
@@ -66,7 +66,7 @@ def undisturbed(tmp_path_factory, slurm):
 def prepared(undisturbed, tmp_path):
     """A copy of the study with its data prepared and nothing trained; its jobs are cancelled afterwards."""
     project = runs.copy_of(undisturbed, tmp_path / "project")
-    runs.configure_site(project, train={"gpu": 1})
+    runs.configure_site(project, train_network={"gpu": 1})
     yield project
     cluster.cancel(project.folder)
 

@@ -25,11 +25,14 @@ MODELS = [f"models/grouped/{network}/fold{fold}-seed1" for network in STUDY["net
 # What the site's profile says of the jobs. One training fills a node, so that two run at once; one core each, so that the
 # bits are the same everywhere.
 SITE = {
-    "set-threads": {"train": 1, "predict": 1},
+    "set-threads": {"train_network": 1, "predict_frames": 1},
     "set-resources": {
         "preflight": {"mem_mb": 2000},
-        "train": {"mem_mb": 9000, "runtime": 10},
-        **{rule: {"mem_mb": 1000, "runtime": 10} for rule in ("predict", "calibrate", "label", "score")},
+        "train_network": {"mem_mb": 9000, "runtime": 10},
+        **{
+            rule: {"mem_mb": 1000, "runtime": 10}
+            for rule in ("predict_frames", "calibrate_watershed", "label_frames", "score_frames")
+        },
     },
 }
 # Of a model; what tells times is left out.

@@ -19,12 +19,12 @@ def test_jobs_and_daemons_that_die_change_no_result(begin, prepared, undisturbed
     beside = {"runtime": f"0 if {of(LATE)} else 10", "mem_mb": f"400 if {of(LARGE)} else 1000"}
     runs.configure_site(
         prepared,
-        train={
+        train_network={
             "mem_mb": f"400 if {of(LARGE)} else 9000",
             "runtime": f"1 if {of(LATE)} else 10",
             "slurm_extra": None,  # no warning before the end
         },
-        **dict.fromkeys(("predict", "calibrate", "label", "score"), beside),
+        **dict.fromkeys(("predict_frames", "calibrate_watershed", "label_frames", "score_frames"), beside),
     )
     run = begin(*runs.targets(), "--retries", "3")
     waiting, caught = runs.MODELS[:3], {}

@@ -64,7 +64,13 @@ def test_a_leftover_that_wakes_up_after_all_is_done_touches_nothing(begin, prepa
     prepared.snakemake("--unlock")
     # --no-hooks: whoever passes by the refusal, too, must do no harm
     done = prepared.snakemake(
-        *TARGETS, "--no-hooks", "--set-threads", "train=1", "--rerun-incomplete", "--rerun-triggers", "mtime"
+        *TARGETS,
+        "--no-hooks",
+        "--set-threads",
+        "train_network=1",
+        "--rerun-incomplete",
+        "--rerun-triggers",
+        "mtime",
     )
     assert done.returncode == 0, done.stdout
     digest = runs.digest_of_weights(prepared, MODEL)

@@ -8,7 +8,7 @@ TARGETS = runs.targets([MODEL], "model.keras")
 
 
 def test_a_warned_training_saves_leaves_and_goes_on(begin, prepared, undisturbed):
-    runs.configure_site(prepared, train={"gpu": 1, "runtime": "4 if attempt == 1 else 10"})
+    runs.configure_site(prepared, train_network={"gpu": 1, "runtime": "4 if attempt == 1 else 10"})
     run = begin(*TARGETS)
     warned = runs.Training(
         prepared, run, [MODEL]

@@ -32,10 +32,10 @@ def test_jobs_without_a_network_take_no_gpu(undisturbed):
 
 
 def test_more_gpus_than_there_are_are_refused_in_words(begin, prepared):
-    runs.configure_site(prepared, train={"gpu": 9})
+    runs.configure_site(prepared, train_network={"gpu": 9})
     run = begin(*runs.targets(runs.MODELS[:1], "model.keras"), "--retries", "0")
     assert run.wait() != 0
     assert "Requested node configuration is not available" in run.text
-    assert "rule train" in run.text
+    assert "rule train_network" in run.text
     assert not run.submitted()
     assert not prepared.path(runs.MODELS[0]).joinpath("model.keras").exists()

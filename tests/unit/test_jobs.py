@@ -182,3 +182,16 @@ def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named():
     with pytest.raises(InputError, match=r"/proc/results: no results can be written there \(/proc: "):
         files.check_writable("/proc/results")
+
+
+def test_a_record_keeps_the_slurm_jobs_of_all_attempts(tmp_path, monkeypatch):
+    for number in ("11", "12", "12"):
+        monkeypatch.setenv("SLURM_JOB_ID", number)
+        with jobs.job(tmp_path / "train.log"):
+            pass
+    told = jobs.read_record(tmp_path / "train.log")
+    assert (told["slurm_job"], told["slurm_jobs"]) == ("12", "11 12")
+    jobs.record_of(tmp_path / "train.log").write_text("{")  # a kill came in between
+    with jobs.job(tmp_path / "train.log"):
+        pass
+    assert jobs.read_record(tmp_path / "train.log")["slurm_jobs"] == "12"

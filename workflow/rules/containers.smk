@@ -1,24 +1,15 @@
-# Where jobs run with --sdm apptainer.
-
-if containers_in_use():
-    show_to_containers()
-
-
-onstart:
-    check_containers()
-    check_results_folder()
-    check_leftovers()
-    check_requests()
-    files.sweep(result(""))
+# The images in which jobs run with --sdm apptainer.
 
 
 rule containers:
+    """Build the container images that are missing or outdated."""
     log:
         "results/containers.log",
     localrule: True
-    message:
-        "Build the container images that are missing or outdated"
-    run:
-        shell(
-            "{sys.executable:q} {ROOT:q}/containers/build.py build 2>&1 | tee {log:q}"
-        )
+    container:
+        lambda wildcards: None  # Apptainer is called where Snakemake was started
+    params:
+        python=sys.executable,
+        build=ROOT / "containers" / "build.py",
+    shell:
+        "{params.python:q} {params.build:q} build 2>&1 | tee {log:q}"

@@ -1,52 +1,58 @@
-# Use trained networks: segment recordings that have no masks, chunk by chunk.
+# The trained networks at work: recordings without masks, segmented chunk by chunk.
 
-# What made_of.json tells of the config, so that chunks of another one are known.
+# What made_of.json records of the config, so that chunks of another one are known.
 SEGMENTATION = {
     "images": config["images"],
-    "preprocess": preprocessing(),
+    "preprocess": PREPROCESS,
     "prediction": config["prediction"],
     "border": config["segment"]["border"],
 }
 
 
 rule segment:
+    """Segment all recordings without masks."""
     input:
-        segmented,
+        segmented_recordings,
 
 
 rule segment_chunk:
+    """Segment some frames of a recording."""
     input:
-        images=lambda wildcards: unique(
-            row["image"] for row in [*chunk_rows(wildcards), *first_rows(wildcards)]
+        images=lambda wildcards: list(
+            dict.fromkeys(
+                row["image"]
+                for row in chunks.rows_of(
+                    RECORDINGS[wildcards.recording], wildcards.chunk
+                )
+                + first_rows(wildcards.recording)
+            )
         ),
-        references=reference_frames(),
+        references=list(REFERENCES.values()),
         models=members("model.keras"),
         recipes=members("recipe.json"),
         calibrations=members("calibration.json"),
     output:
-        **probability_too(
-            "<results>/segmented/{recording}/chunks/{chunk}/probability.tif"
-        ),
-        labels="<results>/segmented/{recording}/chunks/{chunk}/labels.tif",
-        cells="<results>/segmented/{recording}/chunks/{chunk}/cells.tsv",
-        made_of="<results>/segmented/{recording}/chunks/{chunk}/made_of.json",
-        frames="<results>/segmented/{recording}/chunks/{chunk}/frames.tsv",
+        **probability_if_wanted("<segmented>/chunks/{chunk}/probability.tif"),
+        labels="<segmented>/chunks/{chunk}/labels.tif",
+        cells="<segmented>/chunks/{chunk}/cells.tsv",
+        made_of="<segmented>/chunks/{chunk}/made_of.json",
+        frames="<segmented>/chunks/{chunk}/frames.tsv",
     log:
         "<results>/logs/segment/{recording}/{chunk}.log",
     benchmark:
         "<results>/benchmarks/segment/{recording}/{chunk}.tsv"
     container:
-        image("train")
+        IMAGES["train"]
     threads: 4
     resources:
-        mem_mb=megabytes(8000),
-        runtime=minutes(240),
+        **LONG,
     params:
-        rows=chunk_rows,
-        first_rows=first_rows,
+        rows=lambda wildcards: chunks.rows_of(
+            RECORDINGS[wildcards.recording], wildcards.chunk
+        ),
+        first_rows=lambda wildcards: first_rows(wildcards.recording),
         network=lookup(dpath="segment/network", within=config),
         settings=SEGMENTATION | config["compute"],
-        code=code("segment_chunk.py"),
     message:
         "Segment the frames {wildcards.chunk} of the recording {wildcards.recording}"
     script:
@@ -54,10 +60,11 @@ rule segment_chunk:
 
 
 rule join_chunks:
+    """Join the chunks of a recording."""
     input:
         **{
             name: chunk_files(path)
-            for name, path in probability_too("probability.tif").items()
+            for name, path in probability_if_wanted("probability.tif").items()
         },
         frames=chunk_files("frames.tsv"),
         labels=chunk_files("labels.tif"),
@@ -67,58 +74,29 @@ rule join_chunks:
         recipes=members("recipe.json"),
         calibrations=members("calibration.json"),
     output:
-        **probability_too("<results>/segmented/{recording}/probability.ome.tif"),
-        labels="<results>/segmented/{recording}/labels.ome.tif",
+        **probability_if_wanted("<segmented>/probability.ome.tif"),
+        labels="<segmented>/labels.ome.tif",
         cells=report(
-            "<results>/segmented/{recording}/cells.tsv",
+            "<segmented>/cells.tsv",
             caption="../report/cells.rst",
             category="Segmentation",
             labels={"recording": "{recording}"},
         ),
-        frames="<results>/segmented/{recording}/frames.tsv",
-        made_of="<results>/segmented/{recording}/made_of.json",
+        frames="<segmented>/frames.tsv",
+        made_of="<segmented>/made_of.json",
     log:
         "<results>/logs/segment/{recording}/join.log",
     benchmark:
         "<results>/benchmarks/segment/{recording}/join.tsv"
     container:
-        image("image")
-    threads: 1
+        IMAGES["image"]
     resources:
-        mem_mb=megabytes(2000),
-        runtime=minutes(120),
+        **LARGE,
     params:
         rows=lambda wildcards: RECORDINGS[wildcards.recording],
         network=lookup(dpath="segment/network", within=config),
         settings=SEGMENTATION,
-        code=code("join_chunks.py"),
     message:
         "Join the chunks of the recording {wildcards.recording}"
     script:
         "../scripts/join_chunks.py"
-
-
-rule outline_cells:
-    input:
-        labels="<results>/segmented/{recording}/labels.ome.tif",
-        cells="<results>/segmented/{recording}/cells.tsv",
-        frames="<results>/segmented/{recording}/frames.tsv",
-    output:
-        rois="<results>/segmented/{recording}/rois.zip",
-        geojson="<results>/segmented/{recording}/cells.geojson",
-    log:
-        "<results>/logs/segment/{recording}/outline.log",
-    benchmark:
-        "<results>/benchmarks/segment/{recording}/outline.tsv"
-    container:
-        image("image")
-    threads: 1
-    resources:
-        mem_mb=megabytes(2000),
-        runtime=minutes(120),
-    params:
-        code=code("outline_cells.py"),
-    message:
-        "Outline the cells of the recording {wildcards.recording}"
-    script:
-        "../scripts/outline_cells.py"

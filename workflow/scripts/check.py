@@ -51,10 +51,10 @@ if __name__ == "__main__":
         main(
             snakemake.input.samples,
             snakemake.input.frames,
-            snakemake.input.labels,
+            snakemake.input.truth,
             Path(snakemake.input.template),
             snakemake.output,
-            snakemake.wildcards.dataset,
+            snakemake.params.dataset,
             snakemake.params.ignore,
             snakemake.params.working_pixel_size_um,
         )

@@ -8,7 +8,7 @@ from brightcell.files import write_table
 from brightcell.jobs import job, read_record, record_of
 
 WILDCARDS = ("scheme", "network", "fold", "seed", "group")
-WHERE_COLUMNS = ("host", "image", "fingerprint", "python", "brightcell", "slurm_job", "device")
+WHERE_COLUMNS = ("host", "image", "fingerprint", "python", "brightcell", "slurm_job", "slurm_jobs", "device")
 # Columns of Snakemake's benchmark files, by their names here.
 MEASURED = {"seconds": "s", "memory_mb": "max_rss", "cpu_percent": "mean_load"}
 

@@ -31,5 +31,5 @@ if __name__ == "__main__":
             snakemake.output.page,
             snakemake.output.figures,
             snakemake.params.config,
-            snakemake.wildcards.dataset,
+            snakemake.params.dataset,
         )

@@ -31,7 +31,7 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
     from brightcell.training.run import Run
 
     frames = [
-        data.load_frames(inputs.frames, inputs.labels, part, params.percentiles) for part in rows.values()
+        data.load_frames(inputs.frames, inputs.truth, part, params.percentiles) for part in rows.values()
     ]
     run = Run(wildcards.network, shape, params.training, *frames, seed, precision, init)
     if init:
@@ -42,6 +42,7 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
     checkpoint.check_owner()
     run.save(model)
     recipe = {
+        "dataset": params.dataset,
         **dict(wildcards.items()),
         "fold": fold,
         "seed": seed,
@@ -53,7 +54,7 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
         "chosen_channels": params.chosen_channels,
         "preprocess": params.preprocess,
         "working_pixel_size_um": pixel_um if math.isfinite(pixel_um) else None,
-        "training_data": data.describe_data(inputs.frames, inputs.labels, rows["train"]),
+        "training_data": data.describe_data(inputs.frames, inputs.truth, rows["train"]),
         "versions": provenance.versions("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy"),
         "machine": provenance.machine(),
     }

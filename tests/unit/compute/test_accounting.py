@@ -109,18 +109,9 @@ def test_where_slurm_does_not_account_for_gpus_none_are_claimed():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with logs of jobs 11 and 12 for the data set `mine` and of three for others; `sacct` is a stand-in."""
-    for name, dataset in (
-        ("group_model_train/11", "mine"),
-        ("rule_train/a/12", "mine"),
-        ("rule_train/20", "other"),
-    ):
-        log = tmp_path / f"slurm_logs/{name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(
-            f"  Command: snakemake --target-jobs score:dataset={dataset},fold=1 train:dataset={dataset},fold=1 \n"
-        )
-    files.write_table(jobs(), tmp_path / "jobs.tsv")
+    """A folder with a table of jobs; `sacct` is a stand-in. An attempt at a training failed in job 12."""
+    table = jobs(slurm_job=["11", "11", ""]).assign(slurm_jobs=["12 11", "11", ""])
+    files.write_table(table, tmp_path / "jobs.tsv")
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return tmp_path
@@ -131,7 +122,7 @@ def run(folder, text=None) -> tuple[str, pd.DataFrame]:
     if text:
         (folder / "bin/sacct").write_text(f"#!{sys.executable}\n{text}\n")
         (folder / "bin/sacct").chmod(0o755)
-    told = account.main(folder / "jobs.tsv", folder / "slurm_logs", "mine", folder / "accounting.tsv")
+    told = account.main(folder / "jobs.tsv", folder / "accounting.tsv")
     return told, files.read_table(folder / "accounting.tsv", ("job", "runs", "models", "state"))
 
 
@@ -140,7 +131,7 @@ def test_the_jobs_of_a_results_folder_are_asked_for(folder):
     told, table = run(folder, text)
     assert told == "4 of 2 SLURM jobs accounted for."
     assert list(table["state"])[:2] == ["COMPLETED", "TIMEOUT"]
-    assert list(table["runs"])[:2] == ["train, score", "score, train"]
+    assert list(table["runs"])[:2] == ["train, score", "train"]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +153,6 @@ def test_an_accounting_that_is_away_is_tolerated(folder, monkeypatch, text, said
 
 
 def test_without_slurm_nothing_is_asked(tmp_path):
-    files.write_table(jobs(slurm_job=["", "", ""]), tmp_path / "jobs.tsv")
-    told = account.main(tmp_path / "jobs.tsv", tmp_path / "none", "mine", tmp_path / "accounting.tsv")
+    files.write_table(jobs(slurm_job=["", "", ""], slurm_jobs=["", "", ""]), tmp_path / "jobs.tsv")
+    told = account.main(tmp_path / "jobs.tsv", tmp_path / "accounting.tsv")
     assert told == "0 of 0 SLURM jobs accounted for. no job was submitted to SLURM"

@@ -110,6 +110,22 @@ def assign_schemes(samples: pd.DataFrame, options: dict, source: str | Path) -> 
         raise InputError(f"{source}: {error}") from None
 
 
+def fold_numbers(scheme: str, n_folds: int) -> range:
+    """Return the numbers of a scheme's folds, from 1; the sheet's own split is a single one."""
+    return range(1, 2 if scheme == "sheet" else n_folds + 1)
+
+
+def trainings(config: dict) -> list[dict]:
+    """List scheme, network, fold and seed of every training that a config asks for."""
+    return [
+        {"scheme": scheme, "network": network, "fold": fold, "seed": seed}
+        for scheme in config["folds"]["schemes"]
+        for network in config["networks"]
+        for fold in fold_numbers(scheme, config["folds"]["number"])
+        for seed in config["seeds"]
+    ]
+
+
 def frame_ratios(folds: pd.DataFrame) -> dict[str, float]:
     """Return the number of test frames over that of training frames, by scheme; the mean over its folds."""
     counts = folds.groupby(["scheme", "fold", "role"], sort=False).size().unstack("role", fill_value=0)

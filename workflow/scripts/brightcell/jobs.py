@@ -49,9 +49,12 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     start = time.perf_counter()
     _record = record_of(log)
+    attempts = read_attempts(log)
     _facts.clear()
     try:
         number = os.environ.get("SLURM_JOB_ID", "")
+        every = dict.fromkeys([*attempts.split(), *([number] if number else [])])
+        _facts["slurm_jobs"] = " ".join(every)
         tell(host=os.uname().nodename, slurm_job=number, **provenance.environment())
         if provenance.container():
             stay_in_the_image()
@@ -99,6 +102,14 @@ def read_record(log: str | Path) -> dict[str, str]:
     """Read where the job with this log ran, and on which device if it chose one; empty if it has left no record."""
     path = record_of(log)
     return files.read_json(path) if path.is_file() else {}
+
+
+def read_attempts(log: str | Path) -> str:
+    """Return the numbers of the SLURM jobs that have begun the job with this log, separated by spaces."""
+    try:
+        return str(read_record(log).get("slurm_jobs", ""))
+    except (InputError, OSError):  # of a job that was killed, perhaps; what it says is lost, no job needs it
+        return ""
 
 
 def disk_fault(error: Exception, folder: Path) -> str:

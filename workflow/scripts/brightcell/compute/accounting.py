@@ -1,7 +1,7 @@
 """Account for a study's jobs: how long they waited and ran, what they asked for and what they used."""
 
 import re
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -27,25 +27,45 @@ COLUMNS = [
     *("job", "runs", "models", "state", "wait_s", "run_s", "cpus", "cpu_hours_requested", "cpu_hours_used"),
     *("memory_mb_requested", "memory_mb_used", "gpus", "gpu_hours_requested", "gpu_hours_used"),
 ]
+# They run after the table of jobs is made.
+AFTERWARDS = ("gather_jobs", "account", "report")
 UNITS = {"": 1 / 1024**2, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 
 
-def submitted(folder: Path, dataset: str) -> dict[str, str]:
-    """Find the SLURM jobs that worked for a data set, of all attempts: their rules by number.
+def jobs_behind(rules: Iterable, groups: list[str], trainings: list[dict]) -> list[dict]:
+    """List the jobs behind a comparison: rule, wildcards, log and benchmark of each.
 
-    folder : where Snakemake keeps SLURM's logs, `.snakemake/slurm_logs`; each begins with the rules and wildcards of
-    its job.
+    rules : Snakemake's rules. Those with a benchmark count whose wildcards are none, a group's or a training's.
     """
-    ours = re.compile(rf"(\w+):(?:[^ ]*,)?dataset={re.escape(dataset)}(?![\w.-])")
-    found = {}
-    # Snakemake's plugin writes these files and keeps no other record of them: its jobs are known by their logs alone.
-    for path in folder.rglob("*.log"):
-        if path.stem.isdigit():
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            command = next((line for line in lines if "--target-jobs" in line), "")
-            if rules := dict.fromkeys(ours.findall(command)):
-                found[path.stem] = ", ".join(rules)
-    return dict(sorted(found.items(), key=lambda each: int(each[0])))
+    units = [[{}], [{"group": group} for group in groups], trainings]
+    return [
+        {
+            "rule": rule.name,
+            "wildcards": values,
+            "log": str(rule.log[0]).format(**values),
+            "benchmark": str(rule.benchmark).format(**values),
+        }
+        for rule in rules
+        if rule.benchmark and rule.name not in AFTERWARDS
+        for unit in units
+        if unit and rule.wildcard_names == set(unit[0])
+        for values in unit
+    ]
+
+
+def submitted(jobs: pd.DataFrame) -> dict[str, str]:
+    """Map the numbers of the SLURM jobs of all attempts to the rules that ran in them.
+
+    jobs : jobs.tsv, with the columns rule and slurm_jobs. A SLURM job that ended before a rule began is not known.
+
+    >>> submitted(pd.DataFrame({"rule": ["train_network", "score_frames"], "slurm_jobs": ["11 12", "12"]}))
+    {'11': 'train_network', '12': 'train_network, score_frames'}
+    """
+    found: dict[str, dict[str, None]] = {}
+    for rule, numbers in zip(jobs["rule"], jobs["slurm_jobs"].fillna(""), strict=True):
+        for number in str(numbers).split():
+            found.setdefault(number, {})[rule] = None
+    return {number: ", ".join(found[number]) for number in sorted(found, key=int)}
 
 
 def seconds(text: str) -> float:

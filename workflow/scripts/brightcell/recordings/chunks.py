@@ -30,6 +30,21 @@ def rows_of_recordings(table: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
     return found
 
 
+def time_lapses(table: pd.DataFrame) -> list[str]:
+    """Name the recordings of a sheet whose frames have an order: by frame or else by page, no two the same.
+
+    >>> table = pd.DataFrame({"group": ["a", "a", "b", "b"], "frame": ["0", "1", "", ""], "page": [""] * 4})
+    >>> time_lapses(table)
+    ['a']
+    """
+    times = table["frame"].where(table["frame"] != "", table["page"])
+    return [
+        name
+        for name, own in times.groupby(table["group"], sort=False)
+        if len(own) > 1 and own.is_unique and (own != "").all()
+    ]
+
+
 def plan(frames: int, size: int, finished: Iterable[str] = ()) -> list[str]:
     """Name the chunks of a recording of so many frames: those that are finished, and new ones of at most `size`.
 

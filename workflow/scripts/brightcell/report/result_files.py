@@ -127,32 +127,36 @@ def page(schema: dict) -> str:
 
 
 def _section(title: str, files: list[ResultFile]) -> str:
-    rows = [
+    text = f"## {title}\n\n" + (f"In `{files[0].folder}/`:\n\n" if files[0].folder else "")
+    listed = [
         (
-            f"`{file.path.removeprefix(file.folder + '/')}`",
+            f"`{_short(file)}`",
             file.what + (f" Only {file.only}." if file.only else ""),
-            "<br>".join(_columns(file)),
             file.target and f"`{file.target}`",
         )
         for file in files
     ]
-    place = f"In `{files[0].folder}/`:\n\n" if files[0].folder else ""
-    return f"## {title}\n\n{place}" + _table("file", "what it is", "columns", "target", rows=rows)
+    text += _table("file", "what it is", "target", rows=listed)
+    rows = [row for file in files if file.columns and not file.like for row in _columns(file)]
+    return text + ("\n" + _table("file", "column", "what it is", rows=rows) if rows else "")
 
 
-def _columns(file: ResultFile) -> list[str]:
-    """A line on the columns that many tables have, and a line for each of a file's own."""
-    if file.like:
-        return [f"those of `{file.like.removeprefix(file.folder + '/')}`"]
+def _columns(file: ResultFile) -> list[tuple[str, ...]]:
+    """The rows on a file's columns: those of many tables in one row, its own in a row each."""
     known = [f"`{column.name}`" for column in file.columns if column.shared]
     if file.scores:
         known.append("all scores" if file.scores == "all" else f"the scores of {OF[file.scores]}")
-    own = [": ".join(_described(column)) for column in file.columns if not column.shared]
-    return [", ".join(known), *own] if known else own
+    rows = [(", ".join(known), "as above")] if known else []
+    rows += [_described(column) for column in file.columns if not column.shared]
+    return [("" if number else f"`{_short(file)}`", *row) for number, row in enumerate(rows)]
+
+
+def _short(file: ResultFile) -> str:
+    return file.path.removeprefix(f"{file.folder}/")
 
 
 def _described(column: Column) -> tuple[str, str]:
-    return f"`{column.name}`" + (f" ({column.unit})" if column.unit else ""), column.what
+    return f"`{column.name}`" + (f", {column.unit}" if column.unit else ""), column.what
 
 
 def _score(name: str) -> str:
@@ -188,8 +192,6 @@ and seed.
   Fiji opens them.
 
 ## Columns of many tables
-
-Further on they stand without a meaning.
 
 {shared}
 Scores, whose formulas stand in [metrics](metrics.md); those of cells are `nan` for binary masks:

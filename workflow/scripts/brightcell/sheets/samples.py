@@ -59,6 +59,11 @@ def no_samples(schema: dict | None = None) -> pd.DataFrame:
     return pd.DataFrame(columns=list(schema["properties"]), dtype=str)
 
 
+def files_of_group(samples: pd.DataFrame, group: str, column: str) -> list[str]:
+    """List the images or the masks (`column`) of a group, each once: a stack stands in many rows."""
+    return list(dict.fromkeys(samples.loc[samples["group"] == group, column]))
+
+
 def _split(path: Path, key: str) -> tuple[list[str], list[list[str]], list[int]]:
     """Split a sheet into header, rows of cells and their line numbers; empty lines are left out."""
     if not path.is_file():

@@ -1,35 +1,56 @@
-# What becomes of segmented recordings: cells followed over time, frames judged without truth, a page to look at.
+# What is made of segmented recordings: outlines, tracks, a judgement of every frame without truth, a page to look at.
+
+
+rule outline_cells:
+    """Outline the cells of a recording, as ImageJ ROIs and GeoJSON."""
+    input:
+        labels="<segmented>/labels.ome.tif",
+        cells="<segmented>/cells.tsv",
+        frames="<segmented>/frames.tsv",
+    output:
+        rois="<segmented>/rois.zip",
+        geojson="<segmented>/cells.geojson",
+    log:
+        "<results>/logs/segment/{recording}/outline.log",
+    benchmark:
+        "<results>/benchmarks/segment/{recording}/outline.tsv"
+    container:
+        IMAGES["image"]
+    resources:
+        **LARGE,
+    message:
+        "Outline the cells of the recording {wildcards.recording}"
+    script:
+        "../scripts/outline_cells.py"
 
 
 rule track_cells:
+    """Follow the cells of a recording."""
     input:
-        labels="<results>/segmented/{recording}/labels.ome.tif",
-        cells="<results>/segmented/{recording}/cells.tsv",
-        frames="<results>/segmented/{recording}/frames.tsv",
+        labels="<segmented>/labels.ome.tif",
+        cells="<segmented>/cells.tsv",
+        frames="<segmented>/frames.tsv",
     output:
         tracks=report(
-            "<results>/segmented/{recording}/tracks.tsv",
+            "<segmented>/tracks.tsv",
             caption="../report/tracks.rst",
             category="Segmentation",
             labels={"recording": "{recording}", "table": "tracks"},
         ),
-        ctc=directory("<results>/segmented/{recording}/ctc"),
+        ctc=directory("<segmented>/ctc"),
     log:
         "<results>/logs/segment/{recording}/track.log",
     benchmark:
         "<results>/benchmarks/segment/{recording}/track.tsv"
     container:
-        image("image")
-    threads: 1
+        IMAGES["image"]
     resources:
-        mem_mb=megabytes(3000),
-        runtime=minutes(120),
+        **LARGE,
     params:
         options={
             name: config["segment"]["tracks"][name]
             for name in ("distance", "gap", "divisions")
         },
-        code=code("track_cells.py"),
     message:
         "Follow the cells of the recording {wildcards.recording}"
     script:
@@ -37,6 +58,7 @@ rule track_cells:
 
 
 rule judge_frames:
+    """Judge the frames of a recording without truth."""
     input:
         frames="<segmented>/frames.tsv",
         cells="<segmented>/cells.tsv",
@@ -54,14 +76,11 @@ rule judge_frames:
     benchmark:
         "<results>/benchmarks/segment/{recording}/judge.tsv"
     container:
-        image("image")
-    threads: 1
+        IMAGES["image"]
     resources:
-        mem_mb=megabytes(1000),
-        runtime=minutes(30),
+        **MEDIUM,
     params:
         ordered=lambda wildcards: wildcards.recording in time_lapses(),
-        code=code("judge_frames.py"),
     message:
         "Judge the frames of the recording {wildcards.recording}"
     script:
@@ -69,13 +88,16 @@ rule judge_frames:
 
 
 rule preview_recording:
+    """Write a page to look at a recording."""
     input:
-        references=reference_frames(),
-        labels="<segmented>/labels.ome.tif",  # made anew where an image changes
+        references=list(REFERENCES.values()),
+        labels="<segmented>/labels.ome.tif",  # made again where an image changes
         cells="<segmented>/cells.tsv",
         quality="<segmented>/quality.tsv",
         made_of="<segmented>/made_of.json",
-        tracks=tracks_where_followed,
+        tracks=lambda wildcards: (
+            "<segmented>/tracks.tsv" if wildcards.recording in followed() else []
+        ),
         template=[
             workflow.source_path(f"../report/{name}")
             for name in (
@@ -98,16 +120,13 @@ rule preview_recording:
     benchmark:
         "<results>/benchmarks/segment/{recording}/preview.tsv"
     container:
-        image("image")
-    threads: 1
+        IMAGES["image"]
     resources:
-        mem_mb=megabytes(2000),
-        runtime=minutes(60),
+        **MEDIUM,
     params:
         rows=lambda wildcards: RECORDINGS[wildcards.recording],
         images=lookup(dpath="images", within=config),
-        preprocess=preprocessing(),
-        code=code("preview_recording.py"),
+        preprocess=PREPROCESS,
     message:
         "Write a page to look at the recording {wildcards.recording}"
     script:

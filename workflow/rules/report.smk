@@ -1,0 +1,75 @@
+# The page that answers.
+
+
+rule report:
+    """Write the report."""
+    input:
+        summary="<results>/comparison/summary.tsv",
+        differences="<results>/comparison/differences.tsv",
+        scores="<results>/scores.tsv",
+        histories=every_model("history.csv"),
+        recipes=every_model("recipe.json"),
+        speeds=every_model("predictions/speed.json"),
+        labels=every_model("labels.tif"),
+        calibrations=every_model("calibration.tsv"),
+        cells=every_model("cells.tsv"),
+        curves="<results>/comparison/curves.tsv",
+        reliability="<results>/comparison/reliability.tsv",
+        leakage="<results>/comparison/leakage.tsv",
+        published="<results>/comparison/published.tsv",
+        watersheds="<results>/comparison/watersheds.tsv",
+        jobs="<results>/jobs.tsv",
+        accounting="<results>/accounting.tsv",
+        preflight=device_is_known(),
+        findings="<results>/check/findings.tsv",
+        folds="<results>/folds.tsv",
+        samples="<results>/samples.tsv",
+        baseline="<results>/baseline.tsv",
+        frames=every_group("frames.tif"),
+        truth=every_group("truth.tif"),
+        template=[
+            workflow.source_path(f"../report/page/{name}")
+            for name in (
+                "page.html.j2",
+                "macros.html.j2",
+                "verdict.html.j2",
+                "differences.html.j2",
+                "learning.html.j2",
+                "gallery.html.j2",
+                "cells.html.j2",
+                "data.html.j2",
+                "provenance.html.j2",
+                "page.css",
+                "page.js",
+                "charts.js",
+                "gallery.js",
+            )
+        ],
+    output:
+        page=report(
+            "<results>/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"page": "the whole report"},
+        ),
+        figures=report(
+            directory("<results>/figures"),
+            patterns=["{figure}.tsv"],
+            caption="../report/figures.rst",
+            category="Report",
+            subcategory="Data of the figures",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "<results>/logs/report.log",
+    benchmark:
+        "<results>/benchmarks/report.tsv"
+    container:
+        IMAGES["report"]
+    resources:
+        **MEDIUM,
+    params:
+        dataset=DATASET,
+        config=config,
+    script:
+        "../scripts/report.py"

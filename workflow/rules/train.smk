@@ -1,0 +1,77 @@
+# The networks: one training a scheme, network, fold and seed.
+
+
+rule train:
+    """Train every network on every fold with every seed."""
+    input:
+        every_model("model.keras"),
+
+
+rule preflight:
+    """Look for a GPU where trainings will run."""
+    output:
+        "<results>/preflight.json",
+    log:
+        "<results>/logs/preflight.log",
+    benchmark:
+        "<results>/benchmarks/preflight.tsv"
+    container:
+        IMAGES["train"]
+    resources:
+        **LARGE,
+    params:
+        device=lookup(dpath="compute/device", within=config),
+    script:
+        "../scripts/preflight.py"
+
+
+rule train_network:
+    """Train one network on one fold with one seed."""
+    input:
+        frames=every_group("frames.tif"),
+        truth=every_group("truth.tif"),
+        samples="<results>/samples.tsv",
+        folds="<results>/folds.tsv",
+        init=lambda wildcards: (
+            files.expand(config["training"]["init_weights"].format(**wildcards))
+            if config["training"]["init_weights"]
+            else []
+        ),
+        checked=ancient("<results>/check/passed.txt"),
+        preflight=device_is_known(),
+    output:
+        model="<model>/model.keras",
+        history=report(
+            "<model>/history.csv",
+            caption="../report/history.rst",
+            category="Training",
+            subcategory="{network}",
+            labels={
+                "network": "{network}",
+                "scheme": "{scheme}",
+                "fold": "{fold}",
+                "seed": "{seed}",
+            },
+        ),
+        recipe="<model>/recipe.json",
+    log:
+        "<model>/train.log",
+    benchmark:
+        "<model>/train.benchmark.tsv"
+    container:
+        IMAGES["train"]
+    threads: 8
+    resources:
+        **LONG,
+    params:
+        dataset=DATASET,
+        network=lookup(dpath="network", within=config),
+        training=lookup(dpath="training", within=config),
+        compute=lookup(dpath="compute", within=config),
+        percentiles=lookup(dpath="images/percentiles", within=config),
+        chosen_channels=lookup(dpath="images/channels", within=config),
+        preprocess=PREPROCESS,
+    message:
+        "Train {wildcards.network}: {wildcards.scheme} fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../scripts/train.py"
