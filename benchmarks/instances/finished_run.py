@@ -39,7 +39,7 @@ def score_model(model: Path, results: Path, folder: Path, options: dict) -> tupl
     made = SimpleNamespace(parameters=folder / "calibration.json", tried=folder / "calibration.tsv")
     start = time.process_time()
     calibrate.main(
-        model / "predictions/validate.tif", truth, samples, made.parameters, made.tried, options, log
+        model / "predictions/validate.tif", truth, samples, made.parameters, made.tried, options, False
     )
     seconds = time.process_time() - start
     test, labels = model / "predictions/test.tif", folder / "labels.tif"

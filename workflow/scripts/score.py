@@ -1,12 +1,9 @@
 """Score the labels and probabilities of one network, fold and seed on its test frames."""
 
-from collections import ChainMap
-from pathlib import Path
-
 from brightcell.errors import InputError
 from brightcell.files import read_json, read_table, write_table
 from brightcell.instances.variants import score_watersheds
-from brightcell.io.stacks import Pages, open_maps
+from brightcell.io.stacks import Pages, open_groups, open_maps
 from brightcell.jobs import job
 from brightcell.metrics.scoring import score_frames
 
@@ -19,8 +16,7 @@ def main(labels, probabilities, calibration, truth, samples, outputs, log, **tra
     predicted = Pages(labels)
     table = read_table(samples)
     table = table[table["sample"].isin(list(predicted))]
-    groups = set(table["group"])
-    labelled = ChainMap(*(Pages(path) for path in truth if Path(path).parent.name in groups))
+    labelled = open_groups(truth, table["group"])
     maps = open_maps(probabilities)
     try:
         scores = score_frames(labelled, predicted, table, maps)

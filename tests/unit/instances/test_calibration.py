@@ -1,7 +1,5 @@
 """Calibration finds the setting under which known cells come out."""
 
-import logging
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,12 +143,12 @@ def prepared(tmp_path):
 def run(folder):
     calibrate.main(
         folder / "validate.tif",
-        [folder / "known" / "truth.tif", folder / "unseen" / "labels.tif"],
+        [folder / "known" / "truth.tif", folder / "unseen" / "truth.tif"],
         folder / "samples.tsv",
         folder / "calibration.json",
         folder / "calibration.tsv",
         OPTIONS | {"refinements": 1},
-        logging.getLogger("test"),
+        False,
     )
     return (folder / "calibration.json").read_bytes(), (folder / "calibration.tsv").read_bytes()
 
@@ -176,6 +174,18 @@ def test_both_kinds_of_markers_are_calibrated(prepared):
     assert found["frames"] == 1
     labels = labelling.label_cells(np.zeros((20, 20)), **found["parameters"])
     assert not labels.any()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "types", "taken"),
+    [
+        ("seg", ["instances", "instances"], "seg"),
+        ("seg", ["instances", "binary"], "cell_iou"),
+        ("cell_iou", ["binary", "binary"], "cell_iou"),
+    ],
+)
+def test_cells_are_scored_where_masks_number_them(wanted, types, taken):
+    assert calibration.score_for(wanted, pd.DataFrame({"mask_type": types})) == taken
 
 
 def test_without_a_learned_distance_the_foreground_chooses(prepared):

@@ -155,6 +155,55 @@ def calibrate(
     return Calibration(chosen, rows[best]["value"], table)
 
 
+def calibrate_markers(frames: Callable[[], Iterable[Maps]], options: dict) -> tuple[dict, pd.DataFrame]:
+    """Calibrate the watershed from the learned distance, where the network has one, and that from the foreground alone.
+
+    frames, options : as `calibrate` takes them
+    Returns what calibration.json tells, with the first of them as the choice, and the table of the settings tried for it.
+    """
+    distances = []
+
+    def truths() -> Iterator[np.ndarray]:
+        for truth, _, distance in frames():
+            distances.append(distance is not None)
+            yield truth
+
+    size = typical_size(truths())
+    logger.info("typical cell: %.1f px from middle to edge, %.0f px² (median of %d)", *size)
+    found = {"learned": calibrate(frames, options, size)} if distances[0] else {}
+    found["foreground"] = calibrate(frames, options, size, learned=False)
+    for markers, each in found.items():
+        logger.info(
+            "markers from the %s: best of %d settings: %s (%s %.3f on %d frames)",
+            "learned distance" if markers == "learned" else "foreground",
+            *(len(each.table), each.parameters, options["score"], each.value, len(distances)),
+        )
+    markers, best = next(iter(found.items()))
+    other = found["foreground"]
+    told = {
+        "parameters": best.parameters,
+        "score": options["score"],
+        "value": best.value,
+        "frames": len(distances),
+        "typical_cell": size._asdict(),
+        "markers": markers,
+        "foreground": {"parameters": other.parameters, "value": other.value},
+    }
+    return told, best.table
+
+
+def score_for(wanted: str, samples: pd.DataFrame) -> str:
+    """Return the score to calibrate by: the one wanted, or cell_iou where masks of the samples do not part touching cells.
+
+    >>> score_for("mean_ap", pd.DataFrame({"mask_type": ["instances", "binary"]}))
+    'cell_iou'
+    """
+    if not METRICS[wanted].needs_instances or (samples["mask_type"] == "instances").all():
+        return wanted
+    logger.info("score: cell_iou in place of %s, because the masks do not tell touching cells apart", wanted)
+    return "cell_iou"
+
+
 def score_settings(
     truth: np.ndarray,
     foreground: np.ndarray,

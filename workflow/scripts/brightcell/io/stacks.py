@@ -5,6 +5,7 @@ description. Pages may differ in size. Fiji opens it as a stack, `read_stack` as
 """
 
 import logging
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -134,6 +135,12 @@ class Pages(Mapping):
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
+
+
+def open_groups(paths: Iterable[str | Path], groups: Iterable[str]) -> Mapping[str, np.ndarray]:
+    """Open the stacks of some groups, which lie in folders named after them: sample → page, read on access."""
+    wanted = set(groups)
+    return ChainMap(*(Pages(path) for path in paths if Path(path).parent.name in wanted))
 
 
 def iterate_named(paths: Iterable[str | Path], rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
