@@ -127,36 +127,32 @@ def page(schema: dict) -> str:
 
 
 def _section(title: str, files: list[ResultFile]) -> str:
-    text = f"## {title}\n\n" + (f"In `{files[0].folder}/`:\n\n" if files[0].folder else "")
-    listed = [
+    rows = [
         (
-            f"`{_short(file)}`",
+            f"`{file.path.removeprefix(file.folder + '/')}`",
             file.what + (f" Only {file.only}." if file.only else ""),
+            "<br>".join(_columns(file)),
             file.target and f"`{file.target}`",
         )
         for file in files
     ]
-    text += _table("file", "what it is", "target", rows=listed)
-    rows = [row for file in files if file.columns and not file.like for row in _columns(file)]
-    return text + ("\n" + _table("file", "column", "what it is", rows=rows) if rows else "")
+    place = f"In `{files[0].folder}/`:\n\n" if files[0].folder else ""
+    return f"## {title}\n\n{place}" + _table("file", "what it is", "columns", "target", rows=rows)
 
 
-def _columns(file: ResultFile) -> list[tuple[str, ...]]:
-    """The rows on a file's columns: those of many tables in one row, its own in a row each."""
+def _columns(file: ResultFile) -> list[str]:
+    """A line on the columns that many tables have, and a line for each of a file's own."""
+    if file.like:
+        return [f"those of `{file.like.removeprefix(file.folder + '/')}`"]
     known = [f"`{column.name}`" for column in file.columns if column.shared]
     if file.scores:
         known.append("all scores" if file.scores == "all" else f"the scores of {OF[file.scores]}")
-    rows = [(", ".join(known), "as above")] if known else []
-    rows += [_described(column) for column in file.columns if not column.shared]
-    return [("" if number else f"`{_short(file)}`", *row) for number, row in enumerate(rows)]
-
-
-def _short(file: ResultFile) -> str:
-    return file.path.removeprefix(f"{file.folder}/")
+    own = [": ".join(_described(column)) for column in file.columns if not column.shared]
+    return [", ".join(known), *own] if known else own
 
 
 def _described(column: Column) -> tuple[str, str]:
-    return f"`{column.name}`" + (f", {column.unit}" if column.unit else ""), column.what
+    return f"`{column.name}`" + (f" ({column.unit})" if column.unit else ""), column.what
 
 
 def _score(name: str) -> str:
@@ -192,6 +188,8 @@ and seed.
   Fiji opens them.
 
 ## Columns of many tables
+
+Further on they stand without a meaning.
 
 {shared}
 Scores, whose formulas stand in [metrics](metrics.md); those of cells are `nan` for binary masks:
