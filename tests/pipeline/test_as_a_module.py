@@ -1,5 +1,6 @@
 """Other workflows use this one as a module, from a folder and with a config of their own."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ configfile: "settings/own.yaml"
 
 module brightcell:
     snakefile:
-        "{clone}/workflow/Snakefile"
+        {source}
     config:
         config
 
@@ -45,7 +46,7 @@ def other(tmp_path_factory):
     clone = Project(tmp_path_factory.mktemp("clone") / "brightcell")
     folder = tmp_path_factory.mktemp("other") / "workflow"
     (folder / "settings").mkdir(parents=True)
-    (folder / "Snakefile").write_text(SNAKEFILE.format(clone=clone.folder))
+    (folder / "Snakefile").write_text(SNAKEFILE.format(source=f'"{clone.folder}/workflow/Snakefile"'))
     config = CONFIG | {"samples": str(clone.folder / "data/samples.tsv"), "networks": ["simple"]}
     (folder / "settings/own.yaml").write_text(yaml.safe_dump(config))
     return folder
@@ -91,3 +92,18 @@ def test_it_runs_in_another_directory(done, tmp_path):
     )
     assert run.returncode == 0, run.stdout[-3000:]
     assert (tmp_path / "elsewhere/results/discs/check/passed.txt").is_file()
+
+
+def test_files_that_come_one_by_one_are_refused(other, tmp_path):
+    """As `github(…)` gives them: the library would be missing."""
+    clone = Path((other / "Snakefile").read_text().split('"')[3]).parents[1]
+    git = ["git", "-C", str(clone), "-c", "user.name=test", "-c", "user.email=test@test"]
+    for command in (["init", "-q"], ["add", "workflow"], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *command], check=True)
+    source = f'gitfile("{clone}", path="workflow/Snakefile", ref="HEAD")'
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(source=source))
+    (tmp_path / "settings").mkdir()
+    shutil.copy(other / "settings/own.yaml", tmp_path / "settings")
+    run = snakemake(tmp_path, "check", "-n")
+    assert run.returncode != 0
+    assert "clone the project" in run.stdout

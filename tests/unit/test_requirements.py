@@ -35,8 +35,8 @@ def scripts_of(image: str) -> list[str]:
     rules = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
     return [
         script
-        for rule in re.split(r"^rule ", rules, flags=re.M)
-        if f'image("{image}")' in rule
+        for rule in re.split(r"^ *rule ", rules, flags=re.M)
+        if f'IMAGES["{image}"]' in rule
         for script in re.findall(r'"\.\./scripts/(\w+\.py)"', rule)
     ]
 
@@ -104,7 +104,7 @@ def test_an_image_has_all_that_its_scripts_import(recipe):
 
 def test_every_kind_of_job_has_a_definition_and_a_package_list():
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    named = set(re.findall(r'image\("(\w+)"\)', rules))
+    named = set(re.findall(r'IMAGES\["(\w+)"\]', rules))
     assert named == {recipe.kind for recipe in RECIPES}
     assert {recipe.definition for recipe in RECIPES} == {
         path.name for path in (ROOT / "containers").glob("*.def")

@@ -1,21 +1,21 @@
 # Config, sheet and recordings, checked; and what more than one file of rules uses. No rule is defined here.
 
+import functools
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.sourcecache import LocalSourceFile
 
-if not isinstance(workflow.current_basedir, LocalSourceFile):
+RULES = workflow.current_basedir
+if not isinstance(RULES, LocalSourceFile):
     raise WorkflowError(
-        f"{workflow.current_basedir}: these rules need the library that lies beside them. Expected a folder on this machine: "
-        "clone the project, and name its workflow/Snakefile by its path."
+        f"{RULES}: the rules need the library that lies beside them. Expected a folder of this machine: clone the project, "
+        "and name its workflow/Snakefile by its path."
     )
-ROOT = Path(workflow.current_basedir).parents[1]
+ROOT = Path(RULES).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-
-import functools
 
 from brightcell import files, folds, provenance
 from brightcell.compute import containers
@@ -180,8 +180,7 @@ def device_is_known():
 
 def own_rules():
     """The rules of this project; a workflow that uses them as a module has others beside them."""
-    here = ROOT / "workflow"
-    return [each for each in workflow.rules if here in Path(str(each.basedir)).parents]
+    return [each for each in workflow.rules if each.basedir == RULES]
 
 
 code_digest = functools.cache(provenance.code_digest)
@@ -194,5 +193,5 @@ def watch_the_library():
     """
     for each in own_rules():
         if each.script:
-            path = str(each.basedir.join(each.script))
-            each.set_params(code=lambda wildcards, path=path: code_digest(path))
+            script = SCRIPTS / Path(each.script).name
+            each.set_params(code=lambda wildcards, script=script: code_digest(script))
