@@ -23,11 +23,12 @@ import calibrate  # noqa: E402
 import label  # noqa: E402
 import score  # noqa: E402
 from brightcell import files  # noqa: E402
+from brightcell.comparison.numbers import show, show_interval, show_signed  # noqa: E402
 from brightcell.comparison.watersheds import compare_watersheds  # noqa: E402
 from brightcell.config import validation  # noqa: E402
 from brightcell.instances.variants import SCORES  # noqa: E402
 from brightcell.metrics.registry import METRICS  # noqa: E402
-from brightcell.report import table_rows  # noqa: E402
+from brightcell.report.table_rows import watershed_rows  # noqa: E402
 
 TABLES = ("frames", "cells", "curves", "reliability", "watersheds")
 
@@ -57,10 +58,10 @@ def print_table(gains: pd.DataFrame) -> None:
     """Print a row a network and variant, then a row a difference."""
     print(f"| network | watershed | {' | '.join(METRICS[name].title for name in SCORES)} |")
     print("|---|---|" + "---|" * len(SCORES))
-    for row in table_rows.watershed_rows(gains):
-        show = table_rows.signed if row["minus"] else table_rows.show
+    for row in watershed_rows(gains):
+        write = show_signed if row["minus"] else show
         cells = [
-            f"{show(cell['mean'], name)} ({table_rows.show(cell['low'], name)} to {table_rows.show(cell['high'], name)})"
+            f"{write(cell['mean'], name)} ({show_interval(cell['low'], cell['high'], name)})"
             for name, cell in ((name, row["cells"][name]) for name in SCORES)
         ]
         variant = f"{row['variant']} − {row['minus']}" if row["minus"] else row["variant"]

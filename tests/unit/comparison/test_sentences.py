@@ -25,10 +25,10 @@ def test_verdict_of_a_clear_difference():
 def test_verdict_where_lower_is_better():
     base = np.linspace(3, 9, 8)
     said = speak(table({"simple": base, "attention": base + 2}, "hd95_px", seeds=(1, 2)), scores=["hd95_px"])
-    assert said[0].startswith("On HD95 simple has the best mean: 6.00 px (")
+    assert said[0].startswith("On HD95 simple has the best mean: 6.0 px (")
     assert (
         said[1]
-        == "On HD95 simple is better than attention: lower by 2.00 px (2.00 to 2.00), 8 groups, p = 0.008."
+        == "On HD95 simple is better than attention: lower by 2.0 px (2.0 to 2.0), 8 groups, p = 0.008."
     )
 
 
@@ -102,7 +102,7 @@ def test_verdict_of_leakage_where_lower_is_better():
     base = np.linspace(5, 8, 8)
     said = leak({"simple": base}, {"simple": base - 2}, "hd95_px")
     assert (
-        "On HD95 the scheme random overrates by 2.00 px, 2.00 to 2.00, 8 groups (4.50 in place of 6.50, simple): "
+        "On HD95 the scheme random overrates by 2.0 px, 2.0 to 2.0, 8 groups (4.5 in place of 6.5, simple): "
         "leakage." in said
     )
 

@@ -7,17 +7,14 @@ import pandas as pd
 
 from brightcell.metrics.registry import HEADLINE, METRICS
 
+from .numbers import show, show_interval
+
 # One score of pixels and one of cells say enough in words; the tables hold the others.
 IN_WORDS = ("cell_iou", "ap50")
 
 
-def _number(value: float, score: str) -> str:
-    digits = 2 if METRICS[score].unit else 3
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")  # + 0.0: no "−0.000"
-
-
-def _range(low: float, high: float, score: str) -> str:
-    return "no interval" if np.isnan(low) else f"{_number(low, score)} to {_number(high, score)}"
+def _interval(low: float, high: float, score: str) -> str:
+    return show_interval(low, high, score) or "no interval"
 
 
 def _count(number: int, thing: str) -> str:
@@ -41,9 +38,9 @@ def _best(rows: pd.DataFrame, score: str) -> str:
     verb = "has the best mean:" if len(rows) > 1 else "reaches"
     counts = ", ".join(_count(row[f"{thing}s"], thing) for thing in ("group", "frame", "seed"))
     missing = f", {_count(row['frames_missing'], 'frame')} without a score" if row["frames_missing"] else ""
-    interval = _range(row["low"], row["high"], score)
+    interval = _interval(row["low"], row["high"], score)
     return (
-        f"{_on(score)} {row['network']} {verb} {_number(row['mean'], score)}{unit} ({interval}), "
+        f"{_on(score)} {row['network']} {verb} {show(row['mean'], score)}{unit} ({interval}), "
         f"{counts}{missing}."
     )
 
@@ -74,12 +71,12 @@ def _pair(row: pd.Series, alpha: float) -> str:
     if row["groups"] == 0:
         return f"{_on(score)} {a} and {b} have no scored frame in common."
     if row["groups"] == 1:
-        return f"{_on(score)} {a} and {b} differ by {_number(values[0], score)} in the only group: no test."
+        return f"{_on(score)} {a} and {b} differ by {show(values[0], score)} in the only group: no test."
     sure = values[1] > 0 or values[2] < 0
     if sure and values[0] < 0:
         a, b, values = b, a, [-values[0], -values[2], -values[1]]
-    amount = f"{_number(values[0], score)}{' ' if unit else ''}{unit}"
-    interval, use = _range(*values[1:], score), _use(row, sure)
+    amount = f"{show(values[0], score)}{' ' if unit else ''}{unit}"
+    interval, use = _interval(*values[1:], score), _use(row, sure)
     if not sure:
         return f"{_on(score)} {a} against {b}, no difference shown: {amount}, {interval}, {groups}{use}."
     amount = f"{amount} ({interval}), {groups}"
@@ -155,11 +152,11 @@ def _leaks(leakage: pd.DataFrame) -> list[str]:
         ends = sorted([way * row["low"], way * row["high"]])
         unit = f" {METRICS[score].unit}" if METRICS[score].unit else ""
         numbers = (
-            f"{_number(way * row['inflation'], score)}{unit}, {_range(*ends, score)}, "
+            f"{show(way * row['inflation'], score)}{unit}, {_interval(*ends, score)}, "
             f"{_count(row['groups'], 'group')}"
         )
         whose = row["network"] if len(rows) == 1 else f"the mean of {len(rows) - 1} networks"
-        ends_at = f"{_number(row['random'], score)} in place of {_number(row['grouped'], score)}, {whose}"
+        ends_at = f"{show(row['random'], score)} in place of {show(row['grouped'], score)}, {whose}"
         if ends[0] > 0:
             text = f"the scheme {scheme} overrates by {numbers} ({ends_at}): leakage."
         elif ends[1] < 0:

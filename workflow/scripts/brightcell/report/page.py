@@ -9,6 +9,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from brightcell import published
+from brightcell.comparison.numbers import show, show_signed
 from brightcell.instances.variants import SCORES as WATERSHED_SCORES
 from brightcell.metrics.registry import HEADLINE, METRICS
 
@@ -239,7 +240,7 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
     `made` are the tables of `make_tables`, `templates` is the folder of page.html.j2 and its parts.
     """
     environment = page_templates(templates)
-    environment.filters |= {"show": table_rows.show, "signed": table_rows.signed}
+    environment.filters |= {"show": show, "signed": show_signed}
     order = network_order(data)
     drawn = chart_figures(data, made)
     scored = {score for place in drawn.values() for score in place["choices"]}

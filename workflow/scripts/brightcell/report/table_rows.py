@@ -3,32 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from brightcell.comparison.numbers import show, show_interval, show_signed
 from brightcell.metrics.registry import HEADLINE, METRICS
 
 # The score by which networks are set apart in the first table, and groups in the table of groups.
 LEADING = "cell_iou"
-
-
-def show(value: float | None, score: str = "") -> str:
-    """Write a value as a reader wants it: three decimals, one for pixels and counts, – for none.
-
-    >>> show(0.81234), show(float("nan")), show(-0.02), show(-0.0001)
-    ('0.812', '–', '−0.020', '0.000')
-    """
-    if value is None or not np.isfinite(value):
-        return "–"
-    digits = 1 if score in METRICS and METRICS[score].unit else 3
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")  # + 0.0: no "−0.000"
-
-
-def signed(value: float | None, score: str = "") -> str:
-    """Write a difference with its sign.
-
-    >>> signed(0.0213), signed(-0.0213)
-    ('+0.021', '−0.021')
-    """
-    shown = show(value, score)
-    return f"+{shown}" if value is not None and value > 0 and float(shown) else shown
 
 
 def records(table: pd.DataFrame) -> list[dict]:
@@ -55,12 +34,11 @@ def summary_rows(summary: pd.DataFrame, scores: list[str]) -> list[dict]:
         cells = {}
         for score in scores:
             value = own.loc[score] if score in own.index else {"mean": np.nan, "low": np.nan, "high": np.nan}
-            ends = [value["low"], value["high"]]
             reason = "instances" if METRICS[score].needs_instances else "none"
             cells[score] = {
                 "value": value["mean"],
                 "text": show(value["mean"], score),
-                "interval": " to ".join(show(end, score) for end in ends) if np.isfinite(ends).all() else "",
+                "interval": show_interval(value["low"], value["high"], score),
                 "reason": "" if np.isfinite(value["mean"]) else reason,
                 "best": False,
             }
@@ -87,8 +65,8 @@ def differences_to_best(pairs: pd.DataFrame, rows: list[dict]) -> dict[str, dict
         elif pair["network_b"] != best:
             continue
         other = pair["network_b"] if pair["network_a"] == best else pair["network_a"]
-        interval = " to ".join(show(end, LEADING) for end in values[1:]) if np.isfinite(values).all() else ""
-        found[other] = {"text": signed(values[0], LEADING), "interval": interval}
+        interval = show_interval(*values[1:], LEADING)
+        found[other] = {"text": show_signed(values[0], LEADING), "interval": interval}
     return found
 
 
