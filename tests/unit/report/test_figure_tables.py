@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brightcell.comparison.averaging import average_seeds
 from brightcell.report import figure_tables, html
 from brightcell.report.figure_tables import TRUTH
 
@@ -24,14 +25,14 @@ def scores():
 
 
 def test_differences_of_a_group_are_paired():
-    frames = figure_tables.mean_frames(scores())
+    frames = average_seeds(scores(), ["cell_iou", "truth_cells", "predicted_cells"])
     pairs = pd.DataFrame(
         [("grouped", "cell_iou", "a", "b")], columns=["scheme", "score", "network_a", "network_b"]
     )
-    found = figure_tables.group_differences(frames, pairs).set_index("group")["difference"]
+    found = figure_tables.differences_of_groups(frames, pairs).set_index("group")["difference"]
     assert found.to_dict() == pytest.approx({"g1": 0.1, "g2": 0.3})
     lacking = frames[~((frames["network"] == "b") & (frames["group"] == "g2"))]
-    assert figure_tables.group_differences(lacking, pairs)["group"].tolist() == ["g1"]
+    assert figure_tables.differences_of_groups(lacking, pairs)["group"].tolist() == ["g1"]
 
 
 def test_gpu_hours_count_gpu_runs_alone_and_speed_is_frames_over_seconds():
@@ -99,7 +100,7 @@ def test_shares_of_a_histogram_sum_to_all_cells():
 
 
 def test_cells_are_followed_where_frames_have_an_order():
-    frames = figure_tables.mean_frames(scores())
+    frames = average_seeds(scores(), ["cell_iou", "truth_cells", "predicted_cells"])
     samples = pd.DataFrame(
         {
             "sample": ["g11", "g12", "g21", "g22"],

@@ -6,8 +6,9 @@ import pandas as pd
 from brightcell.metrics.matching import Pixels
 from brightcell.metrics.registry import METRICS
 
+from .averaging import average_groups
+
 CURVE_SCORES = ("cell_iou", "cell_dice", "cell_precision", "cell_recall")
-CURVE_COLUMNS = ["scheme", "network", "threshold", *CURVE_SCORES]
 RELIABILITY_COLUMNS = ["scheme", "network", "bin_low", "bin_high", "pixels", "probability", "cell_share"]
 
 
@@ -29,9 +30,7 @@ def average_curves(curves: pd.DataFrame) -> pd.DataFrame:
     scored = curves[[*keys, "group", "sample"]].assign(
         **{name: [METRICS[name].compute(count) for count in counts] for name in CURVE_SCORES}
     )
-    for left in (["group", "sample"], ["group"], []):
-        scored = scored.groupby([*keys, *left], sort=False, as_index=False)[list(CURVE_SCORES)].mean()
-    return scored[CURVE_COLUMNS]
+    return average_groups(scored, CURVE_SCORES, keys)
 
 
 def average_reliability(reliability: pd.DataFrame) -> pd.DataFrame:

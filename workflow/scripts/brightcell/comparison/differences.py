@@ -1,8 +1,7 @@
 """Tell which network is better, by how much and how sure: the tables of the comparison.
 
-The unit of inference is the group (a time-lapse, a field, an experiment): frames of one group resemble
-each other, and seeds are repetitions of one training. Scores are averaged over seeds within a frame,
-then over frames within a group; means, intervals and tests are over groups.
+Scores are averaged over seeds within a frame, then over frames within a group (`averaging`); means, intervals and
+tests are over groups.
 """
 
 import math
@@ -14,6 +13,7 @@ import pandas as pd
 
 from brightcell.metrics.registry import METRICS
 
+from .averaging import average_frames, average_seeds, group_differences, pair_frames
 from .resampling import bootstrap_interval, sign_flip_test
 from .significance import Interval, equivalence, groups_needed, holm, nadeau_bengio
 
@@ -28,12 +28,6 @@ DIFFERENCE_COLUMNS = [
 LEAKAGE_COLUMNS = ["network", "score", "grouped", "random", "inflation", "low", "high", "groups", "scheme"]
 ALL_NETWORKS = "all"
 FEWEST_GROUPS = 6  # the interval of fewer is hardly more than their range, whatever the confidence
-
-
-def _frame_means(scores: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
-    """Average seeds, and folds where a frame is tested in several; one row a network and frame."""
-    keys = ["scheme", "network", "group", "sample"]
-    return scores.groupby(keys, sort=False, as_index=False)[metrics].mean()
 
 
 def _present(scores: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
@@ -54,13 +48,13 @@ def summarise(
     left out.
     """
     metrics = _present(scores, metrics)
-    means = _frame_means(scores, metrics)
+    means = average_seeds(scores, metrics)
     rows = []
     for scheme, of_scheme in means.groupby("scheme", sort=False):
         for name in metrics:
             for network, frames in of_scheme.groupby("network", sort=False):
                 valid = frames.dropna(subset=name)
-                values = valid.groupby("group")[name].mean().to_numpy()
+                values = average_frames(valid, [name], sort=True)[name].to_numpy()
                 if not len(values):
                     continue
                 low, high = bootstrap_interval(values, draws, confidence, seed)
@@ -103,22 +97,22 @@ def compare(
         difference of `margin` at the p that Holm asks of the first pair.
     """
     metrics = _present(scores, metrics)
-    means = _frame_means(scores, metrics)
+    means = average_seeds(scores, metrics)
     rows = []
     for scheme, of_scheme in means.groupby("scheme", sort=False):
         pairs = list(combinations(of_scheme["network"].unique(), 2))
         trainings = scores[scores["scheme"] == scheme]
         ratio = (ratios or {}).get(scheme, math.nan)
         for name in metrics:
-            wide = of_scheme.pivot(index=["group", "sample"], columns="network", values=name)
-            if not wide.notna().any(axis=None):
+            paired = pair_frames(of_scheme, name)
+            if not paired.notna().any(axis=None):
                 continue
             of_trainings = trainings.pivot_table(
                 index=["fold", "seed", "group", "sample"], columns="network", values=name
             )
             matters = math.nan if METRICS[name].unit else margin
             for a, b in pairs:
-                by_group = (wide[a] - wide[b]).groupby(level="group").mean()
+                by_group = group_differences(paired, a, b)
                 row = {"scheme": scheme, "score": name, "network_a": a, "network_b": b}
                 row |= _over_groups(by_group, draws, confidence, seed)
                 row |= _over_folds(of_trainings, a, b, ratio, confidence)
@@ -193,7 +187,7 @@ def inflation(
         `inflation` is random - grouped, `low` to `high` its bootstrap interval over groups.
     """
     metrics = _present(scores, metrics)
-    means = _frame_means(scores, metrics)
+    means = average_seeds(scores, metrics)
     rows = []
     for scheme in leaky:
         if not {"grouped", scheme} <= set(means["scheme"]):

@@ -6,7 +6,7 @@ A *run* is one training: scheme, network, fold, seed.
 import numpy as np
 import pandas as pd
 
-from brightcell.metrics.registry import METRICS
+from brightcell.comparison.averaging import group_differences, pair_frames
 
 TRUTH = "truth"  # stands in the column network for the annotated cells
 RUN = ["scheme", "network", "fold", "seed"]
@@ -19,24 +19,11 @@ CURVES = {
 BINS = 20
 
 
-def mean_frames(scores: pd.DataFrame) -> pd.DataFrame:
-    """Average the runs of a network frame by frame; one row a scheme, network and sample."""
-    counts = [name for name in ("truth_cells", "predicted_cells") if name in scores]
-    known = [score for score in METRICS if score in scores]
-    keys = ["scheme", "network", "sample", "group"]
-    return scores.groupby(keys, sort=False, as_index=False)[[*known, *counts]].mean()
-
-
-def mean_groups(frames: pd.DataFrame) -> pd.DataFrame:
-    """Average the frames of `mean_frames` to groups."""
-    known = [score for score in METRICS if score in frames]
-    return frames.groupby(["scheme", "network", "group"], sort=False, as_index=False)[known].mean()
-
-
-def group_differences(frames: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
+def differences_of_groups(frames: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
     """Give the paired differences of `differences` for each group: scheme, score, network_a, network_b, group, difference.
 
-    Paired frame by frame; a group without a frame that both have a score of is left out.
+    `frames` are those of `averaging.average_seeds`. Paired frame by frame; a group without a frame that both have a
+    score of is left out.
     """
     columns = ["scheme", "score", "network_a", "network_b", "group", "difference"]
     if differences.empty:
@@ -45,11 +32,10 @@ def group_differences(frames: pd.DataFrame, differences: pd.DataFrame) -> pd.Dat
     for (scheme, score), pairs in differences.groupby(["scheme", "score"], sort=False):
         if score not in frames:
             continue
-        part = frames[frames["scheme"] == scheme]
-        wide = part.pivot(index=["group", "sample"], columns="network", values=score)
+        paired = pair_frames(frames[frames["scheme"] == scheme], score)
         for a, b in zip(pairs["network_a"], pairs["network_b"], strict=True):
-            if {a, b} <= set(wide):
-                values = (wide[a] - wide[b]).groupby(level="group", sort=False).mean().dropna()
+            if {a, b} <= set(paired):
+                values = group_differences(paired, a, b).dropna()
                 rows += [(scheme, score, a, b, group, value) for group, value in values.items()]
     return pd.DataFrame(rows, columns=columns)
 
@@ -172,7 +158,7 @@ def histogram(values: pd.DataFrame, column: str) -> pd.DataFrame:
 def follow_time(frames: pd.DataFrame, areas: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """Follow cells over time: scheme, group, network or TRUTH, frame, sample, cells, area (mean of a cell).
 
-    Groups whose samples have no frame numbers, or one alone, are left out. Takes `mean_frames`,
+    Groups whose samples have no frame numbers, or one alone, are left out. Takes the frames of `averaging.average_seeds`,
     `truth_and_predictions` and the table of samples.
     """
     columns = ["scheme", "group", "network", "frame", "sample", "cells", "area"]

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from brightcell import published
+from brightcell.comparison.averaging import average_frames, average_seeds
 from brightcell.comparison.numbers import show, show_signed
 from brightcell.instances.variants import SCORES as WATERSHED_SCORES
 from brightcell.metrics.registry import HEADLINE, METRICS
@@ -83,16 +84,18 @@ def schemes_of(data: ReportData) -> list[str]:
 def make_tables(data: ReportData) -> dict[str, pd.DataFrame]:
     """Work out the tables behind the figures; see the functions of `figure_tables` for their columns."""
     scores = data.scores[data.scores["network"] != BASELINE]
-    frames = figure_tables.mean_frames(scores)
-    known = "pixel_size_um" in data.samples
-    sizes = data.samples.set_index("sample")["pixel_size_um"] if known else pd.Series(dtype=float)
+    known = [score for score in METRICS if score in scores]
+    counts = [name for name in ("truth_cells", "predicted_cells") if name in scores]
+    frames = average_seeds(scores, [*known, *counts])
+    sized = "pixel_size_um" in data.samples
+    sizes = data.samples.set_index("sample")["pixel_size_um"] if sized else pd.Series(dtype=float)
     areas = figure_tables.truth_and_predictions(data.cells, sizes)
     made = {
         "summary": data.summary[data.summary["network"] != BASELINE],
         "differences": data.differences,
         "frames": frames,
-        "groups": figure_tables.mean_groups(frames),
-        "group_differences": figure_tables.group_differences(frames, data.differences),
+        "groups": average_frames(frames, known),
+        "group_differences": figure_tables.differences_of_groups(frames, data.differences),
         "errors": figure_tables.count_errors(scores),
         "training": figure_tables.summarise_training(data.recipes, data.speeds),
         "learning_curves": data.history,

@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 
 from brightcell import files
+from brightcell.comparison.averaging import average_groups
 from brightcell.comparison.sentences import verdict_by_scheme
 from brightcell.compute import accounting
 from brightcell.instances import regionprops
 from brightcell.io import stacks
+from brightcell.metrics.registry import METRICS
 
 from .figure_tables import RUN, TRUTH
 from .gallery import GalleryFrame, choose_frames
-from .page import ReportData
+from .page import BASELINE, ReportData
 from .record import describe
 
 NAMES = ("scheme", "network", "sample", "group")
@@ -66,7 +68,7 @@ def read_results(inputs, config: dict, dataset: str) -> ReportData:
         jobs=accounting.summarise_jobs(jobs),
         accounting=accounting.summarise(accounts) if len(accounts) else accounts,
         gallery=read_gallery(scores, samples, inputs.labels, inputs.frames, inputs.truth, settings["frames"]),
-        baseline=mean_over_groups(baseline[baseline["sample"].isin(scores["sample"])]),
+        baseline=average_baseline(baseline, scores),
         config=config,
         provenance=describe(recipes, scores, found),
         **optional,
@@ -95,10 +97,11 @@ def read_runs(paths: list, columns: list[str] | None = None) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*RUN, *(columns or [])])
 
 
-def mean_over_groups(table: pd.DataFrame) -> dict[str, float]:
-    """Average the scores of frames to groups, and the groups, as the networks' scores are averaged."""
-    numbers = table.select_dtypes("number").columns
-    return table.groupby("group")[list(numbers)].mean().mean().to_dict()
+def average_baseline(baseline: pd.DataFrame, scores: pd.DataFrame) -> dict[str, float]:
+    """Average the scores of the untrained threshold on the frames that were tested, as those of networks are."""
+    tested = baseline[baseline["sample"].isin(scores["sample"])].assign(network=BASELINE)
+    known = [score for score in METRICS if score in tested]
+    return next(iter(average_groups(tested, known, ["network"])[known].to_dict("records")), {})
 
 
 def missing_runs(config: dict, scores: pd.DataFrame) -> list[str]:
