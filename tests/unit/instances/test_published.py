@@ -23,15 +23,6 @@ def test_nothing_and_everything():
     assert published.label_cells_published(np.full((9, 9), 0.56)).max() == 1
 
 
-def test_background_is_measured_as_an_object_and_the_filter_empties_the_table():
-    truth = draw((60, 100), (30, 25, 20), (30, 75, 20))
-    objects = published.measure_published(published.label_cells_published((truth > 0).astype(float)))
-    assert objects["object"].tolist() == [1, 2, 3]
-    assert objects["area_px"].tolist() == [(truth == number).sum() for number in (0, 1, 2)]
-    assert objects["mean_intensity"].tolist() == [0, 1, 1]
-    assert published.filter_published(objects).empty
-
-
 def test_a_large_frame_is_parted_without_a_trace(monkeypatch):
     foreground = doubt(draw_cells(1, 200, 30), 1) / 65535
     whole = published.label_cells_published(foreground)

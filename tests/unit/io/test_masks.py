@@ -65,7 +65,7 @@ def test_the_mask_type_can_be_declared(tmp_path):
 def test_a_jpeg_mask_is_binary_and_does_not_grow(tmp_path):
     mask = two_squares(first=255, second=255).repeat(9, 0).repeat(9, 1)
     path = save(tmp_path / "a.jpg", mask)
-    assert len(np.unique(readers.read_pixels(path))) > 2
+    assert len(np.unique(readers.read_image(path))) > 2
     labels, mask_type, *_ = masks.read_mask(path)
     assert (mask_type, labels.max()) == ("binary", 2)
     assert ((labels > 0) == (mask > 0)).mean() > 0.999

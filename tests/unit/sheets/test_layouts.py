@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import make_samples
 from brightcell.errors import InputError
 from brightcell.io.readers import READERS
-from brightcell.sheets import filenames, layouts
+from brightcell.sheets import filenames, layouts, making
 from brightcell.sheets.samples import read_samples
 
 ID = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,100}")
@@ -36,7 +36,7 @@ def make(folder, layout=None, **options):
     """Make the sheet of a folder; returns its table, by sample, and what was told."""
     told = []
     sheet = options.pop("sheet", folder / "samples.tsv")
-    make_samples.main(folder, sheet, layout, tell=told.append, **options)
+    making.make_sheet(folder, sheet, layout, tell=told.append, **options)
     return read_samples(sheet, check_files=True).set_index("sample"), "\n".join(told)
 
 
@@ -310,7 +310,7 @@ def test_a_sheet_is_not_written_over_without_force(tmp_path):
     with pytest.raises(InputError, match="--force"):
         make(tmp_path)
     assert (tmp_path / "samples.tsv").read_text() == "mine"
-    make_samples.main(tmp_path, tmp_path / "samples.tsv", dry_run=True, tell=str)
+    making.make_sheet(tmp_path, tmp_path / "samples.tsv", dry_run=True, tell=str)
     assert (tmp_path / "samples.tsv").read_text() == "mine"
     assert len(make(tmp_path, force=True)[0]) == 1
     fill(tmp_path, "b.tif")
@@ -373,7 +373,7 @@ def test_fifty_thousand_frames_are_paired_by_name_alone():
 
 
 def command(capsys, *words):
-    make_samples.command_line([str(word) for word in words])
+    make_samples.main([str(word) for word in words])
     return capsys.readouterr().out
 
 
@@ -404,5 +404,5 @@ def test_the_command_writes_sheet_and_config(tmp_path, capsys, monkeypatch):
 )
 def test_a_wrong_command_is_refused(words, capsys):
     with pytest.raises(SystemExit) as raised:
-        make_samples.command_line(words)
+        make_samples.main(words)
     assert raised.value.code == 2

@@ -3,17 +3,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from scipy import ndimage
 from skimage import filters, measure, morphology
 
 import simulate
 from brightcell.errors import InputError
-from brightcell.files import write_table
+from brightcell.files import read_table
 from brightcell.io.masks import read_mask
 from brightcell.io.readers import read_image
 from brightcell.sheets.samples import read_samples
 from brightcell.simulation.cells import divide, new_cell, outline, round_radius, roundness
-from brightcell.simulation.files import check_simulated
+from brightcell.simulation.files import check_simulated, simulated_files
 from brightcell.simulation.optics import (
     MEDIUM_INDEX,
     WAVELENGTHS_UM,
@@ -22,9 +23,9 @@ from brightcell.simulation.optics import (
     defocused_intensity,
 )
 from brightcell.simulation.timelapse import (
+    PIXEL_SIZE_UM,
     SAMPLING,
     SMALLEST_AREA_PX,
-    demo_sheet,
     draw_labels,
     number_as_seen,
     simulate_sequence,
@@ -297,9 +298,23 @@ def test_a_threshold_finds_the_cells_but_not_well(sequences):
 # --- files -------------------------------------------------------------------------------------
 
 
-def test_the_committed_sheet_names_the_demo(tmp_path):
-    write_table(demo_sheet("../resources/demo", 6, 6), tmp_path / "demo.tsv")
-    assert (ROOT / "config" / "demo.tsv").read_text() == (tmp_path / "demo.tsv").read_text()
+def test_the_committed_sheet_names_exactly_what_the_simulator_writes():
+    options = yaml.safe_load((ROOT / "config/config.yaml").read_text())["simulate"]
+    rows = read_table(ROOT / "config/demo.tsv", ("frame",)).to_dict("records")
+    images, masks = (
+        [
+            f"../{path}"
+            for sequence in range(1, options["sequences"] + 1)
+            for path in simulated_files(options, kind, sequence)
+        ]
+        for kind in ("images", "masks")
+    )
+    assert [row["image"] for row in rows] == images
+    assert [row["mask"] for row in rows] == masks
+    for row in rows:
+        assert row["sample"] == Path(row["image"]).stem == Path(row["mask"]).stem
+        assert row["sample"] == f"{row['group']}_{int(row['frame']):02d}"
+        assert row["pixel_size_um"] == PIXEL_SIZE_UM
 
 
 def test_the_script_writes_what_the_library_makes(tmp_path):

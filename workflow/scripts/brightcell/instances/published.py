@@ -4,24 +4,19 @@
 2. `published_seeds`: seeds are the pixels above 0.48 × the *global* maximum of the distance transform. One big cell
    so erases the seeds of small ones: a cell of radius 30 erases those of all cells of radius 14 and less.
 3. `label_cells_published`: the watershed on the distance transform. A piece of foreground without a seed is lost.
-4. `measure_published`: every object is measured, the background as one of them.
-5. `filter_published`: objects with a mean intensity above 100 are kept. The image measured is the mask, with values 0
-   and 1, so that none is kept: every table is empty.
 
-brightcell scores the result of step 3, which is the best of the method.
+The study then measures the objects and filters them, which empties its tables: docs/study.md.
 """
 
 import numpy as np
-import pandas as pd
 from scipy import ndimage
-from skimage import measure, segmentation
+from skimage import segmentation
 
 from . import distance as heights
 from .labelling import EIGHT, blocks_of_pieces
 
 THRESHOLD = 0.55
 SEED_SHARE = 0.48
-LEAST_INTENSITY = 100
 
 
 def published_mask(foreground: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
@@ -49,19 +44,3 @@ def label_cells_published(foreground: np.ndarray, threshold: float = THRESHOLD) 
         found = segmentation.watershed(-distance[window], np.where(inside, seeds[window], 0), mask=inside)
         labels[window][inside] = found[inside]
     return labels
-
-
-def measure_published(labels: np.ndarray) -> pd.DataFrame:
-    """Measure the objects of a label image as the study does, step 4; one row per object, the background first.
-
-    Columns object, area_px, mean_intensity: the last is that of the mask, 0 or 1.
-    """
-    objects = measure.regionprops_table(
-        labels + 1, (labels > 0).astype(float), properties=("label", "area", "intensity_mean")
-    )
-    return pd.DataFrame(objects).set_axis(["object", "area_px", "mean_intensity"], axis=1)
-
-
-def filter_published(objects: pd.DataFrame) -> pd.DataFrame:
-    """Keep the objects that the study keeps, step 5: none."""
-    return objects[objects["mean_intensity"] > LEAST_INTENSITY]

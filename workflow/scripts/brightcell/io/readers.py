@@ -106,12 +106,6 @@ def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) ->
         raise damaged(path, error) from error
 
 
-def read_pixels(path: str | Path, page: int | None = None, scene: str = "") -> np.ndarray:
-    """Read one page of an image file as it is stored, channels last."""
-    with open_image_file(path, scene, page is not None) as file:
-        return file.read(page)
-
-
 def read_image(
     path: str | Path, page: int | None = None, scene: str = "", channels: Sequence[int] | None = None
 ) -> np.ndarray:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from brightcell import __version__
 from brightcell.errors import InputError
-from brightcell.files import digest
+from brightcell.files import digest, expand
 
 logger = logging.getLogger("brightcell")
 
@@ -192,3 +192,34 @@ def local_path(url: str) -> str | None:
             f"archive.url: found {url!r}; expected an address that begins with https://, http:// or file://"
         )
     return None
+
+
+def obtain(options: dict, folder: Path) -> tuple[Path, bool]:
+    """Return the path of the archive that the config's `archive` names, verified, and whether it is a download of ours.
+
+    A download lies beside `folder`, into which it is to be unpacked.
+    """
+    path = options["file"] and expand(options["file"])
+    if options["url"]:
+        path = local_path(options["url"])
+    if path:
+        if not Path(path).is_file():
+            raise InputError(
+                f"{path}: no such file. Download the archive in a browser, save it there, or correct `archive.file`."
+            )
+        verify(path, options["sha256"], path)
+        return Path(path), False
+    own = folder.with_name(f"{folder.name}.zip")
+    own.parent.mkdir(parents=True, exist_ok=True)
+    if own.exists():  # a run was stopped between download and unpacking
+        try:
+            verify(own, options["sha256"], str(own))
+            return own, True
+        except InputError:
+            logger.info("%s: another file; left alone", own)
+            own = folder.with_name(f"{folder.name}.download.zip")
+    if options["url"]:
+        download(options["url"], own, options["sha256"])
+    else:
+        download_package(options["package"], own, options["sha256"])
+    return own, True

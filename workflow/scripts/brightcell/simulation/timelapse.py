@@ -270,20 +270,3 @@ def number_as_seen(labels: np.ndarray, parents: dict[int, int]) -> tuple[np.ndar
             now[number] = row
         before = now
     return seen, pd.DataFrame(rows, columns=["cell", "parent", "first_frame", "last_frame"])
-
-
-def demo_sheet(folder: str, sequences: int, frames: int) -> pd.DataFrame:
-    """Return the sample sheet of the simulated images in a folder: one row per frame, sequences as groups."""
-    rows = [
-        {
-            "sample": f"sequence{sequence}_{frame:02d}",
-            "image": f"{folder}/images/sequence{sequence}_{frame:02d}.tif",
-            "mask": f"{folder}/masks/sequence{sequence}_{frame:02d}.tif",
-            "group": f"sequence{sequence}",
-            "frame": frame,
-            "pixel_size_um": PIXEL_SIZE_UM,
-        }
-        for sequence in range(1, sequences + 1)
-        for frame in range(frames)
-    ]
-    return pd.DataFrame(rows)

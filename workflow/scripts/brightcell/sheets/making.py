@@ -1,0 +1,136 @@
+"""Make a sample sheet from a folder of images and masks, and suggest a config that suits them."""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from brightcell.config import suggest
+from brightcell.errors import InputError
+from brightcell.files import whole
+from brightcell.io.masks import read_mask
+from brightcell.io.readers import READERS, open_image_file
+
+from . import filenames, layouts
+
+MEASURED = 8  # masks that are read for the suggested settings
+
+
+def make_sheet(
+    folder: Path,
+    sheet: Path,
+    layout: str | None = None,
+    *,
+    pattern: str | None = None,
+    block: int | None = None,
+    images: str | None = None,
+    masks: str | None = None,
+    truth: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    tell: Callable[[str], object] = print,
+) -> list[dict[str, str]]:
+    """Write the sheet of a folder and, where images have no mask, a second one of these; returns the first one's rows.
+
+    `layout` is a name in layouts.LAYOUTS, None to guess. Raises InputError where nothing fits, or the sheet exists
+    already and `force` is not set.
+    """
+    if sheet.exists() and not (force or dry_run):
+        raise InputError(
+            f"{sheet}: exists already and may hold your edits. Name another with --output, or give --force."
+        )
+    names = layouts.list_files(folder)
+    if layout is None:
+        layout, why = layouts.detect(names)
+        tell(f"The layout is {layout}: {why}.")
+    found = layouts.find_pairs(names, layout, images=images, masks=masks, truth=truth)
+    rows, left, notes = filenames.make_rows(
+        found.pairs, pattern, block, lambda name: count_frames(folder / name)
+    )
+    if not rows and not found.unlabelled:
+        shown = "".join(f"\n  {name}: {why}" for name, why in left[:5])
+        raise InputError(f"{folder}: {len(found.pairs):,} pairs, but no row can be made of them{shown}")
+    found.unpaired += left
+    found.notes += notes
+    others, left, notes = filenames.make_rows(
+        found.unlabelled, pattern, None, lambda name: count_frames(folder / name)
+    )
+    found.unpaired += left
+    tell(f"{folder}: {len(rows):,} frames with masks.")
+    for line in (*describe_groups(rows), *layouts.problems(found)):
+        tell(line)
+    for part, path in ((rows, sheet), (others, sheet.with_name(f"{sheet.stem}_unlabelled{sheet.suffix}"))):
+        if not part or dry_run:
+            continue
+        if path.exists() and not force:
+            tell(f"{path}: kept as it is.")
+            continue
+        with whole(path) as temporary:
+            temporary.write_text(filenames.sheet_text(part, folder, path), encoding="utf-8")
+        tell(f"Written: {path}{' (frames without masks, for `snakemake segment`)' if part is others else ''}")
+    return rows
+
+
+def count_frames(path: Path) -> int:
+    """Return the number of frames in a file; one that cannot be read, or holds outlines, counts as one."""
+    if path.suffix.lower() not in READERS:
+        return 1
+    try:
+        with open_image_file(path) as recording:
+            return recording.pages
+    except InputError:
+        return 1  # told when it is read for good
+
+
+def describe_groups(rows: list[dict[str, str]], shown: int = 12) -> Iterator[str]:
+    """Say in words what groups the rows have."""
+    members = defaultdict(list)
+    for row in rows:
+        members[row["group"]].append(row["sample"])
+    if not rows:
+        return
+    yield f"{len(members):,} {'groups, each of' if len(members) > 1 else 'group,'} which goes into training or test as a whole:"
+    for name, samples in list(members.items())[:shown]:
+        yield f"  {name}: {len(samples):,} ({samples[0]}{f' … {samples[-1]}' * (len(samples) > 1)})"
+    if len(members) > shown:
+        yield f"  … and {len(members) - shown:,} more"
+    if len(members) < 3:
+        yield (
+            "Fewer than three groups cannot be shared out by group. Are files of several time-lapses or fields among "
+            "them? Then tell them apart with --pattern. If it is one time-lapse, cut it with --block, or take the scheme random."
+        )
+
+
+def suggest_config(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_size_um: float | None) -> str:
+    """Measure the cells of some masks and write a config with settings that suit them."""
+    diameters, shape, kinds, sizes = [], (512, 512), set(), set()
+    for row in rows[:: max(1, len(rows) // MEASURED)][:MEASURED]:
+        page = int(row["page"]) if row["page"] else None
+        try:
+            with open_image_file(folder / row["image"], stacked=page is not None) as recording:
+                shape = recording.read(page).shape[:2]
+                sizes.add(recording.pixel_size_um)
+            mask = read_mask(folder / row["mask"], page=page, shape=shape, image=folder / row["image"])
+        except InputError as error:
+            return f"# No settings are suggested: {error}\n"
+        diameters.extend(suggest.cell_diameters(mask.labels))
+        kinds.add(mask.mask_type)
+    number = len({row["group"] for row in rows})
+    told = sizes.pop() if len(sizes) == 1 and not pixel_size_um else None
+    remarks = [
+        f"Cells are about {np.median(diameters):.0f} px across (median of {len(diameters):,})."
+        if diameters
+        else "No cell was found in the masks.",
+        *["Masks are binary: cells that touch were measured as one."] * (kinds == {"binary"}),
+        *["The pixel size is what the files tell; is it right?"] * bool(told),
+        *["The pixel size is not known (--pixel-size-um): frames stay as they are."]
+        * (not (told or pixel_size_um)),
+        *["Too few groups to go together: single frames are shared out, and scores come out too high."]
+        * (number < 3),
+    ]
+    values = suggest.settings(diameters, shape, number, pixel_size_um or told)
+    return suggest.config_text(
+        filenames.legal(folder.resolve().name), os.path.relpath(sheet), values, remarks
+    )
