@@ -1,4 +1,4 @@
-"""Account for a study's jobs: how long they waited and ran, what they asked for and what they used."""
+"""Account for a study's jobs: how long they waited and ran, what they requested and what they used."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from brightcell.errors import InputError
 
 from . import slurm
 
-# What sacct is asked for; a job has a row of its own and one a step.
+# Fields that sacct is asked for; it prints a row for each job and one for each of its steps.
 FIELDS = (
     "JobIDRaw",
     "State",
@@ -33,7 +33,7 @@ UNITS = {"": 1 / 1024**2, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 
 
 def jobs_behind(rules: Iterable, groups: list[str], trainings: list[dict]) -> list[dict]:
-    """List the jobs behind a comparison: rule, wildcards, log and benchmark of each.
+    """Return the jobs behind a comparison: rule, wildcards, log and benchmark of each.
 
     rules : Snakemake's rules. Those with a benchmark count whose wildcards are none, a group's or a training's.
     """
@@ -54,7 +54,7 @@ def jobs_behind(rules: Iterable, groups: list[str], trainings: list[dict]) -> li
 
 
 def submitted(jobs: pd.DataFrame) -> dict[str, str]:
-    """Map the numbers of the SLURM jobs of all attempts to the rules that ran in them.
+    """Return the rules that ran in the SLURM jobs of all attempts, by job number.
 
     jobs : jobs.tsv, with the columns rule and slurm_jobs. A SLURM job that ended before a rule began is not known.
 
@@ -69,7 +69,7 @@ def submitted(jobs: pd.DataFrame) -> dict[str, str]:
 
 
 def seconds(text: str) -> float:
-    """Read a duration as SLURM writes it.
+    """Convert a duration as SLURM writes it to seconds.
 
     >>> seconds("1-02:03:04.5"), seconds("02:03"), seconds("")
     (93784.5, 123.0, nan)
@@ -82,7 +82,7 @@ def seconds(text: str) -> float:
 
 
 def megabytes(text: str) -> float:
-    """Read an amount of memory as SLURM writes it.
+    """Convert an amount of memory as SLURM writes it to megabytes.
 
     >>> megabytes("1.5G"), megabytes("2048K"), megabytes("")
     (1536.0, 2.0, nan)
@@ -92,24 +92,24 @@ def megabytes(text: str) -> float:
 
 
 def resources(text: str) -> tuple[float, float, float]:
-    """Read CPUs, memory in MB and GPUs of a job's trackable resources; nan for what is not named.
+    """Return CPUs, memory in MB and GPUs of a job's trackable resources; nan for those not named.
 
     >>> resources("billing=4,cpu=4,gres/gpu:a100=1,gres/gpu=1,mem=8000M,node=1")
     (4.0, 8000.0, 1.0)
     """
-    told = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
-    typed = [float(number) for name, number in told.items() if name.startswith("gres/gpu:")]
+    named = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+    typed = [float(number) for name, number in named.items() if name.startswith("gres/gpu:")]
     return (
-        float(told.get("cpu", "nan")),
-        megabytes(told.get("mem", "")),
-        float(told.get("gres/gpu", sum(typed) if typed else "nan")),
+        float(named.get("cpu", "nan")),
+        megabytes(named.get("mem", "")),
+        float(named.get("gres/gpu", sum(typed) if typed else "nan")),
     )
 
 
 def parse(printed: str) -> pd.DataFrame:
-    """Make a table of COLUMNS of what `sacct --parsable2 --noheader` prints of FIELDS; what jobs ran is left empty.
+    """Return a table of COLUMNS from the output of `sacct --parsable2 --noheader` for FIELDS; `runs` is left empty.
 
-    Where no job has GPUs nobody knows whether none was given or the site's accounting leaves them out: nan.
+    If no job has GPUs, they may not have been given or the site's accounting may leave them out: nan.
     """
     rows: dict[str, dict] = {}
     peaks: dict[str, float] = {}
@@ -144,7 +144,7 @@ def parse(printed: str) -> pd.DataFrame:
 
 
 def ask(numbers: list[str], timeout: float = 60) -> tuple[pd.DataFrame, str]:
-    """Ask sacct for jobs; returns the table of `parse` and why it is empty."""
+    """Ask sacct about jobs; return the table of `parse`, and why it is empty."""
     if not numbers:
         return parse(""), "no job was submitted to SLURM"
     try:
@@ -159,23 +159,23 @@ def ask(numbers: list[str], timeout: float = 60) -> tuple[pd.DataFrame, str]:
 
 
 def account(jobs: pd.DataFrame, asked: pd.DataFrame, rules: dict[str, str]) -> pd.DataFrame:
-    """Join what SLURM tells of its jobs with what the rules measured.
+    """Join SLURM's accounting of its jobs with what the rules measured.
 
     Parameters
     ----------
     jobs : pandas.DataFrame
-        jobs.tsv: rule, network, fold, seed, seconds, cpu_percent, memory_mb, slurm_job and device of the last attempt
-        of each.
+        jobs.tsv: rule, network, fold, seed, seconds, cpu_percent, memory_mb, slurm_job and device of each job's last
+        attempt.
     asked : pandas.DataFrame
-        From `ask`; empty where SLURM tells nothing. Then the measurements stand in, and what was requested is unknown.
+        From `ask`. If it is empty, the measurements take its place, and the requested resources are unknown.
     rules : dict
         From `submitted`.
 
     Returns
     -------
     pandas.DataFrame
-        COLUMNS, a row a SLURM job; a GPU counts as used while a rule computed on it, whose attempts before the last
-        nobody measured: nan. Without SLURM a row a rule's job.
+        COLUMNS, one row per SLURM job. A GPU counts as used while a rule computed on it; nan for attempts before the
+        last, which were not measured. Without SLURM, one row per job of a rule.
     """
     jobs = jobs.assign(slurm_job=jobs["slurm_job"].fillna("").astype(str))
     lone = jobs["slurm_job"] == ""
@@ -184,9 +184,9 @@ def account(jobs: pd.DataFrame, asked: pd.DataFrame, rules: dict[str, str]) -> p
     if not rules:
         return own
     own = own[own["job"] != ""].set_index("job")
-    told = asked.set_index("job")
+    known = asked.set_index("job")
     every = list(dict.fromkeys([*rules, *own.index]))
-    table = told.reindex(every).astype(object).combine_first(own.reindex(every).astype(object))
+    table = known.reindex(every).astype(object).combine_first(own.reindex(every).astype(object))
     never = (table[["gpus", "run_s"]] == 0).any(axis=1)
     table["gpu_hours_used"] = table["gpu_hours_used"].mask(table["gpu_hours_used"].isna() & never, 0)
     table["runs"] = table["runs"].fillna(pd.Series(rules))
@@ -195,7 +195,7 @@ def account(jobs: pd.DataFrame, asked: pd.DataFrame, rules: dict[str, str]) -> p
 
 
 def _measured(part: pd.DataFrame) -> dict:
-    """Add up the rules of one SLURM job by what they measured themselves."""
+    """Return the row of one SLURM job, added up from what its rules measured."""
     took = part["seconds"].astype(float)
     models = part.loc[part["network"].fillna("") != "", ["network", "fold", "seed"]].drop_duplicates()
     return {
@@ -210,7 +210,7 @@ def _measured(part: pd.DataFrame) -> dict:
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """Add up SLURM jobs that ran the same rules, for the report; no rows where nothing ran through SLURM."""
+    """Add up SLURM jobs that ran the same rules, for the report; no rows if nothing ran through SLURM."""
     table = table[table["job"] != ""]
     if table.empty:
         return pd.DataFrame()

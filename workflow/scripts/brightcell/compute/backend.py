@@ -15,15 +15,15 @@ from brightcell.errors import InputError
 
 logger = logging.getLogger("brightcell")
 
-HIDDEN = ("", "-1", "NoDevFiles")  # what CUDA_VISIBLE_DEVICES says where a job has no GPU
+HIDDEN = ("", "-1", "NoDevFiles")  # values of CUDA_VISIBLE_DEVICES in a job without a GPU
 
 
 def start(threads: int, device: str, precision: str, deterministic: bool = False) -> str:
-    """Prepare the backend, see to the device that the config wants, and return the dtype policy, logged."""
+    """Prepare the backend, check the device that the config wants, log and return the dtype policy."""
     threads = allotted(threads)
     prepare(threads, device)
     if deterministic:
-        make_deterministic()  # reads its settings with the first look at a device
+        make_deterministic()  # must come before the first use of a device
     require(device)
     policy, reason = choose_precision(precision)
     jobs.tell(device="gpu" if has_gpu() else "cpu")
@@ -34,7 +34,7 @@ def start(threads: int, device: str, precision: str, deterministic: bool = False
 
 
 def allotted(threads: int) -> int:
-    """Take no more threads than a job was given cores: SLURM may give fewer than the rule asks for.
+    """Return the number of threads for a job, at most the cores it was given: SLURM may give fewer than the rule asks for.
 
     More threads than cores make a network several times slower.
     """
@@ -44,11 +44,11 @@ def allotted(threads: int) -> int:
 
 
 def prepare(threads: int, device: str = "auto") -> None:
-    """Tell the backend, before its first import, how many threads and which device it may take.
+    """Set the threads and the device that the backend may use, before its first import.
 
     The backend is TensorFlow unless the environment variable KERAS_BACKEND names another. device `cpu` hides
-    every GPU from it; else it takes those that CUDA_VISIBLE_DEVICES leaves it, which SLURM sets to a job's own, and of
-    their memory no more than it needs: TensorFlow and JAX would take nearly all of it.
+    every GPU; otherwise the backend takes those in CUDA_VISIBLE_DEVICES, which SLURM sets to a job's own, and only as
+    much of their memory as it needs: TensorFlow and JAX would take nearly all of it.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -76,9 +76,9 @@ def prepare(threads: int, device: str = "auto") -> None:
 
 @contextmanager
 def native_messages_held() -> Iterator[None]:
-    """Hold back what compiled code writes to the terminal in a block; show it if the block fails.
+    """Hold back the output of compiled code to the terminal in a block; show it if the block fails.
 
-    TensorFlow greets every process with lines that no setting silences and that read like errors.
+    TensorFlow greets every process with lines that no setting silences and that look like errors.
     """
     with tempfile.TemporaryFile() as held:
         terminal = os.dup(2)
@@ -95,7 +95,7 @@ def native_messages_held() -> Iterator[None]:
 
 
 def has_gpu() -> bool:
-    """Say whether Keras' backend sees a GPU."""
+    """Return whether Keras' backend sees a GPU."""
     name = os.environ.get("KERAS_BACKEND", "tensorflow")
     if name == "jax":
         import jax
@@ -111,7 +111,7 @@ def has_gpu() -> bool:
 
 
 def gpu_names() -> list[str]:
-    """Name the models of the GPUs that Keras' backend sees."""
+    """Return the models of the GPUs that Keras' backend sees."""
     name = os.environ.get("KERAS_BACKEND", "tensorflow")
     if name == "jax":
         import jax
@@ -128,7 +128,7 @@ def gpu_names() -> list[str]:
 
 
 def allocated() -> str:
-    """The GPUs that SLURM gave this job: their numbers or how many; empty for none and elsewhere."""
+    """Return the GPUs that SLURM gave this job, by their numbers or how many; empty for none and without SLURM."""
     if not os.environ.get("SLURM_JOB_ID"):
         return ""
     named = (
@@ -138,31 +138,30 @@ def allocated() -> str:
 
 
 def compute_capability() -> tuple[int, int] | None:
-    """Return the lowest CUDA compute capability of the GPUs that Keras' backend sees; None where it tells none."""
+    """Return the lowest CUDA compute capability of the GPUs that Keras' backend sees; None if it is unknown."""
     name = os.environ.get("KERAS_BACKEND", "tensorflow")
     if name == "jax":
         import jax
 
-        told = [getattr(device, "compute_capability", None) for device in jax.devices()]
+        reported = [getattr(device, "compute_capability", None) for device in jax.devices()]
     elif name == "torch":
         import torch
 
-        told = [torch.cuda.get_device_capability(index) for index in range(torch.cuda.device_count())]
+        reported = [torch.cuda.get_device_capability(index) for index in range(torch.cuda.device_count())]
     else:
         import tensorflow as tf
 
         details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
-        told = [each.get("compute_capability") for each in details]
-    pairs = [
-        tuple(int(part) for part in (each.split(".") if isinstance(each, str) else each))
-        for each in told
-        if each
-    ]
+        reported = [each.get("compute_capability") for each in details]
+    pairs: list[tuple[int, int]] = []
+    for each in filter(None, reported):
+        major, minor = each.split(".") if isinstance(each, str) else each
+        pairs.append((int(major), int(minor)))
     return min(pairs, default=None)
 
 
 def require(device: str) -> None:
-    """Raise InputError where a GPU is a must and none is seen: the config wants one, or SLURM holds one for this job."""
+    """Raise InputError if no GPU is seen, but the config wants one or SLURM gave this job one."""
     given = allocated()
     if (device == "gpu" or (device == "auto" and given)) and not has_gpu():
         why = f"SLURM gave this job GPU {given}" if given else "compute.device is gpu"
@@ -173,7 +172,7 @@ def require(device: str) -> None:
 
 
 def make_deterministic() -> None:
-    """Let the same work give the same bits, at some cost in speed."""
+    """Make the same computation give the same bits, at some cost in speed."""
     backend = os.environ["KERAS_BACKEND"]
     if backend == "tensorflow":
         import tensorflow as tf
@@ -189,7 +188,7 @@ def make_deterministic() -> None:
 
 
 def random_state() -> list[np.ndarray]:
-    """Return what Keras' variables do not hold of the random state: PyTorch's own generators, uint8 arrays."""
+    """Return the random state that Keras' variables do not hold: PyTorch's own generators, as uint8 arrays."""
     if os.environ.get("KERAS_BACKEND") != "torch":
         return []
     import torch
@@ -198,7 +197,7 @@ def random_state() -> list[np.ndarray]:
 
 
 def set_random_state(states: list[np.ndarray]) -> None:
-    """Bring back what `random_state` returned; generators of GPUs that are not here any more are left out."""
+    """Restore the result of `random_state`; generators of GPUs that no longer exist are left out."""
     if not states:
         return
     import torch
@@ -209,7 +208,7 @@ def set_random_state(states: list[np.ndarray]) -> None:
 
 
 def compiled(function: Callable) -> Callable:
-    """Compile a function of tensors of fixed shapes by XLA; on PyTorch, run it as it is, without gradients."""
+    """Compile a function of tensors of fixed shapes with XLA; with PyTorch, run it unchanged, without gradients."""
     name = os.environ.get("KERAS_BACKEND", "tensorflow")
     if name == "jax":
         import jax
@@ -226,7 +225,7 @@ def compiled(function: Callable) -> Callable:
 
 @contextmanager
 def memory_advice(block: str, settings: dict, levels: int = 7) -> Iterator[None]:
-    """Turn a backend's way of saying that memory ran out into an InputError that says what to try.
+    """Raise a backend's out-of-memory error as an InputError that says what to try.
 
     block : `training` or `prediction`, with its settings; levels : of the network, or the most that one may have
     """
@@ -256,7 +255,7 @@ def memory_advice(block: str, settings: dict, levels: int = 7) -> Iterator[None]
 
 
 def has_amx() -> bool:
-    """Say whether the CPU multiplies bfloat16 matrices in hardware (Intel AMX)."""
+    """Return whether the CPU multiplies bfloat16 matrices in hardware (Intel AMX)."""
     try:
         return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -264,7 +263,7 @@ def has_amx() -> bool:
 
 
 def choose_precision(wanted: str) -> tuple[str, str]:
-    """Choose the dtype policy; returns it and the reason. `auto` is mixed bfloat16 where hardware speeds it up."""
+    """Return the dtype policy and the reason for it. `auto` is mixed bfloat16 if hardware speeds it up."""
     if wanted != "auto":
         return wanted, "as configured"
     if has_gpu():

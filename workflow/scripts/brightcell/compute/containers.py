@@ -1,4 +1,4 @@
-"""The container images: what each is made from, which one a kind of job runs in, and whether it is the right one."""
+"""The container images: how each is built, which one a kind of job runs in, and whether it is up to date."""
 
 import hashlib
 import os
@@ -7,9 +7,13 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brightcell import files, provenance
 from brightcell.errors import InputError
+
+if TYPE_CHECKING:
+    from spython.main.base import Client
 
 BUILD = "build it with `make containers`"
 MANUAL = "docs/containers.md tells more"
@@ -17,14 +21,14 @@ MANUAL = "docs/containers.md tells more"
 
 @dataclass(frozen=True)
 class Recipe:
-    """An image of the project: the kind of jobs it is for, the definition and the package list it is made from."""
+    """An image of the project: the kind of jobs it is for, and the definition and package list that it is built from."""
 
     kind: str
     definition: str
     packages: str
 
     def digests(self, root: Path) -> dict[str, str]:
-        """SHA-256 of the definition with its installer, and of the package list: the image bears both as labels."""
+        """Return the SHA-256 of definition and installer, and of the package list: the image has both as labels."""
         folder = root / "containers"
         parts = {
             "definition": (folder / self.definition, folder / "install.sh"),
@@ -36,7 +40,7 @@ class Recipe:
         }
 
     def path(self, root: Path) -> Path:
-        """The image file, named by what it is made from: an edited definition or package list asks for another."""
+        """Return the image file, named by its digests: an edited definition or package list changes the name."""
         digest = hashlib.sha256("".join(self.digests(root).values()).encode()).hexdigest()
         return root / "containers" / f"{self.name}-{digest[:12]}.sif"
 
@@ -46,7 +50,7 @@ class Recipe:
         return Path(self.packages).stem
 
 
-# In the order in which they are built. Where a kind has several, jobs run in the first that is built.
+# In the order of building. If a kind has several, jobs run in the first that exists.
 RECIPES = (
     Recipe("image", "image.def", "requirements/image.txt"),
     Recipe("report", "report.def", "requirements/report.txt"),
@@ -56,9 +60,9 @@ RECIPES = (
 
 
 def address(root: Path, kind: str, configured: str | None = None) -> str:
-    """Where the image of a kind of job is: a path, absolute, or an address such as `oras://…`.
+    """Return where the image for a kind of job is: an absolute path, or an address such as `oras://…`.
 
-    `configured` is the config's word; without it the image is the project's own. A relative path is seen from the
+    `configured` is the config's value; without it the image is the project's own. A relative path starts from the
     project's folder `root`; `~` and environment variables are replaced.
     """
     if configured is None:
@@ -68,9 +72,9 @@ def address(root: Path, kind: str, configured: str | None = None) -> str:
 
 
 def verify(root: Path, path: str | Path) -> None:
-    """Raise InputError unless an image is there, whole, and made from this version's definition and packages.
+    """Raise InputError unless an image exists, is complete, and was built from this version's definition and packages.
 
-    An image without labels of brightcell is a site's own and taken as it is, unless it bears a name of ours.
+    An image without labels of brightcell is a site's own and accepted as it is, unless its name is one of the project's.
     """
     path = Path(path)
     if not path.exists():
@@ -96,7 +100,7 @@ def verify(root: Path, path: str | Path) -> None:
 
 
 def read_labels(path: str | Path) -> dict[str, str]:
-    """Read the labels of an image file or sandbox folder; InputError if it is damaged or no image."""
+    """Return the labels of an image file or sandbox folder; raise InputError if it is damaged or no image."""
     path = Path(path)
     damaged = (
         f"{path}: this is no container image that can be read, {{}}. Copy it again or {BUILD}; {MANUAL}."
@@ -117,15 +121,15 @@ def read_labels(path: str | Path) -> dict[str, str]:
 
 
 def program() -> str:
-    """Return the path of the command `apptainer`, or `singularity`, its older name; InputError if there is none."""
+    """Return the path of the command `apptainer` or, its older name, `singularity`; raise InputError if there is none."""
     found = shutil.which("apptainer") or shutil.which("singularity")
     if not found:
         raise InputError(f"Apptainer is not installed: there is no command `apptainer`; {MANUAL}.")
     return found
 
 
-def client():
-    """Return spython's client, made to call `program`: by itself it knows the older name alone."""
+def client() -> "Client":
+    """Return spython's client, changed to call `program`: by itself it only knows the older name."""
     from spython.main import get_client
 
     found, command = get_client(quiet=True), program()
@@ -135,24 +139,24 @@ def client():
 
 
 def fingerprint(path: str | Path) -> str:
-    """The fingerprint that the jobs in an image record, see `provenance.fingerprint`."""
+    """Return the fingerprint that jobs in an image record, see `provenance.fingerprint`."""
     return provenance.fingerprint(read_labels(path))
 
 
 def bind(files: Iterable[str | Path], visible: Iterable[str | Path]) -> None:
-    """Have Apptainer show files in every container that this process starts, on top of what the user bound."""
+    """Make Apptainer bind files in every container that this process starts, in addition to what the user bound."""
     asked = [folder for folder in os.environ.get("APPTAINER_BIND", "").split(",") if folder]
     os.environ["APPTAINER_BIND"] = ",".join(dict.fromkeys([*asked, *folders_to_bind(files, visible)]))
 
 
 def folders_to_bind(files: Iterable[str | Path], visible: Iterable[str | Path]) -> list[str]:
-    """Return the fewest folders that show a container the files, without those below the folders in `visible`.
+    """Return the fewest folders to bind so that a container sees the files, except those below `visible`.
 
     >>> folders_to_bind(["/data/a/1.tif", "/data/a/b/2.tif", "/work/3.tif"], visible=["/work"])
     ['/data/a']
     """
     bound = [Path(folder).resolve() for folder in visible]
-    found = []
+    found: list[Path] = []
     for folder in sorted({Path(os.path.realpath(Path(file).parent)) for file in files}):
         if not any(folder.is_relative_to(parent) for parent in [*bound, *found]):
             found.append(folder)
@@ -160,7 +164,7 @@ def folders_to_bind(files: Iterable[str | Path], visible: Iterable[str | Path]) 
 
 
 def _size_of_sif(path: Path) -> int | None:
-    """The size that a SIF file's header tells; None if the file has no such header.
+    """Return the size in a SIF file's header; None if the file has no such header.
 
     The header: 32 bytes to start it, 10 of a mark, 22 of version and id, then eight 64-bit numbers, of which the last
     two are the offset and the size of the data (https://github.com/apptainer/sif, type header).
@@ -180,7 +184,7 @@ def _remedy(root: Path, path: Path) -> str:
 
 
 def _similar(path: Path) -> str:
-    """Name images of the same kind that are there instead."""
+    """Return a phrase that names images of the same kind that exist instead."""
     others = sorted(other.name for other in path.parent.glob(f"{path.stem.rpartition('-')[0] or '?'}-*.sif"))
     if not others:
         return ""

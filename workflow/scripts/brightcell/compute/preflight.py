@@ -1,4 +1,4 @@
-"""Find out whether a job can use a GPU, and say why not."""
+"""Check whether a job can use a GPU, and say why not."""
 
 import ctypes
 import importlib.metadata
@@ -17,13 +17,13 @@ NVIDIA_SMI = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--f
 
 @dataclass
 class Facts:
-    """What a job knows of its GPUs.
+    """What a job knows about its GPUs.
 
-    visible : CUDA_VISIBLE_DEVICES, None where it is not set; device_files : numbers of /dev/nvidia*;
-    driver : what nvidia-smi tells of each GPU; smi_error : why it tells nothing;
-    cuda_driver, cuda_built : CUDA version that the driver can run, and that the backend was built for, (0, 0) where
-    there is no such library and None where it is not known; seen : GPUs that the backend sees; error : why it cannot
-    compute on them; container, slurm_job : where this runs, empty for neither; allocated : the GPUs that SLURM gave.
+    visible : CUDA_VISIBLE_DEVICES, None if it is not set; device_files : names of /dev/nvidia0 and so on;
+    driver : a line of nvidia-smi for each GPU; smi_error : why there is none;
+    cuda_driver, cuda_built : newest CUDA version that the driver runs, and the one that the backend was built for; (0, 0)
+    if there is no such library, None if unknown; seen : GPUs that the backend sees; error : why it cannot compute on
+    them; container, slurm_job : where this runs, empty for neither; allocated : the GPUs that SLURM gave.
     """
 
     backend: str = "tensorflow"
@@ -41,7 +41,7 @@ class Facts:
 
 
 def reason(facts: Facts) -> str:
-    """Say why no GPU can be used, and what to do; empty where one can.
+    """Return why no GPU can be used and what to do; empty if one can.
 
     >>> reason(Facts(seen=["NVIDIA H200"]))
     ''
@@ -102,7 +102,7 @@ def reason(facts: Facts) -> str:
 
 
 def _mismatch(facts: Facts) -> str:
-    """Say that the driver is too old for the backend; drivers run what was built for their major version of CUDA."""
+    """Return a message if the driver is too old for the backend; a driver runs builds for its own CUDA major version."""
     if not facts.cuda_driver or not facts.cuda_built or facts.cuda_driver[0] >= facts.cuda_built[0]:
         return ""
     driver, built = (".".join(map(str, version)) for version in (facts.cuda_driver, facts.cuda_built))
@@ -113,7 +113,7 @@ def _mismatch(facts: Facts) -> str:
 
 
 def look() -> Facts:
-    """Gather the facts; the backend is imported only where a GPU could be seen, because that takes seconds."""
+    """Gather the facts; the backend, which takes seconds to import, is only imported if a GPU could be seen."""
     name = os.environ.get("KERAS_BACKEND", "tensorflow")
     driver, smi_error = ask_nvidia_smi()
     facts = Facts(
@@ -136,7 +136,7 @@ def look() -> Facts:
 
 
 def ask_nvidia_smi() -> tuple[list[str], str]:
-    """Return a line a GPU, and why there is none."""
+    """Return a line for each GPU, and why there is none."""
     try:
         done = subprocess.run(NVIDIA_SMI, capture_output=True, text=True, timeout=30)
     except FileNotFoundError:
@@ -170,8 +170,8 @@ def built_cuda(name: str) -> tuple[int, int] | None:
     with backend.native_messages_held():
         import tensorflow as tf
 
-    told = str(tf.sysconfig.get_build_info().get("cuda_version") or "0.0").split(".")
-    return int(told[0]), int(told[1]) if len(told) > 1 else 0
+    version = str(tf.sysconfig.get_build_info().get("cuda_version") or "0.0").split(".")
+    return int(version[0]), int(version[1]) if len(version) > 1 else 0
 
 
 def try_backend() -> tuple[list[str], str]:
@@ -184,13 +184,13 @@ def try_backend() -> tuple[list[str], str]:
     names = backend.gpu_names()
     try:
         product = ops.convert_to_numpy(ops.matmul(ops.ones((64, 64)), ops.ones((64, 64))))
-    except Exception as error:  # whatever the backend raises is what the user must read
+    except Exception as error:  # the user must read whatever the backend raises
         return names, " ".join(str(error).split())[:300]
     return names, "" if (product == 64).all() else "a matrix product came out wrong"
 
 
 def report(facts: Facts, wanted: str) -> dict:
-    """Put the finding into words and fields: wanted, device, reason, and all facts."""
+    """Return the result as fields: wanted, device, reason, and all facts."""
     return {
         "wanted": wanted,
         "device": "cpu" if reason(facts) else "gpu",

@@ -1,4 +1,4 @@
-"""Ask SLURM about the jobs that Snakemake submitted from a folder, and whether it would take others."""
+"""Ask SLURM about the jobs that Snakemake submitted from a folder, and whether it would accept others."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from brightcell.errors import InputError
 
-# Number, state, time so far, name (the run of Snakemake), folder, comment (the rule or group).
+# Number, state, time so far, name (the id of the Snakemake run), folder, comment (the rule or group).
 QUEUE = "%i|%T|%M|%j|%Z|%k"
 # Options of sbatch for the resources of a job.
 OPTIONS = {
@@ -27,7 +27,7 @@ RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 @dataclass(frozen=True)
 class Job:
-    """A job in the queue: number, state, time so far, id of the Snakemake run that submitted it, and what it runs."""
+    """A job in the queue: number, state, time so far, id of the Snakemake run that submitted it, rule or group."""
 
     number: str
     state: str
@@ -37,7 +37,7 @@ class Job:
 
 
 def ask(*command: str, timeout: float = 60) -> str:
-    """Return what a SLURM command prints; raise InputError where it is missing, fails or does not answer."""
+    """Return the output of a SLURM command; raise InputError if it is missing, fails or does not answer."""
     name = command[0]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
@@ -54,7 +54,7 @@ def ask(*command: str, timeout: float = 60) -> str:
 
 
 def parse_queue(printed: str, folder: Path) -> list[Job]:
-    """Choose from what `squeue` prints in the format QUEUE the jobs that Snakemake submitted from a folder.
+    """Return the jobs that Snakemake submitted from a folder, from the output of `squeue` in the format QUEUE.
 
     >>> run = "f81d4fae-7dec-41d0-8765-00a0c91e6bf6"
     >>> parse_queue(f"7|RUNNING|1:02|{run}|/home/me/study|rule_model_train_predict", Path("/home/me/study"))[0].what
@@ -73,12 +73,12 @@ def parse_queue(printed: str, folder: Path) -> list[Job]:
 
 
 def jobs_of(folder: Path) -> list[Job]:
-    """List the queued and running jobs of a folder, of the user who asks."""
+    """Return the queued and running jobs of a folder, of the current user."""
     return parse_queue(ask("squeue", "--noheader", "--me", "--format", QUEUE), folder.resolve())
 
 
 def options(resources: Mapping[str, object]) -> tuple[str, ...]:
-    """Say to sbatch what a job asks for.
+    """Return the options of sbatch for the resources of a job.
 
     >>> options({"slurm_partition": "gpu", "gpu": 1, "gpu_model": "a100", "mem_mb": 8000})
     ('--partition=gpu', '--gpus=a100:1', '--mem=8000')
@@ -91,7 +91,7 @@ def options(resources: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def check_request(rule: str, asked: tuple[str, ...]) -> None:
-    """Raise InputError, in SLURM's words, if it would refuse a job that asks for this."""
+    """Raise InputError, in SLURM's words, if SLURM would refuse a job with these options."""
     try:
         ask("sbatch", "--test-only", *asked, "--wrap=true")
     except InputError as error:

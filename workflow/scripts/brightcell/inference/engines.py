@@ -1,4 +1,4 @@
-"""Run trained networks: by Keras, or by OpenVINO, which is faster on a CPU and takes some seconds to begin."""
+"""Run trained networks by Keras, or by OpenVINO, which is faster on a CPU but takes some seconds to start."""
 
 import importlib.util
 import logging
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from brightcell.compute import backend
@@ -22,17 +23,17 @@ from .layer_fusion import fuse_layers
 logger = logging.getLogger("brightcell")
 
 ENGINES = ("auto", "keras", "openvino")
-# Below these operations a pixel, OpenVINO is hardly faster; below those in all, its export and compilation take longer
-# than what they save. Measured: docs/performance.md.
+# Below this many operations per pixel, OpenVINO is hardly faster; below this many in all, its export and compilation take
+# longer than they save. Measured: docs/performance.md.
 FASTER_FROM = 1e6
 WORTH_EXPORTING = 5e12
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained network: call it with float32 (n, height, width, channels), get float32 (n, height, width, outputs).
+    """A trained network as a function from float32 (n, height, width, channels) to float32 (n, height, width, outputs).
 
-    engine is the one that runs, precision what it computes in, receptive_px how far a pixel sees (None: not known).
+    engine is the one that runs, precision that of its computation, receptive_px how far a pixel sees (None: unknown).
     """
 
     run: Callable[[np.ndarray], np.ndarray]
@@ -61,18 +62,18 @@ def load_predictor(
     precision : str
         `float32` or `mixed_bfloat16`: multiplications in bfloat16, the last layer in float32.
     engine : str
-        `keras`, `openvino` (on the CPU) or `auto`, the faster of what is there for so many pixels.
+        `keras`, `openvino` (on the CPU) or `auto`, the faster of those installed for this many pixels.
     pixels : int, optional
-        How many pixels will be predicted in all, at the working pixel size; many where it is None.
+        How many pixels will be predicted in all, at the working pixel size; None stands for many.
     threads : int, optional
-        Threads of OpenVINO; those that `backend.prepare` was told where it is None. Keras has its own.
+        Threads of OpenVINO; by default those given to `backend.prepare`. Keras has its own.
     recipe : dict, optional
-        Of the training: the network must have its channels and outputs.
+        Recipe of the training: the network must have its channels and outputs.
 
     Raises
     ------
     InputError
-        For a file that is missing, damaged or not safe, an unknown engine, or one that is not installed.
+        For a file that is missing, damaged or unsafe, an unknown engine, or one that is not installed.
     """
     if engine not in ENGINES:
         raise InputError(f"{engine!r} is no engine; expected one of {', '.join(ENGINES)}.")
@@ -83,12 +84,14 @@ def load_predictor(
     network = load_model(path)
     if recipe is not None:
         check_shape(network, path, recipe)
+    radius: int | None
+    operations: float
     try:
         radius, operations = (
             receptive_field.receptive_radius(network),
             receptive_field.operations(network, 1, 1),
         )
-    except InputError as error:  # a network of somebody else's
+    except InputError as error:  # a network from elsewhere
         logger.info("%s", error)
         radius, operations = None, math.inf
     reason = "as configured"
@@ -103,8 +106,8 @@ def load_predictor(
     return Predictor(run, engine, precision, radius)
 
 
-def check_shape(network, path: str | Path, recipe: dict) -> None:
-    """Raise InputError where a network has other channels or outputs than its recipe tells."""
+def check_shape(network: keras.Model, path: str | Path, recipe: dict) -> None:
+    """Raise InputError if a network has other channels or outputs than its recipe says."""
     found = {"channels": network.input_shape[-1], "outputs": network.output_shape[-1]}
     if any(found[name] != recipe[name] for name in found):
         raise InputError(
@@ -114,12 +117,12 @@ def check_shape(network, path: str | Path, recipe: dict) -> None:
 
 
 def has_openvino() -> bool:
-    """Say whether OpenVINO is installed."""
+    """Return whether OpenVINO is installed."""
     return importlib.util.find_spec("openvino") is not None
 
 
 def choose_engine(operations: float, pixels: int | None) -> tuple[str, str]:
-    """Choose the faster engine for so many pixels of so many operations each; returns it and the reason."""
+    """Return the faster engine for this many pixels with this many operations each, and the reason."""
     if backend.has_gpu():
         return "keras", "a GPU is there"
     if not has_openvino():
@@ -133,17 +136,17 @@ def choose_engine(operations: float, pixels: int | None) -> tuple[str, str]:
     return "openvino", "no GPU is there, and OpenVINO is faster for a network so large"
 
 
-def keras_function(network) -> Callable[[np.ndarray], np.ndarray]:
-    """The network as Keras runs it."""
-    import keras
-
+def keras_function(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the network as a function that Keras runs."""
     return lambda images: keras.ops.convert_to_numpy(network.predict_on_batch(images))
 
 
-def openvino_function(network, precision: str, threads: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-    """Export a network by Keras and compile it by OpenVINO for the CPU; threads 0 takes all cores."""
-    # With this package OpenVINO reports its use to its makers, beginning with the import.
-    sys.modules.setdefault("openvino_telemetry", None)
+def openvino_function(
+    network: keras.Model, precision: str, threads: int = 0
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Export a network with Keras and compile it with OpenVINO for the CPU; with threads 0 it takes all cores."""
+    # This package would report OpenVINO's use to its makers; None makes its import fail.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     network = fuse_layers(network, leaky_sums=True) or network
@@ -157,14 +160,14 @@ def openvino_function(network, precision: str, threads: int = 0) -> Callable[[np
                 "INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else "bf16",
                 "INFERENCE_NUM_THREADS": threads,
                 "PERFORMANCE_HINT": "LATENCY",
-                "ENABLE_CPU_PINNING": False,  # others may work on this machine, too
+                "ENABLE_CPU_PINNING": False,  # others may use this machine, too
             },
         )
     return lambda images: compiled(np.ascontiguousarray(images, np.float32))[0].copy()
 
 
 def export_onnx(path: str | Path, output: str | Path) -> None:
-    """Write a model.keras as ONNX, for frames of any size; raises InputError where the packages for it are missing."""
+    """Write a model.keras as ONNX, for frames of any size; raises InputError if the packages for it are missing."""
     if importlib.util.find_spec("tf2onnx") is None:
         raise InputError(
             "the export to ONNX needs tf2onnx, which is not installed: run `make engines`, and export without containers."

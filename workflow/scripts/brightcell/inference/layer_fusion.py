@@ -1,17 +1,17 @@
-"""Bring a trained U-Net into a form that predicts the same with less work.
+"""Convert a trained U-Net to a network that predicts the same with fewer operations.
 
-Three steps, exact up to rounding: batch normalisations go into the weights of the convolutions before them; dropout
-goes; and a 3×3 convolution of a tensor that was doubled in size (nearest neighbour) and joined with a skip becomes a
-transposed 4×4 convolution of the small tensor plus a 3×3 convolution of the skip: four ninths of the operations, and
-neither the large nor the joined tensor is ever written. Of the study's networks that saves a sixth to a fifth of all
-operations.
+Three steps, exact up to rounding: batch normalisations are merged into the weights of the convolutions before them;
+dropout is removed; and a 3×3 convolution of a tensor that was doubled in size (nearest neighbour) and joined with a skip
+becomes a transposed 4×4 convolution of the small tensor plus a 3×3 convolution of the skip. That takes four ninths of
+the operations, and neither the large nor the joined tensor is ever written. It saves a sixth to a fifth of all
+operations of the study's networks.
 """
 
 import keras
 import numpy as np
 from keras import layers
 
-# Row t: which rows of a 3×3 kernel an input row meets at row t of the 4×4 kernel, because it stands there twice.
+# Row t: the rows of a 3×3 kernel that an input row meets at row t of the 4×4 kernel, because it is there twice.
 SPREAD = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 COPIED = (
     layers.Activation,
@@ -26,13 +26,13 @@ COPIED = (
 KNOWN = (*COPIED, layers.InputLayer, layers.Conv2D, layers.Dropout, layers.Concatenate, layers.UpSampling2D)
 
 
-class Parts(list):
-    """A tensor as parts along its channels, (tensor, doubled): the doubled ones are kept at half the size."""
+class Parts(list[tuple[keras.KerasTensor, bool]]):
+    """A tensor as parts along its channels, (tensor, doubled): doubled parts are kept at half the size."""
 
     is_sum = False
 
-    def tensor(self, precision: str):
-        """The tensor itself."""
+    def tensor(self, precision: str) -> keras.KerasTensor:
+        """Return the tensor itself."""
         whole = [layers.UpSampling2D(2, dtype=precision)(part) if doubled else part for part, doubled in self]
         return whole[0] if len(whole) == 1 else layers.Concatenate(dtype=precision)(whole)
 
@@ -40,11 +40,11 @@ class Parts(list):
 def fuse_layers(
     model: keras.Model, precision: str = "float32", leaky_sums: bool = False
 ) -> keras.Model | None:
-    """Return a faster network that predicts what `model` does; None if it has layers or settings not known here.
+    """Return a faster network that predicts the same as `model`; None if it has unknown layers or settings.
 
     precision is the dtype policy of all layers but the last, as in `loading.load_model`. TensorFlow 2.21 fuses
-    convolution, sum and LeakyReLU and loses the slope on the way; the LeakyReLU of a sum is therefore written as a
-    maximum, unless leaky_sums says that something else runs the network.
+    convolution, sum and LeakyReLU but loses the slope; the LeakyReLU of a sum is therefore written as a maximum, unless
+    leaky_sums says that another engine runs the network.
     """
     if not all(_is_known(layer) for layer in model.layers):
         return None
@@ -54,7 +54,7 @@ def fuse_layers(
             for tensor in keras.tree.flatten(layer.input):
                 users.setdefault(id(tensor), []).append(layer)
     parts_of: dict[int, Parts] = {}
-    weights: list[tuple] = []
+    weights: list[tuple[keras.Layer, list[np.ndarray]]] = []
     folded: set[str] = set()
     for layer in model.layers:
         key = id(layer.output)
@@ -94,20 +94,29 @@ def fuse_layers(
     return result
 
 
-def fold(kernel: np.ndarray, bias: np.ndarray, normalisation) -> tuple[np.ndarray, np.ndarray]:
-    """Put a batch normalisation (as it predicts) into the kernel and the bias of the convolution before it."""
+def fold(
+    kernel: np.ndarray, bias: np.ndarray, normalisation: layers.BatchNormalization
+) -> tuple[np.ndarray, np.ndarray]:
+    """Merge a batch normalisation (as in prediction) into kernel and bias of the convolution before it."""
     scale, shift, mean, variance = normalisation.get_weights()
     factor = scale / np.sqrt(variance + normalisation.epsilon)
     return kernel * factor, (bias - mean) * factor + shift
 
 
 def doubled_kernel(kernel: np.ndarray) -> np.ndarray:
-    """The 4×4 kernel, stride 2, of a transposed convolution equal to doubling and convolving with a 3×3 kernel."""
+    """Return the 4×4 kernel of a transposed convolution, stride 2, equal to doubling, then convolving with a 3×3 one."""
     return np.einsum("ap,pqio,bq->aboi", SPREAD, kernel, SPREAD)
 
 
-def _convolution(layer, source: Parts, kernel, bias, precision: str, weights: list) -> Parts:
-    """Convolve each part by its share of the kernel and sum up; the bias goes with the last."""
+def _convolution(
+    layer: layers.Conv2D,
+    source: Parts,
+    kernel: np.ndarray,
+    bias: np.ndarray,
+    precision: str,
+    weights: list[tuple[keras.Layer, list[np.ndarray]]],
+) -> Parts:
+    """Convolve each part with its share of the kernel and add the results; the last one gets the bias."""
     terms, start = [], 0
     if layer.strides != (1, 1) or layer.kernel_size not in ((1, 1), (3, 3)):
         source = Parts([(source.tensor(precision), False)])
@@ -140,13 +149,13 @@ def _convolution(layer, source: Parts, kernel, bias, precision: str, weights: li
     return result
 
 
-def _is_doubling(layer, source: Parts) -> bool:
-    """Whether a layer doubles a whole tensor by nearest neighbour."""
+def _is_doubling(layer: keras.Layer, source: Parts) -> bool:
+    """Return whether a layer doubles a whole tensor by nearest neighbour."""
     return isinstance(layer, layers.UpSampling2D) and len(source) == 1 and not source[0][1]
 
 
-def _is_known(layer) -> bool:
-    """Whether a layer is as the networks of this workflow have it."""
+def _is_known(layer: keras.Layer) -> bool:
+    """Return whether a layer has a kind and settings that the networks of this workflow use."""
     if type(layer) not in KNOWN or len(layer._inbound_nodes) != 1:
         return False
     if getattr(layer, "data_format", "channels_last") != "channels_last":

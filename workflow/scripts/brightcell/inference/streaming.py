@@ -1,4 +1,4 @@
-"""Predict frame after frame while the next one is read and the one before is written."""
+"""Predict frame by frame while the next frame is read and the previous one is written."""
 
 import itertools
 import logging
@@ -21,9 +21,9 @@ EVERY_S = 10  # seconds between messages on progress
 
 
 def ahead(items: Iterable[Item], depth: int = 1) -> Iterator[Item]:
-    """Yield the items of an iterable that a thread takes meanwhile, at most `depth` ahead of the one in use.
+    """Yield the items of an iterable, which a thread fetches meanwhile, at most `depth` ahead of the one in use.
 
-    An error in the thread is raised here, after the items before it. Where the consumer stops early, so does the
+    An error in the thread is raised here, after the items before it. If the consumer stops early, so does the
     thread, at its next item.
     """
     done: queue.SimpleQueue = queue.SimpleQueue()
@@ -38,7 +38,7 @@ def ahead(items: Iterable[Item], depth: int = 1) -> Iterator[Item]:
                 if item is end:
                     break
                 del item
-        except BaseException as error:  # raised again where somebody waits for the item
+        except BaseException as error:  # raised again in the thread that waits for the item
             done.put((end, error))
         finally:
             if hasattr(iterator, "close"):
@@ -63,22 +63,22 @@ def ahead(items: Iterable[Item], depth: int = 1) -> Iterator[Item]:
 
 
 class Progress:
-    """Tell in the log how far a long work is, every ten seconds.
+    """Log the progress of a long computation, every ten seconds.
 
-    total : frames to do, None where it is not known; what : the words for them
+    total : number of frames, None if unknown; what : the word for them
     """
 
     def __init__(self, total: int | None, what: str = "frames"):
         self.total, self.what, self.done = total, what, 0.0
-        self._start = self._told = time.perf_counter()
+        self._start = self._logged = time.perf_counter()
 
     def step(self, share: float = 1.0) -> None:
         """Add a frame, or a share of one."""
         self.done += share
         now = time.perf_counter()
-        if now - self._told < EVERY_S:
+        if now - self._logged < EVERY_S:
             return
-        self._told = now
+        self._logged = now
         rate = self.done / (now - self._start)
         if self.total is None:
             logger.info("%.4g %s, %.3g/s", self.done, self.what, rate)
@@ -96,8 +96,8 @@ def predict_maps(
 ) -> Iterator[tuple[Any, np.ndarray]]:
     """Yield (key, maps) for (key, frame) pairs, see `tiling.predict_frame`.
 
-    A thread reads the next frame and another predicts while the caller works on the maps before; errors of both are
-    raised here. Three frames are in memory at most, and the maps of two. total is the number of frames, for the log.
+    One thread reads the next frame and another predicts while the caller works on the previous maps; errors of both are
+    raised here. At most three frames and the maps of two are in memory. total is the number of frames, for the log.
     """
     progress = Progress(total)
 
@@ -118,8 +118,8 @@ def predict_pages(
 ) -> Iterator[tuple[str, np.ndarray | stacks.Bands]]:
     """Yield pages for `stacks.write_stack`: name and uint16 maps of each (name, frame), by rows as they are finished.
 
-    Beside the frame and the next one, memory is that of some rows of tiles. Every page is used up before the next is
-    asked for.
+    Besides the frame and the next one, memory is that of some rows of tiles. Every page must be consumed before the next
+    one is requested.
     """
     progress = Progress(total)
 

@@ -1,4 +1,4 @@
-"""Predict frames of any size with a trained network: tiles with overlap, blended, in bands of finished rows."""
+"""Predict frames of any size with a trained network: overlapping tiles, blended, in bands of finished rows."""
 
 import functools
 import itertools
@@ -17,11 +17,9 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def tile_starts(length: int, tile: int, overlap: int, multiple: int = 1) -> list[int]:
-    """Return where tiles begin along an axis: evenly spread, at least `overlap` shared by neighbours.
+    """Return where tiles begin along an axis: evenly spread, with neighbours sharing at least `overlap`.
 
-    length and tile are multiples of `multiple`, and so are the places; the overlap may be less where it leaves no room
-    for that.
-
+    length, tile and the results are multiples of `multiple`; the overlap may be smaller if that leaves no room for it.
     >>> tile_starts(100, 64, 16)
     [0, 36]
     >>> tile_starts(160, 64, 20, multiple=16)
@@ -35,11 +33,11 @@ def tile_starts(length: int, tile: int, overlap: int, multiple: int = 1) -> list
 
 
 def blending_profile(tile: int, overlap: int) -> np.ndarray:
-    """Weights along a side of a tile, float32 (tile,): next to nothing at the edge, a smooth rise, 1 inside.
+    """Return the weights along a side of a tile, float32 (tile,): nearly 0 at the edge, a smooth rise, 1 inside.
 
-    Pixels at a tile's edge lack their surroundings: on a trained network of five levels they are wrong by up to 0.3 at
-    the edge, and by 1e-3 some 60 px inside. Of a wide overlap the outer two fifths hardly count, therefore, and tiles
-    blend over the middle fifth; a narrow one is used whole, for seams would show.
+    Pixels at a tile's edge lack their surroundings: in a trained network of five levels they are wrong by up to 0.3 at
+    the edge, and by 1e-3 some 60 px inside. In a wide overlap the outer two fifths therefore hardly count, and tiles
+    blend over the middle fifth; a narrow overlap is used in full, to avoid seams.
     """
     place = (np.minimum(np.arange(tile), np.arange(tile)[::-1]) + 1.0) / (overlap + 1)
     unused = min(0.4, overlap / 160)
@@ -48,12 +46,12 @@ def blending_profile(tile: int, overlap: int) -> np.ndarray:
 
 
 class Stretch(NamedTuple):
-    """Where a tile lies along an axis of a frame; pixels and weights are in the order in which the network sees them."""
+    """The place of a tile along an axis of a frame; pixels and weights are in the order in which the network sees them."""
 
-    start: int  # below 0 in the mirrored margin before the frame
+    start: int  # negative in the mirrored margin before the frame
     step: int  # -1: the network sees the tile backwards
     pixels: np.ndarray
-    weights: np.ndarray  # those of all tiles with one step sum up to 1 in each pixel
+    weights: np.ndarray  # those of all tiles with the same step sum up to 1 in each pixel
 
 
 def predict_bands(
@@ -68,10 +66,10 @@ def predict_bands(
 ) -> Iterator[np.ndarray]:
     """Predict as `predict_tiled` does, and yield the rows as they are finished: float32 (rows, width[, outputs]).
 
-    Memory is that of two rows of tiles, whatever the image's height. `multiple` is what tiles begin at, so that a
-    network's pooling has the same raster in all of them; `prepare` is applied to each tile of the image, and makes
-    it float32. `symmetries` gives the mean over the image turned and mirrored in all eight ways: tiles are laid from
-    either end of both axes, and each is seen upright and transposed.
+    Memory is that of two rows of tiles, whatever the image's height. Tiles begin at multiples of `multiple`, so that the
+    raster of a network's pooling is the same in all of them; `prepare` is applied to each tile of the image, which then
+    becomes float32. `symmetries` averages over the image turned and mirrored in all eight ways: tiles start from either
+    end of both axes, and each is predicted upright and transposed.
     """
     tile_height, tile_width = (tile, tile) if isinstance(tile, int) else tile
     if not 0 <= overlap < min(tile_height, tile_width):
@@ -92,11 +90,11 @@ def predict_bands(
         return part.swapaxes(0, 1) if swap else part
 
     def predicted() -> Iterator[tuple[Stretch, Stretch, np.ndarray]]:
-        # Tiles that are not square have another shape when transposed, and come in batches of their own.
+        # Tiles that are not square have another shape when transposed, and come in separate batches.
         for _, group in itertools.groupby(places, key=lambda place: place[2] and tile_height != tile_width):
-            alike = list(group)
-            for start in range(0, len(alike), batch_size):
-                chosen = alike[start : start + batch_size]
+            same_shape = list(group)
+            for start in range(0, len(same_shape), batch_size):
+                chosen = same_shape[start : start + batch_size]
                 tiles = [read(*place) for place in chosen]
                 tiles += tiles[-1:] * (batch_size - len(tiles))
                 values = np.asarray(predict(np.stack(tiles)), np.float32)
@@ -108,7 +106,8 @@ def predict_bands(
         if rows.start < rows.stop:
             yield canvas[rows, margin : margin + width] / views
 
-    canvas, begin = None, downs[0].start
+    canvas: np.ndarray | None = None
+    begin = downs[0].start
     for down, across, values in predicted():
         if canvas is None:
             canvas = np.zeros((tile_height, padded, *values.shape[2:]), np.float32)
@@ -121,13 +120,14 @@ def predict_bands(
         left = across.start + margin
         part = canvas[:, left : left + tile_width][:: down.step, :: across.step]
         part += values * (window if values.ndim == 2 else window[..., None])
+    assert canvas is not None  # there is at least one tile
     yield from finished(canvas, begin, tile_height)
 
 
 def _stretches(
     length: int, tile: int, overlap: int, multiple: int, directions: tuple[int, ...]
 ) -> list[Stretch]:
-    """Lay tiles along an axis, enlarged by mirroring to whole tiles: from its begin (1), from its end (-1)."""
+    """Lay tiles along an axis, padded by mirroring to whole tiles: from its start (1), from its end (-1)."""
     whole = max(tile, -(-length // multiple) * multiple)
     starts, profile = tile_starts(whole, tile, overlap, multiple), blending_profile(tile, overlap)
     total = np.zeros(whole, np.float32)
@@ -145,27 +145,33 @@ def _stretches(
 
 
 def predict_tiled(
-    predict: Predict, image: np.ndarray, tile: int, overlap: int, batch_size: int = 1, **options
+    predict: Predict,
+    image: np.ndarray,
+    tile: int,
+    overlap: int,
+    batch_size: int = 1,
+    multiple: int = 1,
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+    symmetries: bool = False,
 ) -> np.ndarray:
-    """Predict an image of any size through tiles of one size.
+    """Predict an image of any size by tiles of one size.
 
     Parameters
     ----------
     predict : callable
         From float32 (batch_size, tile, tile, channels) to (batch_size, tile, tile[, outputs]).
     image : float32 (height, width, channels) or (height, width)
-        Reflected where it is smaller than a tile.
+        Reflected if it is smaller than a tile.
     tile, overlap : int
-        Side of a tile and what neighbours share at least, in pixels; overlap < tile.
+        Side of a tile and least overlap of neighbours, in pixels; overlap < tile.
     batch_size : int
         Tiles given to `predict` at once; the last batch is filled up with copies.
-    options
-        `multiple`, `prepare` and `symmetries` of `predict_bands`.
-
+    multiple, prepare, symmetries
+        See `predict_bands`.
     Returns
     -------
     numpy.ndarray
-        float32 (height, width), or (height, width, outputs) where `predict` returns several maps.
+        float32 (height, width), or (height, width, outputs) if `predict` returns several maps.
 
     Examples
     --------
@@ -173,15 +179,16 @@ def predict_tiled(
     >>> np.allclose(predict_tiled(lambda tiles: tiles[..., 0], image, tile=2, overlap=1), image)
     True
     """
-    return _gathered(predict_bands(predict, image, tile, overlap, batch_size, **options), image.shape[0])
+    bands = predict_bands(predict, image, tile, overlap, batch_size, multiple, prepare, symmetries)
+    return _gathered(bands, image.shape[0])
 
 
 def predict_frame(predict: Predict, frame: np.ndarray, recipe: dict, settings: dict) -> np.ndarray:
-    """Predict a frame at the working pixel size as the network was trained: same normalisation, fitting tiles.
+    """Predict a frame at the working pixel size with the normalisation of the training and tiles that fit.
 
-    frame is (height, width, channels) with grey values as in the file; recipe is that of the model (percentiles,
-    levels, network), settings the config's `prediction` (tile, overlap, batch_size, symmetries). Returns float32
-    (height, width, outputs): with symmetries the mean over the frame turned and mirrored in all eight ways.
+    frame is (height, width, channels) with grey values as in the file; recipe is the model's (percentiles, levels,
+    network); settings is the config's `prediction` (tile, overlap, batch_size, symmetries). Returns float32
+    (height, width, outputs): with symmetries, the mean over the frame turned and mirrored in all eight ways.
     """
     return _gathered(frame_bands(predict, frame, recipe, settings), frame.shape[0])
 
@@ -189,15 +196,18 @@ def predict_frame(predict: Predict, frame: np.ndarray, recipe: dict, settings: d
 def frame_bands(predict: Predict, frame: np.ndarray, recipe: dict, settings: dict) -> Iterator[np.ndarray]:
     """Predict a frame as `predict_frame` does, and yield its rows as they are finished."""
     low, span = normalisation.grey_range(frame, recipe["percentiles"])
-    tile = tuple(fitting_tile(min(settings["tile"], side), recipe["levels"]) for side in frame.shape[:2])
+    tile_height, tile_width = (
+        fitting_tile(min(settings["tile"], side), recipe["levels"]) for side in frame.shape[:2]
+    )
     overlap = 0
     if max(frame.shape[:2]) > fitting_tile(settings["tile"], recipe["levels"]):
-        overlap = fitting_overlap(max(tile), settings["overlap"], receptive_radius(predict, recipe))
+        radius = receptive_radius(predict, recipe)
+        overlap = fitting_overlap(max(tile_height, tile_width), settings["overlap"], radius)
     return predict_bands(
         predict,
         frame,
-        tile,
-        min(overlap, min(tile) - 1),
+        (tile_height, tile_width),
+        min(overlap, tile_height - 1, tile_width - 1),
         settings["batch_size"],
         multiple=2 ** (recipe["levels"] - 1),
         prepare=lambda part: (part.astype(np.float32) - low) / span,
@@ -206,7 +216,7 @@ def frame_bands(predict: Predict, frame: np.ndarray, recipe: dict, settings: dic
 
 
 def fitting_tile(tile: int, levels: int) -> int:
-    """Round a tile's side up to what a U-Net of so many levels takes.
+    """Round a tile's side up to a size that a U-Net of this many levels accepts.
 
     >>> fitting_tile(250, 5)
     256
@@ -217,40 +227,42 @@ def fitting_tile(tile: int, levels: int) -> int:
 
 @functools.lru_cache(maxsize=64)
 def fitting_overlap(tile: int, wanted: int | None, radius: int | None) -> int:
-    """Choose what neighbouring tiles share: what is wanted, else half the receptive field; say where that is too little.
+    """Choose the overlap of neighbouring tiles: the wanted one, else half the receptive field; log if it is too small.
 
     >>> fitting_overlap(512, None, 137)
     137
     >>> fitting_overlap(512, 64, 20)
     64
     """
-    if wanted is None and radius is None:
-        raise InputError(
-            "The network has layers whose reach is not known: set prediction.overlap, in pixels, say to 128."
-        )
-    if wanted is None and 2 * radius >= tile:
+    if wanted is None:
+        if radius is None:
+            raise InputError(
+                "The network has layers whose reach is not known: set prediction.overlap, in pixels, say to 128."
+            )
+        if 2 * radius < tile:
+            return radius
         logger.warning(
             "tiles of %d px are too small for an overlap of half the receptive field, %d px: they overlap by %d px, and "
             "seams may show. Set prediction.tile to %d or more.",
             *(tile, radius, tile // 2, 4 * radius),
         )
         return tile // 2
-    if wanted is not None and radius is not None and wanted < radius:
+    if radius is not None and wanted < radius:
         logger.info("tiles overlap by %d px; half the receptive field is %d px", wanted, radius)
-    return min(radius if wanted is None else wanted, tile - 1)
+    return min(wanted, tile - 1)
 
 
 def receptive_radius(predict: Predict, recipe: dict) -> int | None:
-    """How far a network sees, in pixels: as `predict` tells (receptive_px), else that of the recipe's architecture."""
-    told = getattr(predict, "receptive_px", None)
-    return told if told is not None else _radius(recipe.get("network"), recipe["levels"])
+    """Return how far a network sees, in pixels: `receptive_px` of `predict`, else that of the recipe's architecture."""
+    known = getattr(predict, "receptive_px", None)
+    return known if known is not None else _radius(recipe.get("network"), recipe["levels"])
 
 
 @functools.lru_cache(maxsize=16)
 def _radius(architecture: str | None, levels: int) -> int | None:
     from brightcell.nets import receptive_field, unet
 
-    if architecture not in unet.ARCHITECTURES:
+    if architecture is None or architecture not in unet.ARCHITECTURES:
         return None
     try:
         return receptive_field.receptive_radius(
@@ -261,11 +273,13 @@ def _radius(architecture: str | None, levels: int) -> int | None:
 
 
 def _gathered(bands: Iterator[np.ndarray], height: int) -> np.ndarray:
-    """Put bands one below the other."""
-    result, start = None, 0
+    """Stack bands one below the other into an array of this height."""
+    result: np.ndarray | None = None
+    start = 0
     for band in bands:
         if result is None:
             result = np.empty((height, *band.shape[1:]), np.float32)
         result[start : start + len(band)] = band
         start += len(band)
+    assert result is not None  # there is at least one band
     return result
