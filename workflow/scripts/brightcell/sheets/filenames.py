@@ -1,4 +1,4 @@
-"""Make the rows of a sample sheet from pairs of files: names, groups and frames, by a pattern or by their numbers."""
+"""Make the rows of a sample sheet from pairs of files: names, groups and frames, by a pattern or by numbers in the names."""
 
 import os
 import re
@@ -17,13 +17,21 @@ NUMBERED = re.compile(
 )
 OUTLINES = (".zip", ".roi", ".json", ".geojson")  # masks drawn as outlines
 LONGEST = 100  # characters of an id
-IMAGE_FOLDERS = ("images", "image", "img", "imgs", "frames", "raw", "inputs")  # these tell nothing of a group
+IMAGE_FOLDERS = (
+    "images",
+    "image",
+    "img",
+    "imgs",
+    "frames",
+    "raw",
+    "inputs",
+)  # these names say nothing about groups
 UNSAFE = re.compile(r"[\x00-\x1f{}]|^\s|\s$|^\".*\"$")
 
 
 @dataclass
 class Pair:
-    """An image and its mask ("" without), seen from their folder, and what the layout knows of them."""
+    """An image and its mask ("" if there is none), relative to their folder, and what the layout knows about them."""
 
     image: str
     mask: str = ""
@@ -34,7 +42,7 @@ class Pair:
     page: str = ""
 
 
-def natural(name: str) -> list:
+def natural(name: str) -> list[tuple[int, int, str]]:
     """Return a key that sorts names by their numbers: a2 before a10."""
     return [
         (1, int(part), "") if part.isdecimal() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)
@@ -52,7 +60,7 @@ def stem(name: str) -> str:
 
 
 def legal(text: str) -> str:
-    """Turn a text into an id of letters, digits, `.`, `_` and `-`; accents are taken off.
+    """Convert a text to an id of letters, digits, `.`, `_` and `-`; accents are removed.
 
     >>> legal("HeLa 20×, Größe/a..b"), legal("../x"), legal("中")
     ('HeLa_20_Grosse_a.b', 'x', 'x')
@@ -64,11 +72,10 @@ def legal(text: str) -> str:
 
 
 def compile_pattern(pattern: str) -> re.Pattern:
-    """Turn a pattern such as `{group}_{frame}.tif` into a regular expression for a whole name.
+    """Convert a pattern such as `{group}_{frame}.tif` to a regular expression for a whole name.
 
-    `{frame}` stands for digits, `{split}` for train, validate or test, any other field for some characters without a
-    slash, `{}` for what is not wanted. Without `{group}` the other fields together are the group.
-
+    `{frame}` matches digits, `{split}` train, validate or test, any other field some characters without a
+    slash, `{}` any text to ignore. Without `{group}` the other fields together are the group.
     >>> compile_pattern("{group}_{frame}").fullmatch("dish_1_007").groupdict()
     {'group': 'dish_1', 'frame': '007'}
     """
@@ -95,10 +102,10 @@ def compile_pattern(pattern: str) -> re.Pattern:
 
 
 def fields(image: str, pattern: re.Pattern, text: str) -> dict[str, str] | None:
-    """Read group, frame and split from an image's path by a compiled pattern; None where it does not fit.
+    """Read group, frame and split from an image's path by a compiled pattern; None if it does not fit.
 
-    As many folders of the path are looked at as `text`, the pattern as written, has slashes; its suffix counts where
-    the text has one.
+    `text` is the pattern as written: the path is compared with as many folders as it has slashes; the suffix is
+    compared if the text has one.
     """
     path = "/".join(PurePosixPath(image).parts[-1 - text.count("/") :])
     found = pattern.fullmatch(path) or pattern.fullmatch(str(PurePosixPath(path).with_name(stem(path))))
@@ -116,7 +123,7 @@ def fields(image: str, pattern: re.Pattern, text: str) -> dict[str, str] | None:
 def numbered(pair: Pair, common: str = "") -> dict[str, str]:
     """Read group and frame from an image's path: the number at its name's end is the frame, the rest the group.
 
-    `common` is the folder in which all images are; the folders below it tell groups apart, unless they are splits.
+    `common` is the folder with all images; the folders below it are part of the group, unless they are splits.
     """
     name = pair.name or stem(pair.image)
     found = NUMBERED.fullmatch(name)
@@ -133,21 +140,23 @@ def make_rows(
     pages: Callable[[str], int] = lambda name: 1,
     common: str | None = None,
 ) -> tuple[list[dict[str, str]], list[tuple[str, str]], list[str]]:
-    """Turn pairs into rows of a sheet: sample, image, mask, group, frame, split, page; all text.
+    """Convert pairs to rows of a sheet: sample, image, mask, group, frame, split, page; all text.
 
-    pattern : see `compile_pattern`; without it the number at a name's end is the frame, what stands before it the
-    group. block : frames in a row that become a group of their own. pages : how many frames a file holds. common : the
-    folder below which folders tell groups apart, by default the deepest one that holds all images.
-    Returns rows, (file, why) of what was left out, and notes.
+    pattern : see `compile_pattern`; without it the number at a name's end is the frame, the text before it the
+    group. block : number of consecutive frames in a group of their own. pages : returns the number of frames in a file.
+    common : the folder below which folders are part of the group, by default the deepest one with all images.
+    Returns rows, (file, reason) for files left out, and notes.
     """
     expression = compile_pattern(pattern) if pattern else None
     pairs = list(pairs)
     if common is None:
         common = os.path.commonpath([PurePosixPath(pair.image).parent for pair in pairs]) if pairs else ""
-    rows, left, notes = [], [], []
+    rows: list[dict[str, str]] = []
+    left: list[tuple[str, str]] = []
+    notes: list[str] = []
     for pair in pairs:
         unsafe = next((name for name in (pair.image, pair.mask) if UNSAFE.search(name)), None)
-        known = fields(pair.image, expression, pattern) if expression else numbered(pair, common)
+        known = fields(pair.image, expression, pattern) if expression and pattern else numbered(pair, common)
         if unsafe is not None or known is None:
             why = (
                 "a tab, a line break, a brace or a blank at an end of its name: rename it"
@@ -184,7 +193,7 @@ def make_rows(
 
 
 def cut_blocks(rows: list[dict[str, str]], block: int) -> list[dict[str, str]]:
-    """Part each group into groups of about `block` frames in a row, in the order of time."""
+    """Divide each group into groups of about `block` consecutive frames, in the order of time."""
     if block < 1:
         raise InputError(f"block: found {block}; expected the number of frames in a group, at least 1")
     groups = defaultdict(list)
@@ -192,7 +201,9 @@ def cut_blocks(rows: list[dict[str, str]], block: int) -> list[dict[str, str]]:
         groups[row["group"]].append(row)
     cut = []
     for name, members in groups.items():
-        members.sort(key=lambda row: int(row["frame"] or 0))  # stable: without frames the order of the files
+        members.sort(
+            key=lambda row: int(row["frame"] or 0)
+        )  # stable: without frame numbers, the order of the files
         blocks = max(1, round(len(members) / block))
         digits = len(str(blocks))
         for position, row in enumerate(members):
@@ -202,12 +213,12 @@ def cut_blocks(rows: list[dict[str, str]], block: int) -> list[dict[str, str]]:
 
 
 def legal_names(rows: list[dict[str, str]]) -> list[str]:
-    """Make samples and groups of rows legal and unique, in place; returns what was changed, in words."""
+    """Make samples and groups of rows legal and unique, in place; return the changes in words."""
     free = _unused()
     groups = {name: free(legal(name)) for name in dict.fromkeys(row["group"] for row in rows)}
     count = Counter(row["sample"] for row in rows)
     free = _unused()
-    changed = {}
+    changed: dict[str, str] = {}
     for row in rows:
         old = row["sample"]
         new = free(legal(f"{row['split'] or row['group']}_{old}" if count[old] > 1 else old))
@@ -226,7 +237,7 @@ def legal_names(rows: list[dict[str, str]]) -> list[str]:
 
 
 def _unused() -> Callable[[str], str]:
-    """Give a function that puts a number behind a name it has given before; capitals do not tell names apart."""
+    """Return a function that appends a number to a name it has returned before; upper and lower case count as equal."""
     taken: dict[str, int] = {}
 
     def free(name: str) -> str:
@@ -241,9 +252,9 @@ def _unused() -> Callable[[str], str]:
 
 
 def sheet_text(rows: list[dict[str, str]], folder: str | Path, sheet: str | Path) -> str:
-    """Return the text of a sheet; paths are seen from the sheet's folder. Columns empty in some rows are left out.
+    """Return the text of a sheet, with paths relative to the sheet's folder; columns empty in any row are left out.
 
-    `page` is kept where any row has one, and is 0 in the others.
+    `page` is kept if any row has one, and is 0 in the others.
     """
     if any(row["page"] for row in rows):
         rows = [row | {"page": row["page"] or "0"} for row in rows]

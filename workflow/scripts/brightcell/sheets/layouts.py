@@ -1,7 +1,7 @@
-"""Find images and their masks in a folder, by the ways in which such folders are laid out.
+"""Find images and their masks in a folder, by common layouts of such folders.
 
-A layout is one entry of LAYOUTS: how it is recognised, and how its images and masks are paired. Only names are
-looked at, no file is opened.
+A layout is one entry of LAYOUTS: how it is recognised, and how its images and masks are paired. Only file names are
+used; no file is opened.
 """
 
 import os
@@ -20,7 +20,7 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".li
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, *OUTLINES)
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ground_truth", "groundtruth", "gt", "seg")
 MOST_FILES = 1_000_000
-# The folders in the archive of Ghaznavi et al. 2022, spelt as they are spelt there.
+# The folders in the archive of Ghaznavi et al. 2022, with their spelling.
 STUDY = re.compile(r"(?:^|/)spilit_([xy])_(image|mask)_(train|validate|test)/[^/]+$", re.IGNORECASE)
 CTC_FRAME = re.compile(r"^(.*/)?(\d\d)/t(\d+)\.tiff?$", re.IGNORECASE)
 CTC_MASK = re.compile(r"^(.*/)?(\d\d)_(GT|ST)/SEG/man_seg(\d+)\.tiff?$", re.IGNORECASE)
@@ -29,7 +29,7 @@ CTC_SLICE = re.compile(r"^(.*/)?\d\d_(GT|ST)/SEG/man_seg_\d+_\d+\.tiff?$", re.IG
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to lay out a folder: an example for the user, how it is recognised, how it is paired.
+    """A layout of a folder: an example for the user, how it is recognised, how its files are paired.
 
     sign : names → why this is the layout, or ""; find : (names, options) → Found.
     """
@@ -40,15 +40,16 @@ class Layout:
 
 
 def list_files(folder: str | Path) -> list[str]:
-    """List the files below a folder that may be images or masks, in natural order; hidden ones are left out.
+    """Return the files below a folder that may be images or masks, in natural order, without hidden files.
 
-    A Zarr folder counts as a file. Links to folders are followed, each folder once, so that loops end.
+    A Zarr folder counts as a file. Links to folders are followed, but each folder is visited once, so that loops end.
     """
     folder = Path(folder)
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}. Give the folder that holds the images and masks.")
-    names, seen = [], set()
+    names: list[str] = []
+    seen: set[str] = set()
     for path, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(path)
         if real in seen:
@@ -71,7 +72,7 @@ def list_files(folder: str | Path) -> list[str]:
 
 
 def detect(names: list[str]) -> tuple[str, str]:
-    """Guess the layout of a folder's files: its name in LAYOUTS, and why.
+    """Guess the layout of a folder's files; return its name in LAYOUTS, and why.
 
     >>> detect(["images/a.tif", "masks/a.tif"])
     ('folders', 'folders images and masks')
@@ -89,7 +90,7 @@ def find_pairs(names: list[str], layout: str, **options: str | None) -> Found:
     """Pair images and masks among the names of a folder's files.
 
     options : `images` and `masks` (names of folders, or endings of names), `truth` (GT or ST); None is the layout's
-    own choice. Raises InputError where nothing can be paired.
+    default. Raises InputError if nothing can be paired.
     """
     if layout not in LAYOUTS:
         raise InputError(f"{layout} is no layout. Expected one of {', '.join(LAYOUTS)}.")
@@ -103,7 +104,7 @@ def find_pairs(names: list[str], layout: str, **options: str | None) -> Found:
 
 
 def _place(name: str, folders: Iterable[str]) -> tuple[str, str] | None:
-    """Split a path at a folder of one of the names: (what is around it, the key below it)."""
+    """Split a path at a folder with one of the names: (the path above it, the key below it)."""
     parts = PurePosixPath(name).parts
     for depth in reversed(range(len(parts) - 1)):
         if parts[depth].lower() in folders:
@@ -112,10 +113,10 @@ def _place(name: str, folders: Iterable[str]) -> tuple[str, str] | None:
 
 
 def _folder_names(options: dict) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return tuple(
-        (options[kind].strip("/").lower(),) if options.get(kind) else default
-        for kind, default in (("images", IMAGE_FOLDERS), ("masks", MASK_FOLDERS))
-    )
+    def chosen(kind: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        return (options[kind].strip("/").lower(),) if options.get(kind) else default
+
+    return chosen("images", IMAGE_FOLDERS), chosen("masks", MASK_FOLDERS)
 
 
 def _folders_sign(names: list[str]) -> str:
@@ -127,7 +128,8 @@ def _folders_sign(names: list[str]) -> str:
 
 def _find_folders(names: list[str], options: dict) -> Found:
     image_folders, mask_folders = _folder_names(options)
-    images, masks = defaultdict(dict), defaultdict(list)
+    images: dict[str, dict[str, str]] = defaultdict(dict)
+    masks: dict[str, list[tuple[str, str]]] = defaultdict(list)
     unpaired = []
     for name in names:
         mask, image = _place(name, mask_folders), _place(name, image_folders)
@@ -147,7 +149,7 @@ def _find_folders(names: list[str], options: dict) -> Found:
 
 
 def _mask_key(name: str, ends: Iterable[str]) -> str | None:
-    """Return the path that a mask's name shares with its image, or None where it is no mask's name."""
+    """Return the path that a mask's name shares with its image, or None if it is no mask's name."""
     path = PurePosixPath(name)
     base = stem(path.name)
     for end in ends:
@@ -201,7 +203,8 @@ def _ctc_sign(names: list[str]) -> str:
 
 
 def _find_ctc(names: list[str], options: dict) -> Found:
-    found, count = Found(), Counter()
+    found = Found()
+    count: Counter[str] = Counter()
     masks: dict[tuple, str] = {}
     truth = (options.get("truth") or "GT").upper()
     for name in names:
@@ -258,7 +261,7 @@ def _find_study(names: list[str], options: dict) -> Found:
     return found
 
 
-# A layout is one entry; --detect takes the first whose sign is found, so the particular ones stand first.
+# A layout is one entry; --detect takes the first whose sign is found, so special layouts come first.
 LAYOUTS = {
     "study": Layout(
         "spilit_x_image_train/…, spilit_y_mask_train/… and four more folders (Ghaznavi et al. 2022)",
@@ -274,7 +277,7 @@ LAYOUTS = {
 
 
 def problems(found: Found) -> Iterator[str]:
-    """Say in words what could not be paired, and what else a user should know."""
+    """Yield in words what could not be paired, and what else a user should know."""
     shown = 10
     for files, what in (
         ([pair.image for pair in found.unlabelled], "images without mask"),

@@ -1,4 +1,4 @@
-"""Pair images with their masks by what their names share."""
+"""Pair images with their masks by the common parts of their names."""
 
 import re
 from collections import Counter
@@ -13,9 +13,9 @@ MASK_ENDS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_instances", 
 
 @dataclass
 class Found:
-    """What a layout made of a folder's files; paths are seen from the folder.
+    """The images and masks that a layout found in a folder; paths are relative to the folder.
 
-    pairs : images with their masks; unlabelled : images without; unpaired : (file, why) of what could not be used;
+    pairs : images with masks; unlabelled : images without; unpaired : (file, reason) for files that could not be used;
     notes : what a user should know.
     """
 
@@ -28,20 +28,21 @@ class Found:
 def match(
     images: dict[str, str], masks: Iterable[tuple[str, str]], split: str = "", by_order: bool = False
 ) -> Found:
-    """Pair images and masks by their keys: equal, equal without endings such as _mask, else by their only number.
+    """Pair images and masks by their keys: equal, equal without endings such as _mask, or else by their last number.
 
-    images : key → file; masks : (key, file). `by_order` pairs the rest in natural order where their numbers are
-    equal, and says so.
+    images : key → file; masks : (key, file). `by_order` pairs the rest in natural order if there are as many masks as
+    images, and adds a note.
     """
-    found, taken = Found(), {}
+    found = Found()
+    taken: dict[str, str] = {}
     masks = list(masks)
-    if len(masks) == 1 and masks[0][1].lower().endswith(".json") and len(images) > 1:  # COCO: one for all
+    if len(masks) == 1 and masks[0][1].lower().endswith(".json") and len(images) > 1:  # one COCO file for all
         return Found([Pair(file, masks[0][1], split=split) for file in images.values()])
     for way in (str.lower, plain, last_number):
         keys = unique((way(key), key) for key in images if key not in taken)
         used = set(taken.values())
-        left = unique((way(key), file) for key, file in masks if file not in used)
-        taken |= {keys[key]: file for key, file in left.items() if key and key in keys}
+        files = unique((way(key), file) for key, file in masks if file not in used)
+        taken |= {keys[key]: file for key, file in files.items() if key and key in keys}
     rest = [key for key in images if key not in taken]
     used = set(taken.values())
     left = sorted((file for _, file in masks if file not in used), key=natural)
@@ -59,7 +60,7 @@ def match(
 
 
 def plain(key: str) -> str:
-    """Take the endings and beginnings off a name that tell an image from a mask.
+    """Remove the endings and beginnings of a name that mark an image or a mask.
 
     >>> plain("dish/a_cp_masks"), plain("mask_07"), plain("a_img")
     ('dish/a', '07', 'a')
@@ -73,19 +74,21 @@ def plain(key: str) -> str:
 
 
 def last_number(key: str) -> str:
-    """Return the last number in a name, with its folder; "" without one."""
+    """Return the last number in a name, with its folder; "" if there is none."""
     folder, _, name = key.lower().rpartition("/")
     numbers = re.findall(r"\d+", name)
     return f"{folder}/{int(numbers[-1])}" if numbers else ""
 
 
 def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the pairs whose key occurs once, as a dictionary."""
     pairs = list(pairs)
     count = Counter(key for key, _ in pairs)
     return {key: value for key, value in pairs if count[key] == 1}
 
 
 def join(parts: Iterable[Found]) -> Found:
+    """Return all that several layouts or folders found as one."""
     whole = Found()
     for part in parts:
         for name in ("pairs", "unlabelled", "unpaired", "notes"):

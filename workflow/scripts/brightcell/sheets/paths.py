@@ -1,4 +1,4 @@
-"""Look whether the files that a sheet names are there, and are files that a workflow can take."""
+"""Check that the files in a sheet exist and are files that a workflow can read."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-IMPOSSIBLE = r"[{}\x00-\x1f]"  # Snakemake takes braces for a wildcard
-SHOWN = 10  # problems of one kind that are written out; the others are counted
+IMPOSSIBLE = r"[{}\x00-\x1f]"  # Snakemake would take braces for a wildcard
+SHOWN = 10  # problems of one kind that are written out; the rest are counted
 
 
 def few(problems: Iterable[str], what: str = "problems of this kind") -> Iterator[str]:
-    """Pass on the first problems of one kind and count the others."""
+    """Yield the first problems of one kind, then the number of all if there are more."""
     problems = list(problems)
     yield from problems[:SHOWN]
     if len(problems) > SHOWN:
@@ -19,20 +19,20 @@ def few(problems: Iterable[str], what: str = "problems of this kind") -> Iterato
 
 
 def path_problems(files: pd.Series) -> Iterator[str]:
-    """Tell the paths, indexed by line, that no file has or that Snakemake would take for something else."""
+    """Yield a problem for each path, indexed by line, that Snakemake would misread or that has control characters."""
     for line, file in files[files.str.contains(IMPOSSIBLE)].items():
         fault = "braces { }" if "{" in file or "}" in file else "characters that no name should have"
         yield f"line {line}: {files.name} is {file!r}; expected a path without {fault}: rename the file or folder"
 
 
 def missing_files(files: pd.Series, exempt: str | Path | Iterable[str | Path] = ()) -> Iterator[str]:
-    """Tell the paths, indexed by line, at which there is no file; those below the folders `exempt` are not looked for.
+    """Yield a problem for each path, indexed by line, without a file; paths below the folders `exempt` are not checked.
 
-    One listing a folder: a network drive answers one question slowly.
+    Each folder is listed once, because a network drive answers single questions slowly.
     """
     exempt = [exempt] if isinstance(exempt, str | Path) else exempt
     made = tuple(os.path.abspath(folder) + os.sep for folder in exempt)  # noqa: PTH100
-    listings: dict[str, dict[str, str] | None] = {}  # by the folders as the sheet writes them; None: exempt
+    listings: dict[str, dict[str, str] | None] = {}  # by the folders as the sheet has them; None: exempt
     possible = files[(files != "") & ~files.str.contains(IMPOSSIBLE)]
     for line, file in zip(possible.index.tolist(), possible.tolist(), strict=True):
         folder, name = os.path.split(file)
@@ -48,7 +48,7 @@ def missing_files(files: pd.Series, exempt: str | Path | Iterable[str | Path] = 
 
 
 def _listing(folder: str) -> dict[str, str]:
-    """Return what is in a folder, each with what is wrong with it, or ""."""
+    """Return the names in a folder, each with what is wrong with it, or ""."""
     if not os.path.isdir(folder):  # noqa: PTH112
         return {}
     with os.scandir(folder) as entries:

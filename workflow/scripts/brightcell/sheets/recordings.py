@@ -1,4 +1,4 @@
-"""Find the frames of recordings without masks: by a sheet, or by a pattern of paths such as new/*.tif."""
+"""Find the frames of recordings without masks: by a sheet, or by a path pattern such as new/*.tif."""
 
 import os
 import re
@@ -18,9 +18,9 @@ from .layouts import IMAGE_SUFFIXES
 
 
 def read(options: dict, check_files: bool = True, memory: str | Path | None = None) -> pd.DataFrame:
-    """Read the table of the frames that the config's `segment` names, see `samples.read_samples`; may be empty.
+    """Return the table of the frames in the config's `segment`, see `samples.read_samples`; it may be empty.
 
-    memory : file that keeps how many frames files hold, see `page_counter`
+    memory : file that keeps the number of frames in each file, see `page_counter`
     """
     if options["samples"]:
         return samples.read_samples(
@@ -34,9 +34,9 @@ def read(options: dict, check_files: bool = True, memory: str | Path | None = No
 
 @contextmanager
 def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], int]]:
-    """Give a function that counts the frames in a file; one that cannot be read counts as one, until it can be.
+    """Yield a function that counts the frames in a file; a file that cannot be read yet counts as one frame.
 
-    Every job looks at all files anew. A file whose size and time are as the file `memory` tells is not opened again.
+    Every job counts all files again. A file with the size and time recorded in the file `memory` is not opened.
     """
     from brightcell.io.readers import open_image_file
 
@@ -44,17 +44,19 @@ def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], 
         known = files.read_json(memory) if memory else {}
     except (OSError, InputError):
         known = {}
-    found = {}
+    found: dict[str, list[int]] = {}
 
     def pages(path: Path) -> int:
         try:
             state = path.stat()
             key, stamp = str(path), [state.st_size, state.st_mtime_ns]
-            if known.get(key, [])[:2] != stamp or S_ISDIR(state.st_mode):  # the time of a .zarr tells little
+            if known.get(key, [])[:2] != stamp or S_ISDIR(
+                state.st_mode
+            ):  # a .zarr may change without its folder's time
                 with open_image_file(path) as recording:
                     found[key] = [*stamp, recording.pages]
             return (found.get(key) or known[key])[2]
-        except (OSError, InputError):  # told when it is read for good
+        except (OSError, InputError):  # reported when the file is read in full
             return 1
 
     yield pages
@@ -66,19 +68,20 @@ def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], 
 def find_frames(
     pattern: str, names: str | None = None, pages: Callable[[Path], int] = lambda path: 1
 ) -> pd.DataFrame:
-    """Make the table of a sheet, see `samples.read_samples`, from the images whose paths fit a pattern.
+    """Return the table of a sheet, see `samples.read_samples`, from the images whose paths fit a pattern.
 
     Parameters
     ----------
     pattern : str
         `*` is any part of a name, `**` any folders.
     names : str, optional
-        How group and frame stand in the names, see `filenames.compile_pattern`. Without it the number at a name's end is
-        the frame, and what stands before it, with the folders below the pattern's fixed part, the group.
+        Pattern of group and frame in the names, see `filenames.compile_pattern`. Without it the number at a name's end
+        is the frame; the text before it, with the folders below the pattern's fixed part, is the group.
     pages : callable
-        How many frames a file holds.
+        Returns the number of frames in a file.
     """
-    fixed = re.match(r"(?:[^*?\[]*/)?", pattern).group()
+    constant = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    fixed = constant[: constant.rfind("/") + 1]
     folder = Path(fixed or ".")
     if not folder.is_dir():
         raise InputError(f"segment.images {pattern}: no folder {folder}. Correct the config.")
@@ -107,5 +110,5 @@ def find_frames(
     table = pd.DataFrame(rows, dtype=str).reindex(columns=columns, fill_value="")
     table["image"] = table["image"].map(os.path.normpath)
     without = table.loc[table["frame"] == "", "group"]
-    table.loc[table["group"].isin(without), "frame"] = ""  # there the order of the names counts
+    table.loc[table["group"].isin(without), "frame"] = ""  # these groups are in the order of the names
     return table

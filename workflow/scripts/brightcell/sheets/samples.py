@@ -1,4 +1,4 @@
-"""Read a sample sheet and tell all that is wrong with it, with line numbers."""
+"""Read a sample sheet and report everything that is wrong with it, with line numbers."""
 
 import os
 import re
@@ -22,13 +22,13 @@ def read_samples(
     exempt: str | Path | Iterable[str | Path] = (),
     key: str = "samples",
 ) -> pd.DataFrame:
-    """Read a sample sheet into a table of text, one row a frame, with all columns of the schema.
+    """Read a sample sheet into a table of text, one row per frame, with all columns of the schema.
 
-    `image` and `mask` become paths seen from the working folder; an optional column that is
-    missing is filled with "". Without `masks` the sheet need not have a column `mask`. With
+    Paths in `image` and `mask` become relative to the working folder; an optional column that is
+    missing is filled with "". Without `masks` the sheet needs no column `mask`. With
     `check_files` images and masks must exist, except below the folders `exempt`, which a rule fills.
-    `key` is the config's key that names the sheet.
-    All problems are told in one InputError, each with its line.
+    `key` is the config's key for the sheet.
+    One InputError lists all problems, each with its line.
     """
     path = Path(path)
     schema = load_schema(SAMPLES_SCHEMA) if schema is None else schema
@@ -54,7 +54,7 @@ def read_samples(
 
 
 def no_samples(schema: dict | None = None) -> pd.DataFrame:
-    """Return the table of a sheet that has no rows."""
+    """Return the table of a sheet without rows."""
     schema = load_schema(SAMPLES_SCHEMA) if schema is None else schema
     return pd.DataFrame(columns=list(schema["properties"]), dtype=str)
 
@@ -65,7 +65,7 @@ def files_of_group(samples: pd.DataFrame, group: str, column: str) -> list[str]:
 
 
 def _split(path: Path, key: str) -> tuple[list[str], list[list[str]], list[int]]:
-    """Split a sheet into header, rows of cells and their line numbers; empty lines are left out."""
+    """Split a sheet into header, rows of cells and their line numbers, without empty lines."""
     if not path.is_file():
         folder = path.parent
         names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
@@ -106,7 +106,7 @@ def _split(path: Path, key: str) -> tuple[list[str], list[list[str]], list[int]]
 
 
 def _unquote(cell: str) -> str:
-    """Take off the quotation marks that Excel puts around a cell with a comma."""
+    """Remove the quotation marks that Excel puts around a cell with a comma."""
     return cell[1:-1].replace('""', '"').strip() if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
 
 
@@ -147,7 +147,7 @@ def _wrong_widths(rows: list[list[str]], lines: list[int], width: int) -> Iterat
 
 
 def _value_problems(table: pd.DataFrame, schema: dict, required: list[str]) -> Iterator[str]:
-    """Check the cells of a table indexed by line."""
+    """Yield the problems in the cells of a table indexed by line."""
     for column in table:
         entry, cells = schema["properties"][column], table[column]
         empty = cells == ""
@@ -205,7 +205,7 @@ def _illegal(cells: pd.Series, entry: dict) -> Iterator[str]:
 
 
 def _frames_of_files(table: pd.DataFrame) -> pd.Series:
-    """Name the frame of each row: its image file and, of a stack, the page."""
+    """Return the frame of each row: its image file and, in a stack, the page."""
     frames = table["image"].where(table["image"] == "", table["image"].map(os.path.normpath))
     pages, scenes = (table.get(name, pd.Series("", table.index)) for name in ("page", "scene"))
     frames = frames.where((frames == "") | (scenes == ""), frames + ", scene " + scenes)
