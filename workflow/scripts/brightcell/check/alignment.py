@@ -1,8 +1,8 @@
-"""Say how well a mask lies on the structures of its image, and where it would lie better.
+"""Measure how well a mask lies on the structures of its image, and where it would fit better.
 
-Cells have more local contrast than the background in bright field and in phase contrast alike. So the map of local
-contrast is correlated with the mask over all shifts up to a quarter of the frame, by Fourier transforms; the best
-shift of a right mask is zero.
+In bright field and in phase contrast, cells have more local contrast than the background. The map of local contrast is
+therefore correlated with the mask over all shifts up to a quarter of the frame, by Fourier transforms; for a correct
+mask the best shift is zero.
 """
 
 from typing import NamedTuple
@@ -12,19 +12,19 @@ from scipy import fft, ndimage
 
 from .frames import TURNS, block_mean, grey
 
-SIDE = 512  # frames are reduced to at most this, so that any frame costs 0.1 s
+SIDE = 512  # larger frames are reduced to this, so that any frame takes 0.1 s
 WINDOW_PX = 2  # of the local contrast, in reduced pixels
-BACKGROUND_PX = 121  # side of the window whose mean is taken for uneven light, in reduced pixels
-SIGNIFICANT = 4  # correlations above this many standard deviations of chance are believed, and
+BACKGROUND_PX = 121  # side of the window whose mean is subtracted as uneven light, in reduced pixels
+SIGNIFICANT = 4  # a correlation counts above this many standard deviations of chance, and
 LEAST = 0.3  # above this: a dense layer of cells has hardly any background to compare with
-FARTHER_PX = 2  # a shift is larger than this, in reduced pixels
+FARTHER_PX = 2  # a shift counts above this, in reduced pixels
 
 
 class Fit(NamedTuple):
     """Correlations (−1 to 1) of mask and local contrast.
 
-    here: where the mask lies; best: at the best shift; rows, columns: that shift in px; turned: of the best turn;
-    turn: its name; chance: standard deviation of the correlation of things that have nothing to do with each other.
+    here: of the mask as it is; best: at the best shift; rows, columns: that shift in px; turned: of the best turn;
+    turn: its name; chance: standard deviation of the correlation between unrelated pictures.
     """
 
     here: float
@@ -37,7 +37,7 @@ class Fit(NamedTuple):
 
 
 def measure_fit(image: np.ndarray, labels: np.ndarray) -> Fit | None:
-    """Correlate a frame (height, width[, channels]) with its labels (height, width); None where one is even."""
+    """Correlate a frame (height, width[, channels]) with its labels (height, width); None if either is uniform."""
     size = max(1, -(-max(labels.shape) // SIDE))
     reduced = grey(block_mean(image, size))
     foreground = block_mean(labels > 0, size)
@@ -54,7 +54,7 @@ def measure_fit(image: np.ndarray, labels: np.ndarray) -> Fit | None:
         for name, turn in TURNS.items()
         if name and turn(mask).shape == mask.shape
     }
-    turn = max(turns, key=turns.get)
+    turn = max(turns, key=lambda name: turns[name])
     return Fit(
         float(surface[0, 0]),
         float(surface[row, column]),
@@ -67,7 +67,7 @@ def measure_fit(image: np.ndarray, labels: np.ndarray) -> Fit | None:
 
 
 def fit_findings(fit: Fit | None, frame_px: int) -> dict[str, str]:
-    """Say what a fit means, in words by the finding's name; `frame_px` is the frame's longer side in px."""
+    """Return the findings that a fit means, in words by name; `frame_px` is the frame's longer side in px."""
     if fit is None:
         return {}
     believed = max(LEAST, SIGNIFICANT * fit.chance)
@@ -113,7 +113,7 @@ def _standard(values: np.ndarray) -> np.ndarray:
 
 
 def _chord(foreground: np.ndarray) -> float:
-    """Return the mean length of rows' runs within cells or between them, whichever is shorter, in px."""
+    """Return the mean length of the rows' runs inside cells or between them, whichever is shorter, in px."""
     changes = np.count_nonzero(foreground[:, 1:] != foreground[:, :-1])
     share = foreground.mean()
     return max(WINDOW_PX, 2 * foreground.size * min(share, 1 - share) / max(changes, 1))

@@ -1,4 +1,4 @@
-"""Find frames that stand twice in a data set: equal ones by a digest, like ones by small pictures of them."""
+"""Find frames that are twice in a data set: equal ones by a digest, similar ones by small pictures of them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,24 +13,24 @@ from .frames import TURNS, block_mean, grey
 
 SIDE = 48  # of the small pictures
 ALIKE = 0.85  # correlation of the small pictures of frames that show the same cells
-SAME = 0.985  # … and of copies that were saved again: compressed, scaled, denoised, of other brightness
+SAME = 0.985  # … and of copies that were saved again: compressed, scaled, denoised or with another brightness
 SAME_CELLS = 0.8  # Dice coefficient of the masks of such copies
-SHOWN = 10  # frames of one finding that are named
-BLOCK = 512  # frames that are compared with all others at once
+SHOWN = 10  # frames that one finding names
+BLOCK = 512  # frames compared with all others at once
 
 
 def pixel_digest(array: np.ndarray) -> str:
     """Return a text that only equal arrays share (BLAKE2, 128 bits)."""
     digest = hashlib.blake2b(f"{array.shape}{array.dtype}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(array))
+    digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
 def small_picture(image: np.ndarray) -> np.ndarray:
-    """Reduce a frame (height, width[, channels]) to what tells it from others, float32 (SIDE, SIDE).
+    """Reduce a frame (height, width[, channels]) to a small picture for comparisons, float32 (SIDE, SIDE).
 
-    Uneven light is taken away; the mean is 0 and the sum of squares 1, so the sum of products of two is their
-    correlation. All 0 where nothing is left.
+    Uneven light is removed; the mean is 0 and the sum of squares 1, so that the sum of products of two pictures is
+    their correlation. A frame without structure becomes 0.
     """
     picture = _small(grey(block_mean(image, max(1, min(image.shape[:2]) // (4 * SIDE)))))
     picture = picture - ndimage.gaussian_filter(picture, SIDE / 12)
@@ -40,32 +40,32 @@ def small_picture(image: np.ndarray) -> np.ndarray:
 
 
 def small_mask(labels: np.ndarray) -> np.ndarray:
-    """Reduce int labels (height, width) to the share of cell in each field, float32 (SIDE, SIDE)."""
+    """Reduce int labels (height, width) to the share of cells in each field, float32 (SIDE, SIDE)."""
     return _small(block_mean(labels > 0, max(1, min(labels.shape) // (4 * SIDE))))
 
 
 def repeat_findings(samples: pd.DataFrame) -> list[dict]:
-    """Look for equal frames and masks.
+    """Look for equal frames and equal masks.
 
-    `samples` has sample, group, split and the fingerprints `image_print` and `mask_print`, "" where
-    the frame is constant or the mask empty. An equal frame in another group or split is leakage.
+    `samples` has sample, group, split and the digests `image_print` and `mask_print`, "" if the frame is constant or
+    the mask empty. An equal frame in another group or split is leakage.
     """
     found = []
     for _, same in _repeated(samples, "image_print"):
         leaks = same["group"].nunique() > 1 or same["split"].nunique() > 1
-        found.append(_told("leakage" if leaks else "duplicate", "picture", same))
+        found.append(_repeat("leakage" if leaks else "duplicate", "picture", same))
     for _, same in _repeated(samples, "mask_print"):
         if same["image_print"].nunique() > 1:
-            found.append(_told("duplicate_mask", "mask", same))
+            found.append(_repeat("duplicate_mask", "mask", same))
     return found
 
 
 def likeness_findings(samples: pd.DataFrame, pictures: np.ndarray, masks: np.ndarray) -> list[dict]:
-    """Look for frames that are alike though not equal, in different groups or splits; one row a pair of groups.
+    """Look for similar but unequal frames in different groups or splits; one row per pair of groups.
 
-    `samples` as for `repeat_findings`; `pictures` and `masks` (frames, SIDE, SIDE) of `small_picture` and
-    `small_mask`. A copy of another group with the same cells is leakage; neighbours of a time-lapse are told
-    as near-duplicates.
+    `samples` as for `repeat_findings`; `pictures` and `masks` (frames, SIDE, SIDE) from `small_picture` and
+    `small_mask`. A copy in another group with the same cells is leakage; other similar frames, such as neighbours in a
+    time-lapse, are near-duplicates.
     """
     pairs = pd.DataFrame(alike(samples, pictures), columns=["one", "other", "correlation", "turn", "pairs"])
     found = []
@@ -82,11 +82,11 @@ def likeness_findings(samples: pd.DataFrame, pictures: np.ndarray, masks: np.nda
 
 
 def alike(samples: pd.DataFrame, pictures: np.ndarray) -> list[tuple[int, int, float, str, int]]:
-    """Find frames of different groups or splits whose pictures correlate though they are not equal.
+    """Find frames of different groups or splits whose pictures correlate although they are not equal.
 
-    Returns for each two groups (and splits) the most alike pair: two positions in the table, the correlation, the
-    name of the turn of the first (a key of TURNS), and the number of pairs. Blocks of frames are compared
-    with all others at once: 5,000 frames take seconds.
+    Returns the most similar pair for each two groups (and splits): two positions in the table, the correlation, the
+    name of the turn of the first (a key of TURNS), and the number of pairs. Blocks of frames are compared with all
+    others at once: 5,000 frames take seconds.
     """
     flat = pictures.reshape(len(pictures), -1)
     image = pd.factorize(samples["image_print"])[0]
@@ -120,7 +120,7 @@ def _small(picture: np.ndarray) -> np.ndarray:
 
 
 def _dice(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the Dice coefficient of two maps of shares; 0 where both are empty."""
+    """Return the Dice coefficient of two maps of shares; 0 if both are empty."""
     return float(2 * np.minimum(one, other).sum() / max(one.sum() + other.sum(), 1e-12))
 
 
@@ -129,7 +129,7 @@ def _repeated(samples: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.Data
     return iter(known[known[column].duplicated(keep=False)].groupby(column, sort=False))
 
 
-def _told(finding: str, what: str, same: pd.DataFrame) -> dict:
+def _repeat(finding: str, what: str, same: pd.DataFrame) -> dict:
     where = [_place(row) for _, row in same[:SHOWN].iterrows()]
     more = f" and {len(same) - SHOWN:,} more" if len(same) > SHOWN else ""
     first = same.iloc[0]

@@ -1,4 +1,4 @@
-"""What the check of images and masks can find, how grave each is, and what the user can do."""
+"""What the check of images and masks can find, how serious each finding is, and what the user can do."""
 
 from collections.abc import Iterable
 
@@ -7,8 +7,8 @@ import pandas as pd
 LEVELS = ("error", "warning", "note")
 COLUMNS = ["level", "sample", "group", "finding", "found", "advice"]
 
-# A finding: its level, and what the user can do. An error stops the run. The schema's `check.ignore` takes every
-# name but those of UNACCEPTABLE, with which no network can be trained.
+# A finding: its level, and what the user can do. An error stops the run. The schema's `check.ignore` accepts all names
+# except those in UNACCEPTABLE, with which no network can be trained.
 FINDINGS = {
     "constant": (
         "error",
@@ -121,16 +121,16 @@ UNACCEPTABLE = {"channels", "no_cells"}
 
 
 def finding_row(finding: str, found: str, sample: str = "", group: str = "") -> dict:
-    """Return one row of the table: the finding with its level and advice; sample and group "" for the whole set.
+    """Return one row of the table: the finding with its level and advice; sample and group are "" for the whole set.
 
-    A row may get the key `others`, further samples that it is about; the table leaves it out.
+    A row may get the key `others`, further samples that it concerns; the table leaves it out.
     """
     level, advice = FINDINGS[finding]
     return dict(zip(COLUMNS, [level, sample, group, finding, found, advice], strict=True))
 
 
 def findings_table(rows: list[dict], ignore: Iterable[str] = ()) -> pd.DataFrame:
-    """Return findings as a table, errors first; those to `ignore` become notes."""
+    """Return findings as a table, errors first; those in `ignore` become notes."""
     table = pd.DataFrame(rows, columns=COLUMNS)
     accepted = table["finding"].isin(list(ignore)) & (table["level"] != "note")
     table.loc[accepted, "advice"] = "Accepted in the config (check.ignore). " + table.loc[accepted, "advice"]

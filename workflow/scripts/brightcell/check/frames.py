@@ -1,6 +1,6 @@
-"""Look for faults in one frame: nothing in it, nothing but noise, or grey values cut off.
+"""Look for faults in one frame: no contents, nothing but noise, or grey values cut off.
 
-Large frames are measured on a part of their pixels, so that a check needs little more memory than the frame.
+Large frames are measured on a part of their pixels, so that a check needs little more memory than the frame itself.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ SATURATED_SHARE = 0.05
 NOISE_CORRELATION = 0.2
 MEASURED_PX = 1024  # side of the part in which sharpness is measured
 PERCENTILES = (0.5, 50, 99.5)
-# The eight ways in which a picture (height, width) can lie.
+# The eight orientations of a picture (height, width).
 TURNS = {
     "": lambda picture: picture,
     "turned by 180°": lambda picture: picture[::-1, ::-1],
@@ -25,12 +25,12 @@ TURNS = {
 
 
 def image_findings(image: np.ndarray) -> dict[str, str]:
-    """Look at a frame (height, width[, channels]); return what was found, in words, by the finding's name."""
+    """Return the findings in a frame (height, width[, channels]), in words by name."""
     pixels = np.atleast_3d(image).reshape(-1, np.atleast_3d(image).shape[-1])
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     if (low == high).all():
         return {"constant": f"all pixels are {', '.join(f'{value:g}' for value in low)}"}
-    findings = {}
+    findings: dict[str, str] = {}
     bright = np.where(
         low < high, [np.mean(channel == top) for channel, top in zip(pixels.T, high, strict=True)], 0
     )
@@ -63,7 +63,7 @@ def measure_frame(image: np.ndarray) -> dict[str, float]:
 
 
 def neighbour_correlation(image: np.ndarray) -> float:
-    """Correlate pixels two apart, and neighbouring 4 × 4 blocks; the larger: 0 for camera noise, near 1 for cells."""
+    """Return the larger correlation, of pixels two apart or of neighbouring 4 × 4 blocks: 0 for noise, near 1 for cells."""
     part = grey(centre(image, MEASURED_PX))
     return max(_correlation(part, 2), _correlation(block_mean(part, 4), 1))
 
@@ -71,7 +71,7 @@ def neighbour_correlation(image: np.ndarray) -> float:
 def _correlation(values: np.ndarray, distance: int) -> float:
     pairs = (values[distance:], values[:-distance]), (values[:, distance:], values[:, :-distance])
     if min(values.shape) < 8 or any(side.std() == 0 for pair in pairs for side in pair):
-        return 1.0  # too little to tell
+        return 1.0  # too few pixels, or constant ones
     return float(np.mean([np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs]))
 
 
@@ -81,19 +81,19 @@ def grey(image: np.ndarray) -> np.ndarray:
 
 
 def thinned(image: np.ndarray, pixels: int = 1_000_000) -> np.ndarray:
-    """Take every n-th row and column, so that about `pixels` are left."""
+    """Return every n-th row and column, so that about `pixels` remain."""
     step = max(1, int(np.sqrt(image.shape[0] * image.shape[1] / pixels)))
     return image[::step, ::step]
 
 
 def centre(image: np.ndarray, side: int) -> np.ndarray:
-    """Cut the middle of a frame, at most `side` × `side` pixels."""
+    """Return the middle of a frame, at most `side` × `side` pixels."""
     top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
     return image[top : top + side, left : left + side]
 
 
 def block_mean(image: np.ndarray, size: int) -> np.ndarray:
-    """Average blocks of `size` × `size` pixels of (height, width[, channels]) to float32; a rest is cut off."""
+    """Average blocks of `size` × `size` pixels of (height, width[, channels]) to float32; incomplete blocks are cut off."""
     if size == 1:
         return image.astype(np.float32)
     height, width = (max(1, length // size) for length in image.shape[:2])

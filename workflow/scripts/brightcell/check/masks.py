@@ -1,4 +1,4 @@
-"""Look for faults in one mask: empty, full, cells in pieces or grown together, specks and holes."""
+"""Look for faults in one mask: empty or full masks, cells in pieces or merged, specks and holes."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,13 +10,13 @@ SPECK_PX = 10
 WAIST = 0.5  # half the width of a waist at which a cell may be two, as a share of its largest radius
 LOBE = 0.6  # least radius of the smaller lobe, as a share of the largest
 LARGEST_INDEX = 1_000_000
-SCATTERED_SHARE, FEW = 0.5, 3  # more numbers in pieces than this are no cells
-EFFORT = 30  # frames' worth of pixels looked at for single cells; reached where numbers are scattered
+SCATTERED_SHARE, FEW = 0.5, 3  # if more numbers than this are in pieces, they are no cells
+EFFORT = 30  # limit of the pixels examined for single cells, in frames; only scattered numbers reach it
 EVERYWHERE = np.ones((3, 3), bool)
 
 
 class MaskObject(NamedTuple):
-    """A cell's number, place (row, column), radius of the circle around it, area, all in px, faults and box."""
+    """A cell: its number, centre (row, column), radius of the circle around it and area in px, faults and box."""
 
     number: int
     row: float
@@ -28,14 +28,14 @@ class MaskObject(NamedTuple):
 
 
 def mask_findings(labels: np.ndarray, mask_type: str, cells: list[MaskObject]) -> dict[str, str]:
-    """Look at int labels (height, width) and the `cells` of `measure_cells`; return findings in words by name."""
+    """Return the findings in int labels (height, width) with the `cells` of `find_objects`, in words by name."""
     if not cells:
         return {"empty_mask": "no cell in the mask"}
     foreground = labels > 0
     findings = {"full_mask": "every pixel of the mask is cell"} if foreground.all() else {}
     if mask_type == "instances":
         largest = max(cells, key=lambda cell: cell.area)
-        foreground = labels == largest.number  # background as one big cell among others
+        foreground = labels == largest.number  # the background may be drawn as one big cell
     border = np.concatenate([foreground[0], foreground[-1], foreground[1:-1, 0], foreground[1:-1, -1]])
     if foreground.mean() > 0.5 and border.mean() > 0.5 and not foreground.all():
         what = f"the cell {largest.number} fills" if mask_type == "instances" else "cells fill"
@@ -62,7 +62,7 @@ def mask_findings(labels: np.ndarray, mask_type: str, cells: list[MaskObject]) -
 def find_objects(labels: np.ndarray) -> list[MaskObject]:
     """Measure each cell of int labels (height, width) within its own box.
 
-    Where numbers are scattered over the frame, only as many cells are looked at as take reasonable time.
+    If numbers are scattered over the frame, only as many cells are examined as take a reasonable time.
     """
     cells, effort = [], 0
     for number, box in _boxes(labels):
@@ -96,7 +96,7 @@ def touching_share(labels: np.ndarray, cells: int) -> float:
 
 
 def _boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice]]]:
-    """Yield number and box of each cell."""
+    """Yield the number and the box of each cell."""
     numbers, places = None, labels
     if labels.max(initial=0) > LARGEST_INDEX:
         numbers = np.unique(labels[labels > 0])
@@ -107,14 +107,14 @@ def _boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice]]]:
 
 
 def _faults(own: np.ndarray) -> Iterator[str]:
-    """Look at one cell, bool in its box."""
+    """Yield the faults of one cell, bool in its box."""
     area = np.count_nonzero(own)
     if area < SPECK_PX:
         yield "specks"
     if area == own.size:
         return
     own = np.pad(own, 1)
-    # Thin parts of a cell lose touch where masks are scaled down: what is 2 px apart or less still belongs together.
+    # Thin parts of a cell may separate when a mask is scaled down: pieces at most 2 px apart still belong together.
     if (
         ndimage.label(own, EVERYWHERE)[1] > 1
         and ndimage.label(ndimage.binary_dilation(own, EVERYWHERE))[1] > 1
@@ -125,7 +125,7 @@ def _faults(own: np.ndarray) -> Iterator[str]:
 
 
 def _has_waist(own: np.ndarray) -> bool:
-    """Say whether a cell, bool in its box, falls into two lobes of like size at a narrow waist."""
+    """Return whether a cell, bool in its box, has two lobes of similar size and a narrow waist."""
     depth = ndimage.distance_transform_edt(np.pad(own, 1))
     largest = depth.max()
     lobes, count = ndimage.label(depth > WAIST * largest, EVERYWHERE)

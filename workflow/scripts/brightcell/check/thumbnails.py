@@ -1,7 +1,8 @@
-"""Small pictures of frames with their cells' outlines, and where the faults are."""
+"""Small pictures of frames with the outlines of cells and the places of faults."""
 
 import base64
 import io
+from collections import Counter
 
 import numpy as np
 from PIL import Image
@@ -17,21 +18,20 @@ from .masks import MaskObject
 SIDE = 240  # px
 OUTLINE = (255, 190, 0)
 MARKS = 30  # faulty cells of one kind that are marked
-LEAST_RADIUS = 5  # px on the picture, so that a speck's mark is seen
+LEAST_RADIUS = 5  # px in the picture, so that a speck's mark is visible
 
 
 def thumbnail(image: np.ndarray, labels: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """Draw a frame, small, with its cells' outlines; uint8 (height, width, 3), longest side at most `side`."""
+    """Draw a small picture of a frame with its cells' outlines; uint8 (height, width, 3), longest side at most `side`."""
     frame = np.atleast_3d(image)
     frame = frame if frame.shape[-1] == 3 else frame[..., :1]
     factor = min(1, side / max(labels.shape))
-    shape = tuple(max(1, round(length * factor)) for length in labels.shape)
-    size = max(
-        1, max(labels.shape) // (2 * side)
-    )  # most of the way by blocks: it needs no copy of a large frame
+    height, width = (max(1, round(length * factor)) for length in labels.shape)
+    # Most of the reduction is by blocks, which needs no copy of a large frame.
+    size = max(1, max(labels.shape) // (2 * side))
     picture = block_mean(frame, size)
-    picture = rescale_image(np.clip(normalise(picture), 0, 1), shape[0] / picture.shape[0])
-    picture = np.repeat(picture, 3 // picture.shape[-1], axis=-1)[: shape[0], : shape[1]]
+    picture = rescale_image(np.clip(normalise(picture), 0, 1), height / picture.shape[0])
+    picture = np.repeat(picture, 3 // picture.shape[-1], axis=-1)[:height, :width]
     drawn = outlines(resize_labels(labels, picture.shape[:2]))
     picture = np.round(255 * picture).astype(np.uint8)
     picture[drawn] = OUTLINE
@@ -39,7 +39,7 @@ def thumbnail(image: np.ndarray, labels: np.ndarray, side: int = SIDE) -> np.nda
 
 
 def data_uri(picture: np.ndarray) -> str:
-    """Return a picture as a PNG of 64 colours within a text."""
+    """Return a picture as a data URI: a PNG of 64 colours as text."""
     file = io.BytesIO()
     Image.fromarray(picture).quantize(64, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
@@ -50,11 +50,12 @@ def cell_marks(cells: list[MaskObject], factor: float) -> list[dict]:
 
     factor : sides of the picture divided by those of the frame.
     """
-    marks, told = [], {}
+    marks: list[dict] = []
+    number: Counter[str] = Counter()
     for cell in cells:
         for finding in cell.faults:
-            told[finding] = told.get(finding, 0) + 1
-            if told[finding] <= MARKS:
+            number[finding] += 1
+            if number[finding] <= MARKS:
                 x, y, radius = (round(factor * value, 1) for value in (cell.column, cell.row, cell.radius))
                 text = f"{finding}: number {cell.number}"
                 marks.append(
@@ -66,7 +67,7 @@ def cell_marks(cells: list[MaskObject], factor: float) -> list[dict]:
 def shift_mark(
     fit: Fit | None, findings: dict[str, str], shape: tuple[int, ...], factor: float
 ) -> dict | None:
-    """Return the arrow from where the mask is to where it fits: x, y, dx, dy in px of a picture; None without."""
+    """Return the arrow from where the mask is to where it fits: x, y, dx, dy in px of a picture; None without a shift."""
     if fit is None or not findings.keys() & {"shifted", "offset"}:
         return None
     return {
@@ -78,7 +79,7 @@ def shift_mark(
 
 
 def outlines(labels: np.ndarray) -> np.ndarray:
-    """Mark the pixels of each cell that border another label or the background; bool (height, width)."""
+    """Return the pixels of each cell that border another label or the background; bool (height, width)."""
     return (labels > 0) & (
         (ndimage.maximum_filter(labels, 3) != labels) | (ndimage.minimum_filter(labels, 3) != labels)
     )

@@ -7,23 +7,23 @@ import numpy as np
 
 logger = logging.getLogger("brightcell")
 
-MEASURED = 2**25  # pixels of a frame whose percentiles are measured exactly, if it is not of integers
+MEASURED = 2**25  # frames with more pixels, unless of 8 or 16 bits, have their percentiles measured on a part
 
 
 def normalise(image: np.ndarray, percentiles: tuple[float, float] = (0.5, 99.5)) -> np.ndarray:
-    """Bring a frame (height, width, channels) to about 0..1 by two percentiles of each channel; float32.
+    """Map two percentiles of each channel of a frame (height, width, channels) to 0 and 1; float32.
 
-    A constant channel becomes zero. The frame is measured whole: crops of it use the same numbers.
+    A constant channel becomes zero. The whole frame is measured, so that crops of it use the same numbers.
     """
     low, span = grey_range(image, percentiles)
     return (image.astype(np.float32) - low) / span
 
 
 def grey_range(image: np.ndarray, percentiles: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the grey value that becomes 0 and the range that becomes 1 in `normalise`, float32 (channels,) each.
+    """Return the grey value that becomes 0 and the range that becomes 1 in `normalise`, each float32 (channels,).
 
-    Exact for 8 and 16 bits, through histograms. Of other frames with more than `MEASURED` pixels only every n-th row
-    and column is looked at, so that memory stays small.
+    Exact for 8 and 16 bits, by histograms. In other frames of more than `MEASURED` pixels only every n-th row and
+    column is measured, to limit memory.
     """
     image = np.atleast_3d(image)
     if image.dtype in (np.uint8, np.uint16) and image.size:
@@ -37,7 +37,7 @@ def grey_range(image: np.ndarray, percentiles: tuple[float, float]) -> tuple[np.
 
 
 def _integer_percentiles(image: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
-    """What np.percentile(image, percentiles, axis=(0, 1)) gives for unsigned integers, without sorting copies."""
+    """Return np.percentile(image, percentiles, axis=(0, 1)) for unsigned integers, without sorting copies."""
     height, width, channels = image.shape
     bins = int(np.iinfo(image.dtype).max) + 1
     result = np.empty((len(percentiles), channels))

@@ -7,13 +7,13 @@ from skimage import transform
 
 from brightcell.errors import InputError
 
-LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # beyond these somebody mixed up µm and nm
+LARGEST_FACTOR, SMALLEST_FACTOR = 10, 0.02  # outside this range, µm and nm were probably confused
 
 
 def scale_factor(pixel_size_um: float | None, working_pixel_size_um: float | None) -> float:
-    """Return by how much a frame's sides are multiplied; 1 where a pixel size is unknown (None or NaN).
+    """Return the factor by which a frame's sides are multiplied; 1 if a pixel size is unknown (None or NaN).
 
-    Raises InputError for a factor that no one means.
+    Raises InputError for an implausible factor.
     """
     if not pixel_size_um or not working_pixel_size_um or math.isnan(pixel_size_um):
         return 1.0
@@ -28,7 +28,7 @@ def scale_factor(pixel_size_um: float | None, working_pixel_size_um: float | Non
 
 
 def rescale_image(image: np.ndarray, factor: float) -> np.ndarray:
-    """Rescale (height, width, channels) by a factor, bilinear, anti-aliased; float32 where it changes."""
+    """Rescale (height, width, channels) by a factor, bilinear, anti-aliased; float32 unless the factor is 1."""
     if factor == 1:
         return image
     height, width = (max(1, round(side * factor)) for side in image.shape[:2])
@@ -38,13 +38,13 @@ def rescale_image(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def rescale_labels(labels: np.ndarray, factor: float) -> np.ndarray:
-    """Rescale a label image by a factor, nearest neighbour: ids survive and cells do not grow."""
+    """Rescale a label image by a factor, nearest neighbour: labels are kept and cells do not grow."""
     height, width = (max(1, round(side * factor)) for side in labels.shape)
     return resize_labels(labels, (height, width))
 
 
 def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring a label image to (height, width) by nearest neighbour."""
+    """Resize a label image to (height, width) by nearest neighbour."""
     rows, columns = (
         np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
         for new, old in zip(shape, labels.shape, strict=True)
@@ -53,7 +53,7 @@ def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring a map of real numbers to (height, width), bilinear; float32."""
+    """Resize a map of real numbers to (height, width), bilinear; float32."""
     if values.shape == tuple(shape):
         return values
     return transform.resize(values, shape, order=1, mode="edge", anti_aliasing=False).astype(np.float32)
