@@ -1,8 +1,8 @@
-"""Keep the state of a training on disk, so that a killed one goes on from where it was.
+"""Keep the state of a training on disk, so that it resumes after being killed.
 
 A folder holds `state.npz` (network, optimiser, random state, progress), the weights of the best epoch so far, and
-`owner.json`, which says which job writes there. Nothing in it is a pickle. Of a finished training the progress and
-the best weights stay: should its results be lost, they are written again without training.
+`owner.json`, which names the job that writes there. Nothing in it is a pickle. Progress and best weights of a finished
+training stay, so that its results can be written again without training if they are lost.
 """
 
 import hashlib
@@ -35,11 +35,11 @@ ASIDE = "other_settings"
 
 @dataclass
 class Progress:
-    """How far a training has come.
+    """The progress of a training.
 
-    step : steps done in all; history : a row an epoch; best, best_epoch : the lowest validation loss and its epoch;
-    seconds, total : time spent on the epoch that is not finished, and the sum of its steps' losses; first : the loss of
-    the first step; finished : whether the training is.
+    step : number of steps done; history : one row per epoch; best, best_epoch : the lowest validation loss and its epoch;
+    seconds, total : time spent on the unfinished epoch, and the sum of its steps' losses; first : the loss of the first
+    step; finished : whether the training is finished.
     """
 
     step: int = 0
@@ -53,14 +53,14 @@ class Progress:
 
 
 def settings_digest(settings: dict, arrays: list[np.ndarray]) -> dict[str, str]:
-    """Say what a training is made of: each setting as JSON, and `data`, a digest of its arrays.
+    """Return what a training depends on: each setting as JSON, and `data`, a digest of its arrays.
 
-    Two trainings with equal fingerprints may go on from each other's state.
+    A training may resume from the state of another one if these are equal.
     """
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.shape}{array.dtype}".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return {key: json.dumps(value, sort_keys=True) for key, value in settings.items()} | {
         "data": digest.hexdigest()
     }
@@ -72,7 +72,7 @@ class Checkpoint:
     Parameters
     ----------
     folder : Path
-        Made where it is missing. Whoever opens it last owns it: an older job that still writes is stopped.
+        Created if it is missing. The last job to open it owns it: an older job that still writes is stopped.
     made_of : dict
         From `settings_digest`.
     """
@@ -92,7 +92,7 @@ class Checkpoint:
         files.sweep(self.folder)
 
     def check_owner(self) -> None:
-        """Raise TakenOver where another job has opened the folder since."""
+        """Raise TakenOver if another job has opened the folder since."""
         try:
             owner = files.read_json(self.folder / OWNER)
         except FileNotFoundError:
@@ -106,7 +106,7 @@ class Checkpoint:
             )
 
     def save(self, model: keras.Model, progress: Progress, best: list[np.ndarray] | None = None) -> None:
-        """Write the state of a compiled model; `best` are the weights of `progress.best_epoch` where they are new."""
+        """Write the state of a compiled model; `best` are the weights of `progress.best_epoch` if they are new."""
         self.check_owner()
         if best is not None:
             with files.whole(self._best(progress.best_epoch)) as temporary:
@@ -124,11 +124,11 @@ class Checkpoint:
                 path.unlink()
 
     def restore(self, model: keras.Model) -> tuple[Progress, list[np.ndarray] | None]:
-        """Bring a compiled model to the saved state; returns the progress and the best weights so far.
+        """Restore a compiled model to the saved state; return the progress and the best weights so far.
 
-        Where there is no state, or one of another training or a damaged one (both told in the log), nothing is
-        changed and the progress is that of the start. Of a finished training only progress and weights are returned.
-        Raises InputError where the disk does not give the state now.
+        If there is no state, or it is damaged or of another training (both are logged), nothing is changed and the
+        progress is that of the start. For a finished training only progress and weights are returned.
+        Raises InputError if the disk cannot be read at the moment.
         """
         path = self.folder / STATE
         if not path.exists():
@@ -168,7 +168,7 @@ class Checkpoint:
         return progress, best
 
     def finish(self) -> None:
-        """Reduce the state to the progress and the best weights: the training is finished."""
+        """Reduce the state of a finished training to the progress and the best weights."""
         self.check_owner()
         with np.load(self.folder / STATE) as content:
             about = json.loads(str(content["about"]))
@@ -178,7 +178,7 @@ class Checkpoint:
         shutil.rmtree(self.folder / ASIDE, ignore_errors=True)
 
     def _set_aside(self) -> str:
-        """Keep the files of an unfinished training of other settings, the first of them alone; says where they are."""
+        """Keep the files of the first unfinished training with other settings; return a message that says where."""
         aside = self.folder / ASIDE
         if not (aside / STATE).exists():
             aside.mkdir(exist_ok=True)
@@ -192,19 +192,19 @@ class Checkpoint:
 
 
 def _variables(model: keras.Model) -> list:
-    """All that changes while a model trains: weights, batch statistics, random state, running loss, optimiser."""
+    """Return all variables that change in training: weights, batch statistics, random state, running loss, optimiser."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.metrics_variables, *model.optimizer.variables]
 
 
 def _numbered(content: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:
-    """Read name_0, name_1, …; raises KeyError where one is missing."""
+    """Read name_0, name_1, …; raises KeyError if one is missing."""
     return [content[f"{name}_{index}"] for index in range(sum(key.startswith(name) for key in content.files))]
 
 
 def _differences(saved: dict[str, str], now: dict[str, str]) -> str:
-    """Say in words which settings differ; empty where none does."""
+    """Return in words which settings differ; empty if none does."""
     keys = [key for key in {**saved, **now} if saved.get(key) != now.get(key)]
     return "; ".join(
         "other images, masks or folds" if key == "data" else f"{key} was {saved.get(key)}, is {now.get(key)}"
@@ -218,9 +218,9 @@ class Interrupted(InputError):
 
 @contextmanager
 def stop_signals() -> Iterator[list[str]]:
-    """Collect the names of SIGTERM, SIGINT and SIGUSR1 in a list while the block runs, in place of dying of them.
+    """Collect the names of SIGTERM, SIGINT and SIGUSR1 in a list while the block runs, instead of ending the process.
 
-    A cluster sends SIGTERM before it kills a job that is over its time.
+    A cluster sends SIGTERM before it kills a job that exceeds its time.
     """
     received: list[str] = []
     watched = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)

@@ -1,4 +1,4 @@
-"""Train a network on patches, watch it on validation frames, keep the best weights."""
+"""Train a network on patches, validate it on whole frames, keep the best weights."""
 
 import logging
 import math
@@ -25,7 +25,7 @@ logger = logging.getLogger("brightcell")
 
 
 def learning_rate(settings: dict) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Return the study's constant rate, or one that warms up over 2 % of the steps and falls by a cosine."""
+    """Return the study's constant rate, or a schedule that warms up over 2 % of the steps and then falls by a cosine."""
     if settings["schedule"] == "constant":
         return settings["learning_rate"]
     steps = settings["epochs"] * settings["steps_per_epoch"]
@@ -50,7 +50,7 @@ def statistics_momentum(settings: dict) -> float:
 
 
 def prepare(model: keras.Model, settings: dict) -> keras.Model:
-    """Return the network as it is trained: compiled, and with faster layers where the backend has some."""
+    """Return the network ready for training: compiled, and with faster layers if the backend has some."""
     model = fast_layers.with_fast_layers(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -58,7 +58,7 @@ def prepare(model: keras.Model, settings: dict) -> keras.Model:
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate(settings)),
         loss=SegmentationLoss(settings["gamma"], settings["distance_weight"]),
-        # XLA compiles longer than it saves on a CPU; JAX is nothing without it; on a GPU Keras decides.
+        # XLA's compilation takes longer than it saves on a CPU; JAX needs it; on a GPU Keras decides.
         jit_compile="auto" if has_gpu() or keras.backend.backend() == "jax" else False,
     )
     return model
@@ -80,28 +80,28 @@ def train(
     model : keras.Model
         From `unet.build_unet`.
     frames, validation : list of patches.TrainingFrame
-        Patches are drawn from the first; the second, whole and unchanged, decides which epoch is best.
+        Patches are drawn from the first; the second, whole and unchanged, decide which epoch is best.
     settings : dict
         The config's `training`.
     seed : int
-        Fixes the patches drawn: those of a step depend on the seed and the step's number alone.
+        Determines the patches: those of a step depend only on the seed and the step's number.
     checkpoint : Checkpoint, optional
-        Where the state is kept after every epoch, and taken up from.
+        Where the state is saved after every epoch, and restored from.
     warm : bool
-        Whether the model comes trained, with batch statistics that mean something.
+        Whether the model is already trained, so that its batch statistics are meaningful.
 
     Returns
     -------
     pandas.DataFrame
-        An epoch a row: epoch, loss, val_loss, val_cell_iou, learning_rate, seconds.
+        One row per epoch: epoch, loss, val_loss, val_cell_iou, learning_rate, seconds.
 
     Raises
     ------
     Diverged
-        When the loss is no longer a number, or has stayed far above that of a network that knows nothing; the model
-        then has the weights of its best epoch.
+        If the loss is no longer a number, or stays far above that of an untrained network; the model then has the
+        weights of its best epoch.
     Interrupted
-        When a signal asked for the end; the state is saved before.
+        If a signal asked the training to stop; the state is saved before.
     """
     outputs, patch, batch = model.output_shape[-1], settings["patch"], settings["batch_size"]
     given, model = model, prepare(model, settings)
@@ -169,10 +169,10 @@ def train(
 
 
 def stays_high(value: float, progress: Progress, loss: SegmentationLoss, outputs: int) -> str:
-    """Say that a training has gone wrong, empty where it has not: three epochs in a row at twice what it began with.
+    """Return a message if the loss has been twice as high as at the start for three epochs, else an empty text.
 
-    value is the loss of the epoch just ended. A start with weights that know less than a map of 0.5 counts as that
-    map, so that the rule needs no luck with the first batch.
+    value is the loss of the epoch just ended. If the start was worse than a map of 0.5, the map's loss counts instead,
+    so that the rule does not depend on luck with the first batch.
     """
     shape = (1, 1, 1, outputs)
     ignorant = float(ops.convert_to_numpy(loss.call(ops.zeros(shape), ops.full(shape, 0.5)))[0, 0, 0])
@@ -184,7 +184,7 @@ def stays_high(value: float, progress: Progress, loss: SegmentationLoss, outputs
 
 
 class Diverged(InputError):
-    """A training that leads nowhere. `best_epoch` is the epoch whose weights the model has, 0 for none."""
+    """A training whose loss does not fall. `best_epoch` is the epoch of the model's weights, 0 for none."""
 
     def __init__(self, reason: str, epoch: int, progress: Progress):
         self.best_epoch = progress.best_epoch
@@ -197,7 +197,7 @@ class Diverged(InputError):
 def _stop(
     name: str, model: keras.Model, progress: Progress, checkpoint: Checkpoint | None, begun: float
 ) -> None:
-    """Save the state in the middle of an epoch, and leave."""
+    """Save the state in the middle of an epoch, then raise Interrupted."""
     progress.seconds = time.perf_counter() - begun
     if checkpoint:
         checkpoint.save(model, progress)
@@ -206,11 +206,11 @@ def _stop(
 
 
 def unbiased_weights(model: keras.Model, steps: int) -> list[np.ndarray]:
-    """Return the model's weights with batch statistics freed of their start values.
+    """Return the model's weights with batch statistics corrected for their start values.
 
-    After t steps a moving average still holds momentum**t of its start (mean 0, variance 1): most of it, when a
-    training is short. The correction is the one that Adam makes for its moments (Kingma & Ba 2015,
-    arXiv 1412.6980); it fades as t grows.
+    After t steps a moving average still contains momentum**t of its start (mean 0, variance 1), which is most of it in a
+    short training. The correction is the one that Adam makes for its moments (Kingma & Ba 2015, arXiv 1412.6980); it
+    fades as t grows.
     """
     weights = []
     for layer in model.layers:
@@ -232,10 +232,10 @@ def prefetch(
     seed: int,
     first: int = 0,
 ) -> Iterator[tuple]:
-    """Make the batches of the steps from `first` on; the next is made while the last one is trained on.
+    """Yield the batches of the steps from `first` on; the next is made while the network trains on the last one.
 
-    The host draws and cuts, the device warps; what a step gets depends on the seed and the step's number alone. A GPU
-    is so fast that several batches are cut at a time.
+    The host draws and cuts, the device warps; a batch depends only on the seed and the step's number. A GPU is so fast
+    that several batches are prepared at a time.
     """
     make = compiled(lambda drawn: warping.make_patches(drawn, patch, outputs))
 

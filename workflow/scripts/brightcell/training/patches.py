@@ -1,9 +1,8 @@
-"""Draw training patches at random: which piece of which frame, through which warp, in which light.
+"""Draw training patches at random: the piece of a frame, its warp and its light.
 
-What is drawn here are numbers and crops, on the host; `warping.make_patches` turns them into pictures and targets
-on the device. The geometry is the study's (rotation, shift, shear, zoom, flips, reflected edges), with two of its
-faults mended: labels are warped by nearest neighbour, so that cells do not grow, and nothing is drawn at random from
-validation or test frames.
+This module draws numbers and crops on the host; `warping.make_patches` turns them into images and targets on the
+device. The geometry is the study's (rotation, shift, shear, zoom, flips, reflected edges) without two of its faults:
+labels are warped by nearest neighbour, so that cells do not grow, and validation and test frames are never augmented.
 """
 
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ class TrainingFrame:
     """A frame to train on.
 
     image : float32 (height, width, channels), normalised; labels : int32 (height, width);
-    distance : float32 (height, width), see `normalised_distance`; cells : int (pixels,), where cells are, counted
-    along the rows.
+    distance : float32 (height, width), see `normalised_distance`; cells : int (pixels,), the positions of the cells'
+    pixels, counted row by row.
     """
 
     image: np.ndarray
@@ -28,15 +27,15 @@ class TrainingFrame:
 
     @classmethod
     def from_labels(cls, image: np.ndarray, labels: np.ndarray) -> "TrainingFrame":
-        """Compute what the labels imply."""
+        """Compute distance and cells from the labels."""
         kind = np.int32 if labels.size < 2**31 else np.int64
         return cls(image, labels, normalised_distance(labels), np.flatnonzero(labels).astype(kind))
 
 
 def normalised_distance(labels: np.ndarray) -> np.ndarray:
-    """Distance of each pixel to the edge of its own cell, divided by the cell's largest; 0 outside.
+    """Return the distance of each pixel to the edge of its own cell, divided by the cell's largest; 0 outside cells.
 
-    The target that lets a network mark touching cells apart, as in Scherr et al. 2020
+    This target lets a network separate touching cells, as in Scherr et al. 2020
     (doi 10.1371/journal.pone.0243219). Takes int (height, width), returns float32 in 0..1.
 
     >>> normalised_distance(np.array([[0, 1, 1, 1, 2, 2, 2, 0]])).round(2).tolist()
@@ -50,17 +49,17 @@ def normalised_distance(labels: np.ndarray) -> np.ndarray:
     if not edge.any():
         return (labels > 0).astype(np.float32)
     distance = (ndimage.distance_transform_edt(~edge) + 1)[1:-1, 1:-1]
-    ids, dense = np.unique(labels, return_inverse=True)  # ids may be large
+    ids, dense = np.unique(labels, return_inverse=True)  # label numbers may be large
     largest = np.zeros(len(ids))
     np.maximum.at(largest, dense.ravel(), distance.ravel())
     return np.where(labels > 0, distance / largest[dense.reshape(labels.shape)], 0).astype(np.float32)
 
 
 def random_matrix(rng: np.random.Generator, settings: dict) -> np.ndarray:
-    """Draw the 2 × 2 matrix that takes offsets in the patch to offsets in the frame.
+    """Draw the 2 × 2 matrix that maps offsets in the patch to offsets in the frame.
 
-    settings: rotation (± degrees), shear (± degrees), zoom (± share, each axis by itself), scale (share, both axes
-    alike: from 1 / (1 + scale) to 1 + scale), flip (both ways).
+    settings: rotation (± degrees), shear (± degrees), zoom (± share, for each axis), scale (share, for both axes
+    together: from 1 / (1 + scale) to 1 + scale), flip (along both axes).
     """
     angle = np.deg2rad(rng.uniform(-1, 1) * settings["rotation"])
     shear = np.deg2rad(rng.uniform(-1, 1) * settings["shear"])
@@ -74,7 +73,7 @@ def random_matrix(rng: np.random.Generator, settings: dict) -> np.ndarray:
 def random_centre(
     frame: TrainingFrame, patch: int, shift: float, on_cell: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw the patch's centre: anywhere, or near a cell's pixel, inside the frame as far as it is large enough."""
+    """Draw the patch's centre: anywhere, or near a cell's pixel, with the patch inside the frame if that is possible."""
     size = np.array(frame.labels.shape)
     if on_cell and len(frame.cells):
         pixel = frame.cells[rng.integers(len(frame.cells))]
@@ -85,13 +84,15 @@ def random_centre(
     return np.clip(centre, half - 0.5, size - half - 0.5) + rng.uniform(-1, 1, 2) * shift * patch
 
 
-def random_light(shape: tuple[int, int, int], settings: dict, rng: np.random.Generator) -> dict:
-    """Draw changes of light for a patch of (height, width, channels); only those with a strength are in the result.
+def random_light(
+    shape: tuple[int, int, int], settings: dict, rng: np.random.Generator
+) -> dict[str, np.ndarray | np.float32]:
+    """Draw changes of light for a patch (height, width, channels); those of strength 0 are left out.
 
-    gamma : float, an exponent; contrast : float (2,), gain and lift; blur : float32 (height, height), a matrix that
-    smooths along an axis as a Gaussian does; noise : float32 of `shape`, to be added.
+    gamma : float32, an exponent; contrast : float32 (2,), gain and lift; blur : float32 (height, height), a matrix that
+    smooths along an axis like a Gaussian; noise : float32 of `shape`, to be added.
     """
-    drawn = {}
+    drawn: dict[str, np.ndarray | np.float32] = {}
     if settings["gamma"]:
         drawn["gamma"] = np.float32(np.exp(rng.uniform(-1, 1) * settings["gamma"]))
     if settings["contrast"]:
@@ -108,12 +109,13 @@ def random_light(shape: tuple[int, int, int], settings: dict, rng: np.random.Gen
 
 
 def crop_shape(frames: list[TrainingFrame], patch: int, settings: dict) -> tuple[int, int]:
-    """Return height and width of the largest piece of a frame that a patch can come from."""
+    """Return height and width of the largest piece of a frame that a patch can need."""
     angle = np.deg2rad(min(settings["rotation"], 45))
     stretch = (1 + settings["zoom"]) * (1 + settings["scale"]) * (1 + np.sin(np.deg2rad(settings["shear"])))
     side = (patch + 2 * settings["elastic_px"]) * stretch * (np.cos(angle) + np.sin(angle)) + 4
     largest = np.max([frame.labels.shape for frame in frames], axis=0)
-    return tuple(int(min(np.ceil(side), whole)) for whole in largest)
+    height, width = (int(min(np.ceil(side), whole)) for whole in largest)
+    return height, width
 
 
 def draw_batch(
@@ -124,13 +126,13 @@ def draw_batch(
     settings: dict,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Draw a batch: frames at random, half of the patches near cells. `warping.make_patches` makes it.
+    """Draw a batch for `warping.make_patches`: frames at random, half of the patches near cells.
 
-    Returns arrays, one row a patch: planes float32 (batch, height, width, channels + outputs), the crops, with the
-    distance (for two outputs) and the labels behind the image's channels; corner and size int32 (batch, 2), where
-    the crop begins in its frame, and the frame's size; centre float32 (batch, 2), the patch's in the crop; matrix
-    float32 (batch, 2, 2); bend float32 (batch, knots, knots, 2), in pixels, with elastic_px; and what
-    `random_light` drew. Same generator, same batch.
+    Returns arrays with one row per patch: planes float32 (batch, height, width, channels + outputs), the crops: the
+    image's channels, the distance (for two outputs) and the labels; corner and size int32 (batch, 2), the place of the
+    crop in its frame, and the frame's size; centre float32 (batch, 2), the patch's centre in the crop; matrix
+    float32 (batch, 2, 2); with elastic_px, bend float32 (batch, knots, knots, 2), in pixels; and the values of
+    `random_light`. The same generator draws the same batch.
     """
     height, width = crop_shape(frames, patch, settings)
     channels = frames[0].image.shape[-1]

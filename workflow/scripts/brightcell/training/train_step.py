@@ -1,31 +1,33 @@
-"""One step of training, as each backend does it fastest."""
+"""One step of training, in the way that is fastest with each backend."""
+
+from typing import Any
 
 import keras
 
 
-def stepper(model: keras.Model):
-    """Return what trains a compiled model on one batch after the other: an object to call, with `settle`."""
+def stepper(model: keras.Model) -> "KerasSteps | JaxSteps":
+    """Return an object that trains a compiled model on a batch when called, and has the method `settle`."""
     return JaxSteps(model) if keras.backend.backend() == "jax" else KerasSteps(model)
 
 
 class KerasSteps:
-    """Steps by Keras' own `train_on_batch`."""
+    """Steps with Keras' own `train_on_batch`."""
 
     def __init__(self, model: keras.Model):
         self.model = model
 
-    def __call__(self, images, targets) -> float:
-        """Train on a batch; returns its loss."""
+    def __call__(self, images: keras.KerasTensor, targets: keras.KerasTensor) -> float:
+        """Train on a batch; return its loss."""
         return float(self.model.train_on_batch(images, targets))
 
     def settle(self) -> None:
-        """Bring the model's variables up to date: they are."""
+        """Update the model's variables: they are up to date already."""
 
 
 class JaxSteps:
-    """Steps with all state on the device; the model's variables have it after `settle`, and not before.
+    """Steps with all state on the device; the model's variables are only updated by `settle`.
 
-    Keras moves hundreds of variables in and out of every step, which takes as long as the step does on a fast GPU.
+    Keras moves hundreds of variables in and out of every step, which takes as long as the step itself on a fast GPU.
     """
 
     def __init__(self, model: keras.Model):
@@ -34,12 +36,14 @@ class JaxSteps:
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self.variables = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
-        self.state = None
+        self.state: tuple[list, ...] | None = None
 
-        def step(state, images, targets):
+        def step(
+            state: tuple[list, ...], images: keras.KerasTensor, targets: keras.KerasTensor
+        ) -> tuple[Any, tuple[list, ...]]:
             trainable, others, moments = state
 
-            def objective(trainable):
+            def objective(trainable: list) -> tuple[Any, list]:
                 predicted, changed = model.stateless_call(trainable, others, images, training=True)
                 return model.loss(targets, predicted), changed
 
@@ -49,15 +53,15 @@ class JaxSteps:
 
         self.step = jax.jit(step, donate_argnums=0)
 
-    def __call__(self, images, targets) -> float:
-        """Train on a batch; returns its loss."""
+    def __call__(self, images: keras.KerasTensor, targets: keras.KerasTensor) -> float:
+        """Train on a batch; return its loss."""
         if self.state is None:
             self.state = tuple([variable.value for variable in group] for group in self.variables)
         loss, self.state = self.step(self.state, images, targets)
         return float(loss)
 
     def settle(self) -> None:
-        """Give the state to the model's variables; the next step takes it from them again."""
+        """Copy the state to the model's variables; the next step takes it from them again."""
         if self.state is not None:
             for group, values in zip(self.variables, self.state, strict=True):
                 for variable, value in zip(group, values, strict=True):

@@ -11,9 +11,9 @@ from .loss import SegmentationLoss
 
 
 def validation_tiles(frames: list[patches.TrainingFrame], patch: int, outputs: int) -> tuple[np.ndarray, ...]:
-    """Cut validation frames, never augmented, into tiles: images, targets and which pixels count.
+    """Cut validation frames, without augmentation, into tiles: images, targets and the pixels that count.
 
-    Tiles lie side by side; what reaches beyond the frame is reflected and does not count.
+    Tiles lie side by side; parts beyond the frame are reflected and do not count.
     """
     images, targets, counts = [], [], []
     for frame in frames:
@@ -38,10 +38,10 @@ def validate(
     loss: SegmentationLoss,
     batch: int,
     received: Sequence[str] = (),
-) -> tuple:
+) -> tuple[float, float]:
     """Return loss and cell IoU (threshold 0.5, pixels of all tiles pooled) on validation tiles.
 
-    Ends early, with figures that mean nothing, as soon as something is in `received`.
+    Ends early, with meaningless figures, as soon as `received` is not empty.
     """
     images, targets, counts = tiles
     total, overlap, union = 0.0, 0, 0

@@ -1,17 +1,17 @@
-"""Make training patches out of what `augment` drew: one warp for image and labels, then light, on the device.
+"""Make training patches from the batches of `patches`: one warp for image and labels, then light, on the device.
 
-Everything here is keras.ops, alike on TensorFlow, JAX and PyTorch, and meant to be compiled (`backend.compiled`).
+Everything here is keras.ops, runs on TensorFlow, JAX and PyTorch, and is meant to be compiled (`backend.compiled`).
 """
 
 import numpy as np
-from keras import ops
+from keras import KerasTensor, ops
 
 
-def make_patches(drawn: dict, patch: int, outputs: int) -> tuple:
+def make_patches(drawn: dict[str, KerasTensor], patch: int, outputs: int) -> tuple[KerasTensor, KerasTensor]:
     """Turn drawn crops (tensors, see `patches.draw_batch`) into images and targets.
 
     Returns image float32 (batch, patch, patch, channels) and target float32 (batch, patch, patch, outputs): the
-    foreground, which is where the warped labels are above 0, and for two outputs the distance.
+    foreground, where the warped labels are above 0, and for two outputs the distance.
     """
     smooth, labels = warp(drawn, patch)
     channels = drawn["planes"].shape[-1] - outputs
@@ -20,8 +20,8 @@ def make_patches(drawn: dict, patch: int, outputs: int) -> tuple:
     return change_light(smooth[..., :channels], drawn), target
 
 
-def warp(drawn: dict, patch: int) -> tuple:
-    """Cut patches from crops: all planes but the last one bilinear, the last, labels, by nearest neighbour.
+def warp(drawn: dict[str, KerasTensor], patch: int) -> tuple[KerasTensor, KerasTensor]:
+    """Cut patches from crops: the last plane, the labels, by nearest neighbour, all others bilinear.
 
     Beyond its frame a picture is reflected. Returns float32 (batch, patch, patch, planes − 1) and (…, 1).
     """
@@ -44,7 +44,7 @@ def warp(drawn: dict, patch: int) -> tuple:
     return upper + down * (lower - upper), ops.where(down < 0.5, upper_label, lower_label)
 
 
-def positions(drawn: dict, patch: int) -> tuple:
+def positions(drawn: dict[str, KerasTensor], patch: int) -> tuple[KerasTensor, KerasTensor]:
     """Return row and column in the crop, float32 (batch, patch, patch), of every pixel of the patches."""
     offset = np.arange(patch, dtype=np.float32) - (patch - 1) / 2
     down, right = ops.reshape(offset, (1, patch, 1)), ops.reshape(offset, (1, 1, patch))
@@ -60,7 +60,7 @@ def positions(drawn: dict, patch: int) -> tuple:
     )
 
 
-def inside(index, drawn: dict, axis: int, length: int):
+def inside(index: KerasTensor, drawn: dict[str, KerasTensor], axis: int, length: int) -> KerasTensor:
     """Reflect int32 positions in the crop at the frame's borders (d c b a | a b c d | d c b a)."""
     size, corner = (ops.reshape(drawn[key][:, axis], (-1, 1, 1)) for key in ("size", "corner"))
     folded = ops.mod(index + corner, 2 * size)
@@ -69,10 +69,10 @@ def inside(index, drawn: dict, axis: int, length: int):
 
 
 def spline(knots: int, patch: int) -> np.ndarray:
-    """Cubic B-spline weights that spread values at evenly spaced knots over a patch, float32 (patch, knots).
+    """Return cubic B-spline weights that spread values at evenly spaced knots over a patch, float32 (patch, knots).
 
-    The weights of a pixel are positive and sum to 1, so that what is spread never exceeds what is at the knots; and
-    with less than 0.48 of the knots' distance nothing folds (Choi & Lee 2000, doi 10.1006/gmod.2000.0531).
+    The weights of a pixel are positive and sum to 1, so that spread values never exceed those at the knots; with
+    values below 0.48 of the knots' distance nothing folds (Choi & Lee 2000, doi 10.1006/gmod.2000.0531).
     """
     place = np.arange(patch)[:, None] * (knots - 3) / patch - np.arange(knots)[None] + 1
     away = np.abs(place)
@@ -81,7 +81,7 @@ def spline(knots: int, patch: int) -> np.ndarray:
     return np.where(away < 1, near, far).astype(np.float32)
 
 
-def along_both(matrix, values):
+def along_both(matrix: KerasTensor, values: KerasTensor) -> KerasTensor:
     """Multiply (…, new, old) along both axes of (batch, old, old, channels): (batch, new, new, channels)."""
     for _ in range(2):
         batch, rows, columns, channels = values.shape
@@ -90,8 +90,8 @@ def along_both(matrix, values):
     return values
 
 
-def change_light(image, drawn: dict):
-    """Change gamma, contrast, sharpness and noise of normalised patches, as far as drawn."""
+def change_light(image: KerasTensor, drawn: dict[str, KerasTensor]) -> KerasTensor:
+    """Change gamma, contrast, sharpness and noise of normalised patches by the values drawn."""
     if "gamma" in drawn:
         exponent = ops.reshape(drawn["gamma"], (-1, 1, 1, 1))
         image = ops.sign(image) * ops.power(ops.abs(image), exponent)
