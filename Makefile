@@ -71,11 +71,12 @@ test-containers: $(VENV)/installed-dev  ## run the workflow in the images of `ma
 test-slurm: $(VENV)/installed-dev  ## run a small study on the SLURM that answers here, and break it; ten minutes
 	@$(BIN)/python -m pytest tests/slurm
 
-lint: $(VENV)/installed-dev  ## check format, style, the workflow and the examples in docstrings
+lint: $(VENV)/installed-dev  ## check format, style, types, the workflow and the examples in docstrings
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile workflow/rules
 	@$(BIN)/codespell . .ci .github
+	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
 	@$(BIN)/python workflow/scripts/manual.py --check
 	@cd workflow/scripts && PYTHONPATH=. $(CURDIR)/$(BIN)/python -m pytest -q -c /dev/null --rootdir=. --doctest-modules brightcell

@@ -3,6 +3,7 @@
 `check_frame` looks at one frame, `set_findings` at all of them together; `findings.FINDINGS` lists what they find.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +49,8 @@ def check_frame(image: np.ndarray, labels: np.ndarray, mask_type: str) -> FrameC
     if "inverted" in lying and found.pop("mostly_cell", None) is None:
         lying = {}
     found |= lying
-    diameters = 2 * np.sqrt(np.array([cell.area for cell in cells] or [np.nan]) / np.pi)
+    areas = np.array([cell.area for cell in cells]) if cells else np.array([np.nan])
+    diameters = 2 * np.sqrt(areas / np.pi)
     low, median, high = np.percentile(diameters, [10, 50, 90])
     facts = measure_frame(image) | {
         "foreground": float(np.count_nonzero(labels) / labels.size),
@@ -70,7 +72,7 @@ def set_findings(
     pictures: np.ndarray,
     masks: np.ndarray,
     working_pixel_size_um: float | None = None,
-    known: list[dict] = (),
+    known: Sequence[dict] = (),
 ) -> list[dict]:
     """Look at all frames together; rows of `findings.finding_row`.
 

@@ -41,7 +41,8 @@ def check_frames(
     """
     known = samples.set_index("sample")
     first = set(samples.groupby("group", sort=False)["sample"].first()[: PICTURES // 2])
-    rows, facts, pictures, masks, figures = [], {}, [], [], {}
+    rows, facts, pictures, masks = [], {}, [], []
+    figures: dict[str, dict] = {}
     for sample, image, labels in pages(files):
         seen = dataset.check_frame(image, labels, known.at[sample, "mask_type"])
         rows += [

@@ -76,7 +76,7 @@ def _pair(row: pd.Series, alpha: float) -> str:
     if sure and values[0] < 0:
         a, b, values = b, a, [-values[0], -values[2], -values[1]]
     amount = f"{show(values[0], score)}{' ' if unit else ''}{unit}"
-    interval, use = _interval(*values[1:], score), _use(row, sure)
+    interval, use = _interval(values[1], values[2], score), _use(row, sure)
     if not sure:
         return f"{_on(score)} {a} against {b}, no difference shown: {amount}, {interval}, {groups}{use}."
     amount = f"{amount} ({interval}), {groups}"
@@ -132,7 +132,8 @@ def verdict_by_scheme(
 
     Takes the tables of `verdict`. The verdicts speak of the first score of IN_WORDS, `more` of the others too.
     """
-    said, more = {}, []
+    said: dict[str, list[str]] = {}
+    more: list[str] = []
     for scheme in dict.fromkeys(summary["scheme"]):
         pairs, means = (table[table["scheme"] == scheme] for table in (differences, summary))
         leaks = None if said or leakage is None or leakage.empty else leakage
@@ -152,7 +153,7 @@ def _leaks(leakage: pd.DataFrame) -> list[str]:
         ends = sorted([way * row["low"], way * row["high"]])
         unit = f" {METRICS[score].unit}" if METRICS[score].unit else ""
         numbers = (
-            f"{show(way * row['inflation'], score)}{unit}, {_interval(*ends, score)}, "
+            f"{show(way * row['inflation'], score)}{unit}, {_interval(ends[0], ends[1], score)}, "
             f"{_count(row['groups'], 'group')}"
         )
         whose = row["network"] if len(rows) == 1 else f"the mean of {len(rows) - 1} networks"

@@ -12,15 +12,17 @@ COLUMNS = (
 )
 
 
-def compare_watersheds(scored: pd.DataFrame, **drawn: float) -> pd.DataFrame:
-    """Give each variant's mean of every score over groups, and the paired differences between variants.
+def compare_watersheds(
+    scored: pd.DataFrame, draws: int = 10000, confidence: float = 0.95, seed: int = 1
+) -> pd.DataFrame:
+    """Return each variant's mean of every score over groups, and the paired differences between variants.
 
     Parameters
     ----------
     scored : DataFrame
         Those of `variants.score_watersheds` of all trainings, with the columns scheme, network, fold and seed.
-    drawn
-        draws, confidence and seed of the intervals, see `comparison.summarise`.
+    draws, confidence, seed
+        Of the intervals, see `comparison.summarise`.
 
     Returns
     -------
@@ -34,8 +36,9 @@ def compare_watersheds(scored: pd.DataFrame, **drawn: float) -> pd.DataFrame:
         variants = own.drop(columns="network").rename(columns={"variant": "network"})
         # the last variant first, so that differences tell what it gains over those before
         variants = variants.sort_values("network", key=_rank, ascending=False, kind="stable")
-        means = differences.summarise(variants, SCORES, **drawn).rename(columns={"network": "variant"})
-        pairs = differences.compare(variants, SCORES, **drawn).rename(
+        means = differences.summarise(variants, SCORES, draws, confidence, seed)
+        means = means.rename(columns={"network": "variant"})
+        pairs = differences.compare(variants, SCORES, draws, confidence, seed).rename(
             columns={"network_a": "variant", "network_b": "minus", "difference": "mean"}
         )
         pairs = pairs.merge(means[["scheme", "score", "variant", "frames"]], how="left")

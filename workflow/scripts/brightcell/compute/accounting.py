@@ -37,7 +37,7 @@ def jobs_behind(rules: Iterable, groups: list[str], trainings: list[dict]) -> li
 
     rules : Snakemake's rules. Those with a benchmark count whose wildcards are none, a group's or a training's.
     """
-    units = [[{}], [{"group": group} for group in groups], trainings]
+    units: list[list[dict]] = [[{}], [{"group": group} for group in groups], trainings]
     return [
         {
             "rule": rule.name,

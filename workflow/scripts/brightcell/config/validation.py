@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -36,7 +37,8 @@ def network_names() -> list[str]:
     tree = ast.parse((Path(__file__).parents[1] / "nets/unet.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ARCHITECTURES":
-            return [ast.literal_eval(key) for key in node.value.keys]
+            assert isinstance(node.value, ast.Dict)
+            return [ast.literal_eval(key) for key in node.value.keys if key]
     raise LookupError("nets/unet.py has no table ARCHITECTURES")
 
 
@@ -106,7 +108,7 @@ def expectation(schema: dict) -> str:
     return ", ".join([words[types[0]], *bounds]) + ("; or null" if "null" in types[1:] else "")
 
 
-def _fill(value: object, schema: dict) -> object:
+def _fill(value: Any, schema: dict) -> Any:
     """Copy a value, with defaults for missing keys; repairs what YAML reads otherwise than meant."""
     types = schema.get("type", [])
     if value is None and types == "object":  # a parent whose children are all commented out
@@ -172,7 +174,7 @@ def _advice(parent: str, key: object, value: object, legal: list[str], schema: d
         entry = yaml.safe_dump({block: {name: value}}, default_flow_style=None, width=1000).strip()
         return f"this key has moved to {moved}; delete it here, and write `{entry}`"
     paths = {path.rsplit(".")[-1]: path for path in reversed(list(_keys(schema)))}
-    guess = nearest(key, legal) or paths.get(nearest(key, paths))
+    guess = nearest(key, legal) or paths.get(nearest(key, paths) or "")
     return "unknown key; " + (f"did you mean {guess}?" if guess else f"expected one of {', '.join(legal)}")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -107,18 +107,27 @@ def _pages_of(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
         yield page
 
 
-class Pages(Mapping):
+Page = TypeVar("Page")
+
+
+class Pages(Mapping[str, Page]):
     """The pages of a stack file by name; each is read on access and not kept.
 
     path : stack file; part : selects from a page, all of it by default.
     """
 
-    def __init__(self, path: str | Path, part: Callable[[np.ndarray], np.ndarray] = np.asarray):
+    @overload
+    def __init__(self: "Pages[np.ndarray]", path: str | Path) -> None: ...
+
+    @overload
+    def __init__(self, path: str | Path, part: Callable[[np.ndarray], Page]) -> None: ...
+
+    def __init__(self, path: str | Path, part: Callable[[np.ndarray], Any] = np.asarray) -> None:
         self._file = tifffile.TiffFile(path)
         self._pages = {page.description: page for page in _pages_of(self._file)}
         self._part = part
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: str) -> Page:
         return self._part(self._pages[name].asarray())
 
     def __contains__(self, name: object) -> bool:
@@ -130,7 +139,7 @@ class Pages(Mapping):
     def __len__(self) -> int:
         return len(self._pages)
 
-    def __enter__(self) -> "Pages":
+    def __enter__(self) -> "Pages[Page]":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -140,7 +149,8 @@ class Pages(Mapping):
 def open_groups(paths: Iterable[str | Path], groups: Iterable[str]) -> Mapping[str, np.ndarray]:
     """Open the stacks of some groups, which lie in folders named after them: sample → page, read on access."""
     wanted = set(groups)
-    return ChainMap(*(Pages(path) for path in paths if Path(path).parent.name in wanted))
+    pages = (Pages(path) for path in paths if Path(path).parent.name in wanted)
+    return ChainMap(*pages)  # type: ignore[arg-type]  # a ChainMap that is only read needs no mutable mappings
 
 
 def iterate_named(paths: Iterable[str | Path], rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
@@ -172,7 +182,7 @@ def from_uint16(stored: np.ndarray) -> np.ndarray:
 
 
 class Maps(NamedTuple):
-    """What a network says of a frame, float32 (height, width) in 0..1; `distance` is None if it learned none."""
+    """A network's maps of a frame, float32 (height, width) in 0..1; `distance` is None if it learned none."""
 
     foreground: np.ndarray
     distance: np.ndarray | None = None
@@ -184,6 +194,6 @@ def split_maps(maps: np.ndarray) -> Maps:
     return Maps(maps[..., 0], maps[..., 1] if maps.shape[-1] == 2 else None)
 
 
-def open_maps(path: str | Path) -> Pages:
-    """Open a stack of a network's maps, as the script `predict` writes it: name → `Maps`, read when asked for."""
+def open_maps(path: str | Path) -> Pages[Maps]:
+    """Open a stack of a network's maps, as the script `predict` writes it: name → `Maps`, read on access."""
     return Pages(path, lambda page: split_maps(from_uint16(page)))

@@ -33,7 +33,11 @@ def count_cells(cells: Cells) -> Counts:
 
 def pool(counts: list[Counts]) -> PooledCounts:
     """Add up the counts of frames."""
-    return PooledCounts(*(sum(values) for values in zip(*counts, strict=True)))
+    return PooledCounts(
+        sum(each.truth for each in counts),
+        sum(each.predicted for each in counts),
+        np.sum([each.tp for each in counts], axis=0),
+    )
 
 
 def average_precision(counts: Counts, threshold: float) -> float:
@@ -63,7 +67,7 @@ def segmentation_quality(cells: Cells) -> float:
 def detection_f1(cells: Cells) -> float:
     """F1 of detection, 2 TP / (2 TP + FP + FN), at IoU 0.5; the RQ of panoptic quality."""
     found = len(cells.truth_ids) + len(cells.predicted_ids)
-    return share(2 * np.count_nonzero(cells.matched(0.5)), found, cells.empty)
+    return share(2 * int(np.count_nonzero(cells.matched(0.5))), found, cells.empty)
 
 
 def seg(cells: Cells) -> float:

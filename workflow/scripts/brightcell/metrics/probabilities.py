@@ -37,7 +37,9 @@ def count_probabilities(truth: np.ndarray, probability: np.ndarray) -> Probabili
 
 def add(counts: list[Probabilities]) -> Probabilities:
     """Add up the counts of frames."""
-    return Probabilities(*(sum(values) for values in zip(*counts, strict=True)))
+    return Probabilities(
+        np.sum([each.cell for each in counts], axis=0), np.sum([each.background for each in counts], axis=0)
+    )
 
 
 def brier(counts: Probabilities) -> float:

@@ -60,7 +60,8 @@ def score_frames(
     Raises InputError where a predicted frame has no truth, no row, no probabilities or another size.
     """
     known = samples.set_index("sample")
-    frames, counts = [], {}
+    frames: list[ScoredFrame] = []
+    counts: dict[str, Probabilities] = {}
     for sample, labels in predicted.items():
         if sample not in truth or sample not in known.index:
             raise InputError(
@@ -90,11 +91,14 @@ def _score_frame(
     """Score a frame; gives its scores, and how often each probability (uint16 as stored) occurs."""
     check_shapes(truth, labels)
     size = row.get("pixel_size_um")
-    cells = match_cells(truth, labels)
-    of_cells, probable, curve = registry.cell_scores(cells), None, None
+    matched = match_cells(truth, labels)
+    of_cells = registry.cell_scores(matched)
+    probable: Probabilities | None = None
+    curve: pd.DataFrame | None = None
     mask_type = row.get("mask_type", "instances")
-    if mask_type != "instances":
-        of_cells, cells = dict.fromkeys(of_cells, float("nan")), None
+    cells = matched if mask_type == "instances" else None
+    if cells is None:
+        of_cells = dict.fromkeys(of_cells, float("nan"))
     scores = (
         registry.pixel_scores(truth, labels)
         | registry.boundary_scores(truth, labels, None if size is None or pd.isna(size) else float(size))
@@ -110,7 +114,8 @@ def _score_frame(
 
 def _tables(frames: list[ScoredFrame], counts: dict[str, Probabilities]) -> Scores:
     """Join the frames' scores, and pool those of a group's frames; `counts` are the groups' probabilities."""
-    rows, cells, curves, bins = [], [], [], []
+    rows: list[dict[str, object]] = []
+    cells, curves, bins = [], [], []
     for group in dict.fromkeys(frame.group for frame in frames):
         members = [frame for frame in frames if frame.group == group]
         found = [count_cells(frame.cells) for frame in members if frame.cells is not None]
@@ -120,7 +125,7 @@ def _tables(frames: list[ScoredFrame], counts: dict[str, Probabilities]) -> Scor
         for frame in members:
             names = {"sample": frame.sample, "group": group}
             of_group = unknown if frame.cells is None else pooled
-            rows.append(names | {"mask_type": frame.mask_type} | frame.scores | of_group)
+            rows.append({**names, "mask_type": frame.mask_type, **frame.scores, **of_group})
             if frame.cells is not None:
                 cells.append(_named(list_cells(frame.cells), **names))
             if frame.curve is not None:

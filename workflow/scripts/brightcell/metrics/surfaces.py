@@ -11,8 +11,12 @@ from .matching import check_shapes, share
 NEAR = 3
 # Offsets (rows, columns) of up to NEAR pixels, nearest first.
 STEPS = sorted(
-    (step for step in product(range(-NEAR, NEAR + 1), repeat=2) if np.hypot(*step) <= NEAR),
-    key=lambda step: np.hypot(*step),
+    (
+        (row, column)
+        for row, column in product(range(-NEAR, NEAR + 1), repeat=2)
+        if np.hypot(row, column) <= NEAR
+    ),
+    key=lambda step: np.hypot(step[0], step[1]),
 )
 
 
@@ -83,4 +87,4 @@ def surface_dice(surfaces: Surfaces, tolerance_px: float) -> float:
     Nikolov et al. 2018, with one unit of length for every boundary pixel.
     """
     distances = np.concatenate(surfaces)
-    return share(np.count_nonzero(distances <= tolerance_px), len(distances), empty=True)
+    return share(int(np.count_nonzero(distances <= tolerance_px)), len(distances), empty=True)

@@ -97,7 +97,7 @@ class Group:
                 continue
             before = _count(mask.labels)
             labels = rescaling.rescale_labels(mask.labels, self.factors[sample])
-            self.masks[sample] = mask._replace(labels=None)
+            self.masks[sample] = mask._replace(labels=np.empty((0, 0), np.int32))
             self.facts[sample]["cells"] = _count(labels)
             if self.facts[sample]["cells"] < before:
                 logger.warning(
@@ -123,9 +123,11 @@ class Group:
         self.mask_type = "instances" if "instances" in types or not cells else "binary"
         if self.mask_type == "binary" or "instances" not in types:
             return
-        undecided = {name: mask.numbers for name, mask in self.masks.items() if mask.mask_type == "binary"}
-        for name, numbers in undecided.items():
-            if numbers is None:
+        undecided: dict[str, tuple[int, int]] = {}
+        for name, mask in self.masks.items():
+            if mask.mask_type == "binary" and mask.numbers:
+                undecided[name] = mask.numbers
+            elif mask.mask_type == "binary":
                 self.problems.append(
                     f"sample {name}: a JPEG as mask, which cannot number cells as the other masks of the group do. "
                     "Expected TIFF or PNG, or the config's images.mask_type: binary."

@@ -57,7 +57,7 @@ class FrameLoader:
         """Read the mask of a row whose frame has the shape `raw_shape` in its file; raises InputError."""
         path, page = row["mask"], page_of(row)
         if Path(path).suffix.lower() in ANNOTATIONS:
-            mask = masks.read_mask(path, mask_type, page, tuple(raw_shape[:2]), row["image"])
+            mask = masks.read_mask(path, mask_type, page, (raw_shape[0], raw_shape[1]), row["image"])
         else:
             mask = masks.mask_of(self._file("mask", path, "", stacked=True), mask_type, page)
         for note in mask.notes:

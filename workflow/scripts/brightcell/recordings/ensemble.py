@@ -109,8 +109,12 @@ def load(
     settings : the config's images, preprocess, prediction and border
     The second is the content of made_of.json: network, digests of the models, parameters of the watershed, settings.
     """
-    read = [[files.read_json(path) for path in paths] for paths in (recipes, calibrations)]
-    chosen = choose(*read, network, [str(Path(path).parent) for path in models])
+    chosen = choose(
+        [files.read_json(path) for path in recipes],
+        [files.read_json(path) for path in calibrations],
+        network,
+        [str(Path(path).parent) for path in models],
+    )
     chosen = chosen._replace(parameters=chosen.parameters | {"border": settings["border"]})
     members = [models[index] for index in chosen.members]
     made_of = {
@@ -182,7 +186,8 @@ class Averaged:
     def __init__(self, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]):
         self.predictors = predictors
         reach = [getattr(each, "receptive_px", None) for each in predictors]
-        self.receptive_px = None if None in reach else max(reach)
+        known = [px for px in reach if px is not None]
+        self.receptive_px = max(known) if len(known) == len(reach) else None
 
     def __call__(self, tiles: np.ndarray) -> np.ndarray:
         maps = np.stack([np.asarray(predictor(tiles), np.float32) for predictor in self.predictors])

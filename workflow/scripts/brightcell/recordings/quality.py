@@ -26,14 +26,14 @@ STEADY = {
 
 
 def training_data(recipes: list[dict]) -> dict | None:
-    """Join what the recipes of an ensemble tell of their training data, to the widest range; None where one is silent."""
-    told = [recipe.get("training_data") for recipe in recipes]
-    if not all(told):
+    """Return the widest range of the training data in an ensemble's recipes; None if a recipe lacks it."""
+    known = [recipe["training_data"] for recipe in recipes if recipe.get("training_data")]
+    if len(known) < len(recipes):
         return None
-    shared = set.intersection(*map(set, told))
+    shared = set.intersection(*(set(each) for each in known))
     joined = {}
     for name in sorted(shared):
-        lows, middles, highs = zip(*(each[name] for each in told), strict=True)
+        lows, middles, highs = zip(*(each[name] for each in known), strict=True)
         joined[name] = [min(lows), sorted(middles)[len(middles) // 2], max(highs)]
     return joined | {"pixel_size_um": recipes[0]["working_pixel_size_um"]}
 
@@ -151,10 +151,11 @@ def unlike_training(row: dict, reference: dict) -> list[str]:
             if not low - margin <= row[name] <= high + margin:
                 faults.append(f"{words} {row[name]:.3g}, in the training {low:.3g} to {high:.3g}")
     if "cell_area_px" in reference and row["cells"]:
-        sizes = row["pixel_size_um"], reference.get("pixel_size_um")
-        known = all(size and math.isfinite(size) for size in sizes)
-        unit, area = ("µm²", sizes[0] ** 2) if known else ("px", 1)
-        low, _, high = (value * (sizes[1] ** 2 if known else 1) for value in reference["cell_area_px"])
+        own_um = row["pixel_size_um"] or math.nan
+        training_um = reference.get("pixel_size_um") or math.nan
+        known = math.isfinite(own_um) and math.isfinite(training_um)
+        unit, area = ("µm²", own_um**2) if known else ("px", 1)
+        low, _, high = (value * (training_um**2 if known else 1) for value in reference["cell_area_px"])
         area *= row["median_area_px"]
         if not low <= area <= high:
             faults.append(f"median cell area {area:.3g} {unit}, in the training {low:.3g} to {high:.3g}")

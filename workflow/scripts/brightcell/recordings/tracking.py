@@ -128,13 +128,15 @@ def _number(before: dict[int, int], cells: int) -> pd.DataFrame:
     return pd.DataFrame({"track": track, "parent": parent})
 
 
-def track_table(cells: pd.DataFrame, frames: pd.DataFrame, **options: object) -> pd.DataFrame:
+def track_table(
+    cells: pd.DataFrame, frames: pd.DataFrame, distance: float = 1.0, gap: int = 1, divisions: bool = True
+) -> pd.DataFrame:
     """Follow the cells of a segmented recording.
 
-    cells, frames : cells.tsv and frames.tsv, the latter in the order of time; options : of `link_cells`
-    Returns a row a cell, with sample, frame, cell, time (number of the frame, from 0), track and parent.
+    cells, frames : cells.tsv and frames.tsv, the latter in the order of time; distance, gap, divisions : see `link_cells`
+    Returns one row per cell, with sample, frame, cell, time (number of the frame, from 0), track and parent.
     """
     table = cells[["sample", "frame", "cell"]].copy()
     table["time"] = table["sample"].map(pd.Series(range(len(frames)), index=frames["sample"]))
     places = cells[["row_px", "column_px", "area_px"]]
-    return table.join(link_cells(table[["time"]].join(places), **options))
+    return table.join(link_cells(table[["time"]].join(places), distance, gap, divisions))

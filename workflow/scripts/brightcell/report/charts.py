@@ -64,15 +64,15 @@ def differences_chart(
     ends = np.concatenate(
         [differences[["difference", "low", "high"]].to_numpy(float).ravel(), own["difference"]]
     )
-    ends = [0.0, *ends[np.isfinite(ends)]]
-    margin = 0.06 * (max(ends) - min(ends)) or 0.01
+    shown = [0.0, *ends[np.isfinite(ends)]]
+    margin = 0.06 * (max(shown) - min(shown)) or 0.01
     return rows(
         traces,
         names,
         f"Difference in {in_unit(title, unit)}{sides}",
         zeroline=True,
         zerolinewidth=2,
-        range=[min(ends) - margin, max(ends) + margin],
+        range=[min(shown) - margin, max(shown) + margin],
     )
 
 

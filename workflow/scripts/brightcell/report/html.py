@@ -3,12 +3,26 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import overload
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 NOTHING = object()
+
+
+@overload
+def plain(value: dict) -> dict: ...
+
+
+@overload
+def plain(value: list | tuple) -> list: ...
+
+
+@overload
+def plain(value: object) -> object: ...
 
 
 def plain(value: object) -> object:
@@ -44,7 +58,8 @@ def _factor(values: list) -> tuple[object, list]:
     if all(value == first for value in values[1:]):
         return first, [NOTHING] * len(values)
     if all(isinstance(value, dict) for value in values):
-        base, rest = {}, [{} for _ in values]
+        base: dict[str, object] = {}
+        rest: list[dict[str, object]] = [{} for _ in values]
         for key in dict.fromkeys(key for value in values for key in value):
             if all(key in value for value in values):
                 common, own = _factor([value[key] for value in values])
@@ -79,7 +94,7 @@ def digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(str(script).encode("utf-8")).digest()).decode("ascii")
 
 
-def page_templates(folders: str | Path | list[str]) -> Environment:
+def page_templates(folders: str | Path | Sequence[str | Path]) -> Environment:
     """Open the templates of folders: text is escaped, a missing value is an error, filters `digest` and `json`."""
     environment = Environment(
         loader=FileSystemLoader(folders),

@@ -155,7 +155,9 @@ def chart_figures(data: ReportData, made: dict[str, pd.DataFrame]) -> dict[str, 
 
 def _score_figures(own: dict[str, pd.DataFrame], styles: dict) -> dict[str, dict]:
     """Draw the charts that follow the chosen score: differences, frames, costs."""
-    drawn = {place: {} for place in ("differences", "frames", *(f"cost-{cost}" for cost in COSTS))}
+    drawn: dict[str, dict[str, dict]] = {
+        place: {} for place in ("differences", "frames", *(f"cost-{cost}" for cost in COSTS))
+    }
     frames, training = own["frames"], own["training"]
     for score, entry in METRICS.items():
         if score not in frames or not frames[score].notna().any():

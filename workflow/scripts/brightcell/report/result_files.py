@@ -1,6 +1,7 @@
 """The files that a run writes, as workflow/schemas/results.schema.yaml lists them, and the page made of the list."""
 
 import re
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -160,7 +161,7 @@ def _score(name: str) -> str:
     return f"`{name}`" + (f" ({unit})" if unit else "")
 
 
-def _table(*head: str, rows: list[tuple[str, ...]]) -> str:
+def _table(*head: str, rows: Sequence[tuple[str, ...]]) -> str:
     body = "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows)
     return f"| {' | '.join(head)} |\n|{'---|' * len(head)}\n{body}"
 

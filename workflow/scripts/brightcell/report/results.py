@@ -1,6 +1,7 @@
 """Read the results of a study: what the rule `report` is given, brought into one `page.ReportData`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ CELL_COLUMNS = ["sample", "truth_area_px", "predicted_area_px"]
 SHAPE_CELLS = 500
 
 
-def read_results(inputs, config: dict, dataset: str) -> ReportData:
+def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
     """Read the files that `inputs` names, as the rule `report` does; those of OPTIONAL and `preflight` may be absent."""
     summary, differences, scores, findings, folds, samples, baseline = (
         files.read_table(path, NAMES)
@@ -161,7 +162,7 @@ def read_gallery(
 
 def read_labels(path_of: dict, tested: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
     """Read the label images of the frames tested, by (network, sample); each file once."""
-    pages = {}
+    pages: dict[tuple[str, str], np.ndarray] = {}
     for run, part in tested.groupby(RUN, sort=False):
         stack = stacks.read_stack(path_of[run], part["sample"])
         pages |= {(run[1], sample): labels for sample, labels in stack.items()}

@@ -66,12 +66,12 @@ def in_unit(title: str, unit: str) -> str:
     return f"{escape(title)}, {escape(unit)}" if unit else escape(title)
 
 
-def scatter(**settings) -> dict:
+def scatter(**settings: object) -> dict:
     """Make a trace of points or lines."""
     return {"type": "scatter", **settings}
 
 
-def rows(traces: list[dict], names: list[str], x_title: str, **x_axis) -> dict:
+def rows(traces: list[dict], names: list[str], x_title: str, **x_axis: object) -> dict:
     """Lay a chart out in named rows: the name stands above its row, so that narrow screens lose no width."""
     layout = {
         "height": ROW_PX * max(1, len(names)) + 70,
@@ -96,7 +96,7 @@ def rows(traces: list[dict], names: list[str], x_title: str, **x_axis) -> dict:
     return {"data": traces, "layout": layout}
 
 
-def panel(traces: list[dict], title: str, x_title: str, x_axis: dict | None = None, **y_axis) -> dict:
+def panel(traces: list[dict], title: str, x_title: str, x_axis: dict | None = None, **y_axis: object) -> dict:
     """Lay a chart out as one of several small ones, with its title above."""
     layout = {
         "height": 290,

@@ -65,7 +65,7 @@ def differences_to_best(pairs: pd.DataFrame, rows: list[dict]) -> dict[str, dict
         elif pair["network_b"] != best:
             continue
         other = pair["network_b"] if pair["network_a"] == best else pair["network_a"]
-        interval = show_interval(*values[1:], LEADING)
+        interval = show_interval(values[1], values[2], LEADING)
         found[other] = {"text": show_signed(values[0], LEADING), "interval": interval}
     return found
 
