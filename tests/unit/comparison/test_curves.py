@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from brightcell.comparison.curves import (
-    CURVE_SCORES,
+    CURVE_COLUMNS,
     RELIABILITY_COLUMNS,
     average_curves,
     average_reliability,
@@ -27,7 +27,7 @@ def test_curves_are_means_of_seeds_frames_groups():
         frame("a", "a1", 1, 0, 1, threshold=0.9),  # 0.5
     ]
     made = average_curves(pd.DataFrame(rows))
-    assert made.columns.tolist() == ["scheme", "network", "threshold", *CURVE_SCORES]
+    assert made.columns.tolist() == CURVE_COLUMNS
     assert made["threshold"].tolist() == [0.5, 0.9]
     assert made["cell_iou"].tolist() == pytest.approx([((0.75 + 0.25) / 2 + 0) / 2, 0.5])
     assert made["cell_recall"].tolist() == pytest.approx([((0.75 + 1 / 3) / 2 + 0) / 2, 0.5])

@@ -9,6 +9,7 @@ from brightcell.metrics.registry import METRICS
 from .averaging import average_groups
 
 CURVE_SCORES = ("cell_iou", "cell_dice", "cell_precision", "cell_recall")
+CURVE_COLUMNS = ["scheme", "network", "threshold", *CURVE_SCORES]
 RELIABILITY_COLUMNS = ["scheme", "network", "bin_low", "bin_high", "pixels", "probability", "cell_share"]
 
 
@@ -30,7 +31,7 @@ def average_curves(curves: pd.DataFrame) -> pd.DataFrame:
     scored = curves[[*keys, "group", "sample"]].assign(
         **{name: [METRICS[name].compute(count) for count in counts] for name in CURVE_SCORES}
     )
-    return average_groups(scored, CURVE_SCORES, keys)
+    return average_groups(scored, CURVE_SCORES, keys)[CURVE_COLUMNS]
 
 
 def average_reliability(reliability: pd.DataFrame) -> pd.DataFrame:
