@@ -41,7 +41,7 @@ class Recording:
         """Run the script `judge_frames`; give its table."""
         inputs = [self.folder / name for name in ("frames.tsv", "cells.tsv", "made_of.json")]
         judge_frames.main(*inputs, ordered, self.folder / "quality.tsv")
-        return files.read_table(self.folder / "quality.tsv", ("sample", "flags"))
+        return files.read_table(self.folder / "quality.tsv")
 
     def preview(self, followed: bool = True, **steps: object) -> Path:
         """Run the script `preview_recording`; give the page."""

@@ -51,7 +51,7 @@ def score_model(model: Path, results: Path, folder: Path, options: dict) -> tupl
     score.main(labels, test, made.parameters, truth, samples, outputs, log, **names)
     found = files.read_json(made.parameters)
     settled = {"score": found["score"], "value": found["value"], "seconds": seconds}
-    return files.read_table(outputs["watersheds"], ("scheme", "network", "sample", "group")), settled
+    return files.read_table(outputs["watersheds"]), settled
 
 
 def print_table(gains: pd.DataFrame) -> None:

@@ -17,7 +17,6 @@ IN_CONTAINERS = ("--sdm", "apptainer", "--apptainer-args=--net --network none")
 # One thread each: sums in another order would differ in the last digits.
 ONE_THREAD = ("--set-threads", "train_network=1", "predict_frames=1")
 KIND_OF = {"train_network": "train", "predict_frames": "train", "compare": "report"}  # all others: image
-TEXT = ("rule", "image", "fingerprint", "scheme", "network", "fold", "seed", "group")
 
 
 def configure(project: Project, **changes) -> None:
@@ -46,7 +45,7 @@ def outside(make_project):
 
 
 def test_every_job_ran_in_its_image(inside, own_images):
-    jobs = files.read_table(inside.path("jobs.tsv"), TEXT)
+    jobs = files.read_table(inside.path("jobs.tsv"))
     assert {
         "prepare_group",
         "check_frames",
@@ -72,7 +71,7 @@ def test_every_job_ran_in_its_image(inside, own_images):
 
 
 def test_without_containers_the_virtual_environment_is_told(outside):
-    jobs = files.read_table(outside.path("jobs.tsv"), TEXT)
+    jobs = files.read_table(outside.path("jobs.tsv"))
     assert set(jobs["image"]) == {".venv"}
     assert set(jobs["fingerprint"]) == {""}
     assert read_record(outside.path("logs/folds.log"))["image"] == ""

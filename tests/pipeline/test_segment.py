@@ -73,7 +73,7 @@ def test_every_file_is_there_and_agrees_with_the_others(tool):
     for recording, count in (("dish", 3), ("single", 1)):
         for name in FILES:
             assert result(tool, f"{recording}/{name}").stat().st_size > 0, name
-        frames = files.read_table(result(tool, f"{recording}/frames.tsv"), ("sample", "image"))
+        frames = files.read_table(result(tool, f"{recording}/frames.tsv"))
         cells = files.read_table(result(tool, f"{recording}/cells.tsv"))
         assert list(frames["sample"]) == [f"{recording}_{number}" for number in range(count)]
         with tifffile.TiffFile(result(tool, f"{recording}/labels.ome.tif")) as stack:
@@ -92,7 +92,7 @@ def test_files_and_columns_are_those_of_the_schema(tool):
 
 def test_a_time_lapse_is_followed_and_every_recording_is_judged(tool):
     for recording, count in (("dish", 3), ("single", 1)):
-        judged = files.read_table(result(tool, f"{recording}/quality.tsv"), ("sample", "flags"))
+        judged = files.read_table(result(tool, f"{recording}/quality.tsv"))
         assert len(judged) == count
         assert f"<h1>{recording}</h1>" in result(tool, f"{recording}/preview.html").read_text()
     cells = files.read_table(result(tool, "dish/cells.tsv"))

@@ -182,7 +182,7 @@ def test_the_trained_networks_segment_a_recording(done):
         run = done.snakemake("segment")
         assert run.returncode == 0, run.stdout[-3000:]
         labels = tifffile.imread(done.path("segmented/dish/labels.ome.tif"))
-        frames = files.read_table(done.path("segmented/dish/frames.tsv"), ("sample", "image"))
+        frames = files.read_table(done.path("segmented/dish/frames.tsv"))
         cells = files.read_table(done.path("segmented/dish/cells.tsv"))
         assert labels.shape == (3, 48, 48)
         assert list(frames["sample"]) == ["new_0", "new_1", "new_2"]

@@ -51,7 +51,7 @@ def test_the_manuals_command_runs_all_and_then_nothing(clone):
     assert (clone / "results/demo/report.html").stat().st_size > 100_000
     assert {job.state for job in cluster.jobs(clone)} == {"COMPLETED"}
     accounts = pd.read_table(clone / "results/demo/accounting.tsv")
-    trained = accounts[accounts["runs"].str.contains("train")]
+    trained = accounts[accounts["rules"].str.contains("train")]
     assert len(trained) == 2
     assert (trained["gpu_hours_requested"] > 0).all()
     assert (trained["gpu_hours_used"] == 0).all()  # held and left idle

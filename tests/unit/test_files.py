@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import pandas as pd
 from project import ROOT
 
 from brightcell import files
@@ -16,6 +18,35 @@ with files.whole(sys.argv[1]) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+def test_a_missing_value_is_spelt_by_its_column(tmp_path):
+    path = tmp_path / "t.tsv"
+    table = pd.DataFrame(
+        {
+            "sample": ["01", "nan", None],
+            "state": [np.nan] * 3,
+            "mean": [0.5, np.nan, None],
+            "frames": [3, 2, 1],
+            "touches_border": [True, False, True],
+        }
+    )
+    files.write_table(table, path)
+    assert path.read_text().splitlines()[1:] == [
+        "01\t\t0.5\t3\tTrue",
+        "nan\t\tnan\t2\tFalse",
+        "\t\tnan\t1\tTrue",
+    ]
+    assert table["state"].isna().all()  # that in memory is left alone
+    read = files.read_table(path)
+    assert read["sample"].tolist() == ["01", "nan", ""]
+    assert read["state"].tolist() == ["", "", ""]
+    assert read["mean"].isna().tolist() == [False, True, True]
+    assert read["touches_border"].dtype == bool
+    files.write_table(read, tmp_path / "again.tsv")
+    assert (tmp_path / "again.tsv").read_text() == path.read_text()
+    twice = files.read_tables([path, tmp_path / "again.tsv"])
+    pd.testing.assert_frame_equal(twice, pd.concat([read, read], ignore_index=True))
 
 
 def names(folder) -> list[str]:

@@ -4,15 +4,10 @@ from brightcell import files
 from brightcell.compute import accounting
 from brightcell.jobs import job
 
-TEXT = (
-    *("rule", "scheme", "network", "fold", "seed", "group"),
-    *("host", "image", "fingerprint", "slurm_job", "slurm_jobs", "device"),
-)
-
 
 def main(jobs: str, table: str) -> str:
     """Write the table; returns in words what SLURM answered."""
-    known = files.read_table(jobs, TEXT)
+    known = files.read_table(jobs)
     rules = accounting.submitted(known)
     asked, missing = accounting.ask(list(rules))
     files.write_table(accounting.account(known, asked, rules), table)

@@ -28,7 +28,7 @@ def main(
     frames, truth : the groups' stacks, in the order of the table `samples`
     ignore, working_pixel_size_um : keys of the config, `check.ignore` and of `images`
     """
-    table = read_table(samples, ("sample", "group", "split"))
+    table = read_table(samples)
     stacks = list(zip(frames, truth, strict=True))
     rows, facts, pictures, masks, figures = pages.check_frames(table, stacks)
     table = table.join(facts, on="sample")

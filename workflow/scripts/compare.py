@@ -2,32 +2,23 @@
 
 import logging
 
-import pandas as pd
-
 from brightcell import published
 from brightcell.comparison import compare, inflation, summarise, verdict
 from brightcell.comparison.curves import average_curves, average_reliability
 from brightcell.comparison.watersheds import compare_watersheds
-from brightcell.files import read_table, write_table
+from brightcell.files import read_table, read_tables, write_table
 from brightcell.folds import frame_ratios, leaky_schemes
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
 
-TEXT = ("scheme", "network", "sample", "group", "variant")
-
-
-def read_all(paths) -> pd.DataFrame:
-    """Read one table a training into one."""
-    return pd.concat([read_table(path, TEXT) for path in paths], ignore_index=True)
-
 
 def main(inputs, outputs, order, draws, confidence, seed, margin) -> None:
     """Write all scores and the tables of the comparison; `order` names the samples as the sheet does."""
     scores, curves, reliability, watersheds = (
-        read_all(paths) for paths in (inputs.frames, inputs.curves, inputs.reliability, inputs.watersheds)
+        read_tables(paths) for paths in (inputs.frames, inputs.curves, inputs.reliability, inputs.watersheds)
     )
-    folds = read_table(inputs.folds, TEXT)
+    folds = read_table(inputs.folds)
     drawn = {"draws": draws, "confidence": confidence, "seed": seed}
     summary = summarise(scores, **drawn)
     differences = compare(scores, **drawn, margin=margin, ratios=frame_ratios(folds))

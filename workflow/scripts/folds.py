@@ -11,7 +11,7 @@ logger = logging.getLogger("brightcell")
 
 def main(samples, folds, options) -> None:
     """Write the folds of all schemes into one table."""
-    assigned = assign_schemes(read_table(samples, ("sample", "group", "split")), options, samples)
+    assigned = assign_schemes(read_table(samples), options, samples)
     write_table(assigned, folds)
     counts = assigned.groupby(["scheme", "fold", "role"], sort=False).size()
     for (scheme, fold, role), frames in counts.items():

@@ -7,7 +7,8 @@ import pandas as pd
 from brightcell.files import write_table
 from brightcell.jobs import job, read_record, record_of
 
-WILDCARDS = ("scheme", "network", "fold", "seed", "group")
+WILDCARDS = {"scheme": "", "network": "", "fold": float("nan"), "seed": float("nan"), "group": ""}
+"""A job's wildcards, and what stands for those that it has not."""
 WHERE_COLUMNS = ("host", "image", "fingerprint", "python", "brightcell", "slurm_job", "slurm_jobs", "device")
 # Columns of Snakemake's benchmark files, by their names here.
 MEASURED = {"seconds": "s", "memory_mb": "max_rss", "cpu_percent": "mean_load"}
@@ -33,7 +34,7 @@ def main(jobs: list[dict], table: str) -> None:
     rows = [
         {
             "rule": each["rule"],
-            **{name: each["wildcards"].get(name, "") for name in WILDCARDS},
+            **{name: each["wildcards"].get(name, none) for name, none in WILDCARDS.items()},
             **read_measured(Path(each["benchmark"])),
             **read_where(Path(each["log"])),
         }

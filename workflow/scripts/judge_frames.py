@@ -20,7 +20,7 @@ def main(frames, cells, made_of, ordered: bool, out) -> None:
             "held against one another alone. Train anew to have it.",
             folders[0],
         )
-    tables = (files.read_table(path, ("sample", "image")) for path in (frames, cells))
+    tables = (files.read_table(path) for path in (frames, cells))
     judged = quality.judge(*tables, reference, ordered)
     files.write_table(judged, out)
     flagged = judged[judged["flags"] != ""]

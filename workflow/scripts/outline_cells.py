@@ -17,7 +17,7 @@ logger = logging.getLogger("brightcell")
 
 def main(labels, cells, frames, recording: str, rois, geojson) -> None:
     """Write one ROI and one feature a cell."""
-    frames, count = files.read_table(frames, ("sample", "image")), 0
+    frames, count = files.read_table(frames), 0
     with (
         Path(cells).open(encoding="utf-8", newline="") as table,
         tifffile.TiffFile(labels) as stack,

@@ -19,7 +19,7 @@ def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, o
 
     rows : of the sheet; options, steps : the config's `images` and `preprocess`
     """
-    judged = files.read_table(inputs.quality, ("sample", "flags"))
+    judged = files.read_table(inputs.quality)
     cells = files.read_table(inputs.cells)
     tracks = files.read_table(path) if (path := getattr(inputs, "tracks", None)) else None
     if tracks is not None:

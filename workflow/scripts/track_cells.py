@@ -13,7 +13,7 @@ logger = logging.getLogger("brightcell")
 
 def main(labels, cells, frames, options: dict, out) -> None:
     """Write `out.tracks` and the folder `out.ctc`; `options` has distance, gap and divisions."""
-    cells, frames = (files.read_table(path, ("sample", "image")) for path in (cells, frames))
+    cells, frames = (files.read_table(path) for path in (cells, frames))
     table = tracking.track_table(cells, frames, **options)
     files.write_table(table[["sample", "frame", "cell", "track", "parent"]], out.tracks)
     pages = (page for _, page in stacks.iterate_stack(labels))

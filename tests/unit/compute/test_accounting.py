@@ -42,8 +42,8 @@ def jobs(**columns) -> pd.DataFrame:
     made = {
         "rule": ["train", "score", "report"],
         "network": ["simple", "simple", ""],
-        "fold": ["1", "1", ""],
-        "seed": ["2", "2", ""],
+        "fold": [1, 1, np.nan],
+        "seed": [2, 2, np.nan],
         "seconds": [5400.0, 900.0, 10.0],
         "cpu_percent": [200.0, 100.0, np.nan],
         "memory_mb": [3000.0, 100.0, 50.0],
@@ -56,13 +56,13 @@ def jobs(**columns) -> pd.DataFrame:
 def test_attempts_that_were_repeated_are_accounted_for_too():
     table = accounting.account(jobs(), accounting.parse(SACCT), RULES).set_index("job")
     assert list(table.index) == ["11", "12", "13", "14"]
-    assert (table.at["11", "runs"], table.at["11", "models"]) == ("train, score", "simple fold 1 seed 2")
-    assert list(table["runs"])[1:] == ["train", "train", "baseline"]
+    assert (table.at["11", "rules"], table.at["11", "models"]) == ("train, score", "simple fold 1 seed 2")
+    assert list(table["rules"])[1:] == ["train", "train", "baseline"]
     assert table.at["11", "gpu_hours_used"] == 1.5  # while the training ran, of two hours
     assert np.isnan(table.at["12", "gpu_hours_used"])  # over its time, and what it saved was used
     assert table.loc[["13", "14"], "gpu_hours_used"].tolist() == [0, 0]  # no GPU, never started
     assert table.at["11", "cpu_hours_used"] == 3  # SLURM knows better than the rules
-    sums = accounting.summarise(table.reset_index()).set_index("runs")
+    sums = accounting.summarise(table.reset_index()).set_index("rules")
     assert list(sums.index) == ["train, score", "attempts that failed"]
     assert list(sums["jobs"]) == [1, 3]
     assert sums.at["attempts that failed", "gpu_hours_requested"] == 2
@@ -75,7 +75,7 @@ def test_where_slurm_tells_nothing_the_rules_own_measurements_stand_in():
     table = accounting.account(jobs(), accounting.parse(""), {"11": "score, train"})
     assert len(table) == 1
     only = table.iloc[0]
-    assert (only["job"], only["runs"], only["run_s"]) == ("11", "train, score", 6300)
+    assert (only["job"], only["rules"], only["run_s"]) == ("11", "train, score", 6300)
     assert only["cpu_hours_used"] == pytest.approx(3 + 0.25)
     assert only["memory_mb_used"] == 3000
     assert only["gpu_hours_used"] == 1.5
@@ -87,7 +87,7 @@ def test_where_slurm_tells_nothing_the_rules_own_measurements_stand_in():
 
 def test_without_slurm_every_job_has_a_row_and_the_report_none():
     table = accounting.account(jobs(slurm_job=["", "", ""]), accounting.parse(""), {})
-    assert list(table["runs"]) == ["train", "score", "report"]
+    assert list(table["rules"]) == ["train", "score", "report"]
     assert list(table["gpu_hours_used"]) == [1.5, 0, 0]
     assert accounting.summarise(table).empty
 
@@ -123,7 +123,7 @@ def run(folder, text=None) -> tuple[str, pd.DataFrame]:
         (folder / "bin/sacct").write_text(f"#!{sys.executable}\n{text}\n")
         (folder / "bin/sacct").chmod(0o755)
     told = account.main(folder / "jobs.tsv", folder / "accounting.tsv")
-    return told, files.read_table(folder / "accounting.tsv", ("job", "runs", "models", "state"))
+    return told, files.read_table(folder / "accounting.tsv")
 
 
 def test_the_jobs_of_a_results_folder_are_asked_for(folder):
@@ -131,7 +131,7 @@ def test_the_jobs_of_a_results_folder_are_asked_for(folder):
     told, table = run(folder, text)
     assert told == "4 of 2 SLURM jobs accounted for."
     assert list(table["state"])[:2] == ["COMPLETED", "TIMEOUT"]
-    assert list(table["runs"])[:2] == ["train, score", "train"]
+    assert list(table["rules"])[:2] == ["train, score", "train"]
 
 
 @pytest.mark.parametrize(

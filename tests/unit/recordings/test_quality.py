@@ -174,7 +174,7 @@ def judged(folder, sequence, recipes):
     files.write_json({"models": {str(path): "" for path in models}}, folder / "made_of.json")
     inputs = [folder / name for name in ("frames.tsv", "cells.tsv", "made_of.json")]
     judge_frames.main(*inputs, True, folder / "quality.tsv")
-    return files.read_table(folder / "quality.tsv", ("sample", "flags"))
+    return files.read_table(folder / "quality.tsv")
 
 
 def test_the_range_is_that_of_all_members(sequences, reference, tmp_path):

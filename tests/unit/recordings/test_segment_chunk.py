@@ -88,7 +88,7 @@ def segment(
 
 
 def tables(folder):
-    return [files.read_table(folder / f"{name}.tsv", ("sample", "image")) for name in ("cells", "frames")]
+    return [files.read_table(folder / f"{name}.tsv") for name in ("cells", "frames")]
 
 
 def test_a_disc_is_found_and_measured(tmp_path):

@@ -411,8 +411,8 @@ def test_what_a_cluster_gave_and_what_was_used_has_a_table():
             {
                 "rule": "train",
                 "network": "simple",
-                "fold": "1",
-                "seed": "1",
+                "fold": 1,
+                "seed": 1,
                 "seconds": 5400.0,
                 "cpu_percent": 90.0,
             }

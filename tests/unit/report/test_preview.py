@@ -113,7 +113,7 @@ def test_cells_that_are_not_followed_have_no_tracks(recording):
 
 
 def test_flags_and_counts_are_those_of_the_table(recording):
-    judged = files.read_table(recording.folder / "quality.tsv", ("sample", "flags"))
+    judged = files.read_table(recording.folder / "quality.tsv")
     assert judged.index[judged["flags"] != ""].tolist() == [2, 5]
     page = recording.preview()
     shown = content(page)
@@ -138,7 +138,7 @@ def test_a_recording_without_cells_has_a_page(tmp_path):
     made = make_recording(tmp_path, frames=2, size=64)
     cells = files.read_table(tmp_path / "cells.tsv")
     files.write_table(cells[:0], tmp_path / "cells.tsv")
-    frames = files.read_table(tmp_path / "frames.tsv", ("sample", "image"))
+    frames = files.read_table(tmp_path / "frames.tsv")
     files.write_table(
         frames.assign(cells=0, median_area_px=np.nan, disagreement=np.nan), tmp_path / "frames.tsv"
     )

@@ -80,6 +80,23 @@ def test_strange_files_and_columns_are_told(tmp_path):
     assert "preflight.json" not in result_tables.missing(tmp_path, {"Data"})
 
 
+@pytest.mark.parametrize(
+    ("row", "odd"),
+    [
+        ("grouped\t1\ta\tg\ttest", None),
+        ("grouped\tnan\ta\t\ttest", None),
+        ("grouped\t\ta\tg\ttest", "fold"),
+        ("grouped\tNaN\ta\tg\ttest", "fold"),
+        ("grouped\tfirst\ta\tg\ttest", "fold"),
+        ("grouped\t1\ta\tnan\tNone", "group, role"),
+    ],
+)
+def test_a_missing_value_has_one_spelling(tmp_path, row, odd):
+    (tmp_path / "folds.tsv").write_text(f"scheme\tfold\tsample\tgroup\trole\n{row}\n")
+    told = f"folds.tsv: a value that is missing, or text unknown to files.TEXT, in {odd}"
+    assert result_tables.faults(tmp_path) == ([told] if odd else [])
+
+
 def test_a_column_without_a_meaning_is_an_error():
     files = [{"path": "a.tsv", "what": "A table.", "columns": {"colour": None}}]
     with pytest.raises(KeyError, match="colour"):

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +17,26 @@ from .errors import InputError
 ANEW = "Where this workflow wrote the file, remove it, and it is made anew; else get it again."
 ROOM = 1024**2  # bytes that must be free before work begins
 DAY = 86400  # seconds
+TEXT = frozenset(
+    (
+        *(
+            "scheme",
+            "network",
+            "network_a",
+            "network_b",
+            "group",
+            "sample",
+            "image",
+            "split",
+            "role",
+            "mask_type",
+        ),
+        *("score", "variant", "minus", "equivalence", "level", "finding", "found", "advice", "flags"),
+        *("rule", "rules", "models", "job", "slurm_job", "slurm_jobs", "state", "host", "fingerprint"),
+        *("python", "brightcell", "device", "precision"),
+    )
+)
+"""Columns of result tables that hold text; all others hold numbers, or True and False."""
 
 
 def check_writable(folder: str | Path) -> None:
@@ -90,20 +110,29 @@ def _separator(path: str | Path) -> str:
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table with a header line: commas between columns in a .csv file, tabs in all others.
 
-    Floats are written with nine significant digits.
+    A missing value is an empty field in the columns that TEXT names and `nan` in all others, which hold numbers, or
+    True and False. Floats are written with nine significant digits.
     """
+    table = table.copy()
+    for name in TEXT.intersection(table.columns):
+        table[name] = table[name].astype(object).where(table[name].notna(), "")
     with whole(path) as temporary:
         table.to_csv(temporary, sep=_separator(path), index=False, float_format="%.9g", na_rep="nan")
 
 
-def read_table(path: str | Path, text: tuple[str, ...] = ("sample", "group")) -> pd.DataFrame:
-    """Read a table written by `write_table`; the columns named in `text` stay text ("01" is not 1)."""
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a table written by `write_table`: the columns of TEXT stay text ("01" is not 1), in others `nan` is NaN."""
     with Path(path).open(encoding="utf-8") as file:
         columns = file.readline().rstrip("\n").split(_separator(path))
-    missing = {column: ["nan"] for column in columns if column not in text}
+    missing = {column: ["nan"] for column in columns if column not in TEXT}
     return pd.read_csv(
-        path, sep=_separator(path), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=missing
+        path, sep=_separator(path), dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=missing
     )
+
+
+def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read tables with the same columns into one, one below the other."""
+    return pd.concat([read_table(path) for path in paths], ignore_index=True)
 
 
 def write_json(content: dict, path: str | Path) -> None:

@@ -150,9 +150,9 @@ def _over_folds(trainings: pd.DataFrame, a: str, b: str, ratio: float, confidenc
 
 
 def _in_practice(by_group: pd.Series, row: dict, margin: float, alpha: float, draws: int) -> dict:
-    """Judge the interval of `_over_groups` against the margin; NaN where the score has no margin."""
+    """Judge the interval of `_over_groups` against the margin; equivalence is empty where the score has none."""
     if math.isnan(margin):
-        return dict.fromkeys(OF_USE, math.nan)
+        return {"margin": math.nan, "equivalence": "", "groups_needed": math.nan}
     values = by_group.dropna().to_numpy()
     judged = equivalence(row["low"], row["high"], margin, len(values) >= FEWEST_GROUPS)
     return dict(zip(OF_USE, (margin, judged, groups_needed(values, margin, alpha, draws)), strict=True))

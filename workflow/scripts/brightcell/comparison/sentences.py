@@ -47,7 +47,7 @@ def _best(rows: pd.DataFrame, score: str) -> str:
 
 def _use(row: pd.Series, sure: bool) -> str:
     """Say what the difference means in practice, or how many groups would show one that matters."""
-    if "equivalence" not in row or not isinstance(row["equivalence"], str):
+    if not row.get("equivalence"):
         return ""
     margin, needed = f"{row['margin']:g}", row["groups_needed"]
     if row["equivalence"] == "equivalent":

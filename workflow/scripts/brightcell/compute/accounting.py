@@ -24,7 +24,7 @@ FIELDS = (
     "MaxRSS",
 )
 COLUMNS = [
-    *("job", "runs", "models", "state", "wait_s", "run_s", "cpus", "cpu_hours_requested", "cpu_hours_used"),
+    *("job", "rules", "models", "state", "wait_s", "run_s", "cpus", "cpu_hours_requested", "cpu_hours_used"),
     *("memory_mb_requested", "memory_mb_used", "gpus", "gpu_hours_requested", "gpu_hours_used"),
 ]
 # They run after the table of jobs is made.
@@ -189,7 +189,7 @@ def account(jobs: pd.DataFrame, asked: pd.DataFrame, rules: dict[str, str]) -> p
     table = known.reindex(every).astype(object).combine_first(own.reindex(every).astype(object))
     never = (table[["gpus", "run_s"]] == 0).any(axis=1)
     table["gpu_hours_used"] = table["gpu_hours_used"].mask(table["gpu_hours_used"].isna() & never, 0)
-    table["runs"] = table["runs"].fillna(pd.Series(rules))
+    table["rules"] = table["rules"].fillna(pd.Series(rules))
     table[["models", "state"]] = table[["models", "state"]].fillna("")
     return table.reset_index(names="job")[COLUMNS].infer_objects()
 
@@ -200,8 +200,10 @@ def _measured(part: pd.DataFrame) -> dict:
     models = part.loc[part["network"].fillna("") != "", ["network", "fold", "seed"]].drop_duplicates()
     return {
         "job": part["slurm_job"].iloc[0],
-        "runs": ", ".join(dict.fromkeys(part["rule"])),
-        "models": ", ".join(f"{row.network} fold {row.fold} seed {row.seed}" for row in models.itertuples()),
+        "rules": ", ".join(dict.fromkeys(part["rule"])),
+        "models": ", ".join(
+            f"{row.network} fold {row.fold:g} seed {row.seed:g}" for row in models.itertuples()
+        ),
         "run_s": took.sum(),
         "cpu_hours_used": (took * part["cpu_percent"].astype(float) / 100).sum() / 3600,
         "memory_mb_used": part["memory_mb"].astype(float).max(),
@@ -215,7 +217,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return pd.DataFrame()
     ended = table["state"].isin(["COMPLETED", "RUNNING", ""])
-    by = table.assign(runs=table["runs"].where(ended, "attempts that failed")).groupby("runs", sort=False)
+    by = table.assign(rules=table["rules"].where(ended, "attempts that failed")).groupby("rules", sort=False)
     return by.agg(
         jobs=("job", "size"),
         median_wait_s=("wait_s", "median"),

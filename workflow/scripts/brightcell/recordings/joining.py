@@ -47,8 +47,7 @@ def _flat(made_of: dict) -> dict:
 def read_frames(folders: list[Path]) -> pd.DataFrame:
     """Read the tables of the chunks' frames in the order of time, with the place of their chunk."""
     tables = [
-        files.read_table(folder / "frames.tsv", ("sample", "image")).assign(chunk=index)
-        for index, folder in enumerate(folders)
+        files.read_table(folder / "frames.tsv").assign(chunk=index) for index, folder in enumerate(folders)
     ]
     return pd.concat(tables, ignore_index=True).sort_values("frame", kind="stable")
 

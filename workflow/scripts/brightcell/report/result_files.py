@@ -184,7 +184,8 @@ A run writes below `results/<dataset>/`; all paths here are below it. A *model* 
 and seed.
 
 - A **target** makes the file, and the same for all groups, models or recordings: [the workflow](workflow.md).
-- **Tables** are separated by tabs and have a header. `nan` is no value.
+- **Tables** are separated by tabs and have a header. A value that is missing is `nan` in columns of numbers and an empty
+  field in columns of text.
 - **Stacks** are TIFF files with one page a frame; the page's description is the frame's name. Pages may differ in size.
   Fiji opens them.
 

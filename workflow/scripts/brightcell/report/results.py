@@ -19,7 +19,6 @@ from .gallery import GalleryFrame, choose_frames
 from .page import BASELINE, ReportData
 from .record import describe
 
-NAMES = ("scheme", "network", "sample", "group")
 OPTIONAL = ("curves", "reliability", "published", "leakage", "jobs", "accounting", "watersheds")
 CELL_COLUMNS = ["sample", "truth_area_px", "predicted_area_px"]
 # So many true cells tell how shapes are distributed; measuring all would take longer than all else.
@@ -29,16 +28,14 @@ SHAPE_CELLS = 500
 def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
     """Read the files that `inputs` names, as the rule `report` does; those of OPTIONAL and `preflight` may be absent."""
     summary, differences, scores, findings, folds, samples, baseline = (
-        files.read_table(path, NAMES)
+        files.read_table(path)
         for path in (
             *(inputs.summary, inputs.differences, inputs.scores),
             *(inputs.findings, inputs.folds, inputs.samples, inputs.baseline),
         )
     )
     optional = {
-        name: files.read_table(path, (*NAMES, "image", "fingerprint", "slurm_job", "job", "runs", "models"))
-        if (path := getattr(inputs, name, None))
-        else pd.DataFrame()
+        name: files.read_table(path) if (path := getattr(inputs, name, None)) else pd.DataFrame()
         for name in OPTIONAL
     }
     jobs, accounts = optional.pop("jobs"), optional.pop("accounting")
@@ -90,7 +87,7 @@ def run_of(path: str | Path) -> dict:
 
 def read_runs(paths: list, columns: list[str] | None = None) -> pd.DataFrame:
     """Read one table a run into one, with the run in front."""
-    tables = [files.read_table(path, NAMES) for path in paths]
+    tables = [files.read_table(path) for path in paths]
     tables = [
         (table if columns is None else table[columns]).assign(**run_of(path))
         for path, table in zip(paths, tables, strict=True)
