@@ -23,13 +23,13 @@ OUTLYING = 4  # robust standard deviations from the median
 BLURRED = 1.6  # times less sharp than the median, at least
 OTHER_CONTRAST = 2.0  # times more or less contrast than the median, at least
 OTHER_SIZE = 2.0  # times larger or smaller cells than in the whole set
-FEW_FRAMES = 5  # fewer than these tell no outlier
-WELL_FITTING = 0.4  # median correlation of mask and image from which a bad fit is told
+FEW_FRAMES = 5  # with fewer frames no outlier is reported
+WELL_FITTING = 0.4  # median correlation of mask and image from which a bad fit is reported
 BADLY_FITTING = 0.15
 
 
 class FrameCheck(NamedTuple):
-    """What one frame shows: findings in words by name, measured values, cells, and small pictures for repeats."""
+    """The check of one frame: findings in words by name, measured values, cells, fit, small pictures for comparisons."""
 
     findings: dict[str, str]
     facts: dict[str, float | str]
@@ -40,12 +40,12 @@ class FrameCheck(NamedTuple):
 
 
 def check_frame(image: np.ndarray, labels: np.ndarray, mask_type: str) -> FrameCheck:
-    """Look at a frame (height, width[, channels]) and its labels, int (height, width)."""
+    """Check a frame (height, width[, channels]) and its labels, int (height, width)."""
     cells = find_objects(labels)
     found = image_findings(image) | mask_findings(labels, mask_type, cells)
     fit = None if "constant" in found else measure_fit(image, labels)
     lying = fit_findings(fit, max(labels.shape))
-    # A dense layer whose borders are bright looks inverted as well; but no cell in it fills the frame.
+    # A dense layer with bright borders looks inverted, too, but no cell in it fills the frame.
     if "inverted" in lying and found.pop("mostly_cell", None) is None:
         lying = {}
     found |= lying
@@ -94,9 +94,9 @@ def set_findings(
 
 
 def group_table(samples: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a group of samples with facts: frames, cells, their sizes, and how images and masks are.
+    """Return one row per group of samples: frames, cells, their sizes, and properties of images and masks.
 
-    Diameters are those of circles of the cells' areas: medians over frames, in px and, where the pixel size is
+    Diameters are those of circles with the cells' areas: medians over frames, in px and, if the pixel size is
     known, in µm; low and high are the 10th and 90th percentiles.
     """
     table = samples.groupby("group", sort=False).agg(
@@ -125,9 +125,9 @@ def group_table(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def suggested_settings(samples: pd.DataFrame) -> dict:
-    """Suggest values of the config (see `suggest.settings`) that suit the cells of the prepared samples.
+    """Suggest values of the config (see `suggest.settings`) for the cells of the prepared samples.
 
-    The pixel size of the files is not among them: prepared frames have been brought to another.
+    The pixel size of the files is left out, because prepared frames have been rescaled.
     """
     sizes = samples["pixel_size_um"].dropna().unique()
     shape = int(samples["height"].median()), int(samples["width"].median())
@@ -140,7 +140,7 @@ def suggested_settings(samples: pd.DataFrame) -> dict:
 def outlier_findings(samples: pd.DataFrame) -> list[dict]:
     """Look for frames whose sharpness, contrast or fit of mask and image is far from the others'.
 
-    A frame is compared with its group where that has enough frames, and with the whole set elsewhere.
+    A frame is compared with its group if the group has enough frames, or else with the whole set.
     """
     known = samples[samples["image_print"] != ""]
     sizes = known.groupby("group")["sample"].transform("size")
@@ -170,7 +170,7 @@ def outlier_findings(samples: pd.DataFrame) -> list[dict]:
 
 
 def table_findings(samples: pd.DataFrame, working_pixel_size_um: float | None = None) -> list[dict]:
-    """Look at channels, types of masks, pixel sizes, amounts and sizes of cells in the table of samples."""
+    """Check channels, mask types, pixel sizes, and numbers and sizes of cells in the table of samples."""
     found = []
     channels = samples.groupby("channels")["sample"].agg(["size", "first"])
     if len(channels) > 1:

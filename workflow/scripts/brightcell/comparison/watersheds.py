@@ -1,4 +1,4 @@
-"""Tell what each watershed gains over the others: means over groups, and paired differences."""
+"""Compare the watersheds: means over groups, and paired differences."""
 
 import pandas as pd
 
@@ -34,7 +34,7 @@ def compare_watersheds(
     found = [pd.DataFrame(columns=list(COLUMNS))]
     for network, own in scored.groupby("network", sort=False):
         variants = own.drop(columns="network").rename(columns={"variant": "network"})
-        # the last variant first, so that differences tell what it gains over those before
+        # the last variant comes first, so that differences are its gains over the earlier ones
         variants = variants.sort_values("network", key=_rank, ascending=False, kind="stable")
         means = differences.summarise(variants, SCORES, draws, confidence, seed)
         means = means.rename(columns={"network": "variant"})
@@ -53,5 +53,5 @@ def compare_watersheds(
 
 
 def _rank(names: pd.Series) -> pd.Series:
-    """Give the places of scores and variants in their lists; what is in neither comes first."""
+    """Return the positions of scores and variants in their lists; names in neither come first."""
     return names.map({name: rank for rank, name in enumerate((*SCORES, *VARIANTS))}).fillna(-1)

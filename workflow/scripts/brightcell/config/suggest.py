@@ -1,4 +1,4 @@
-"""Suggest settings from the data: how coarse to work, how large the patches, how deep the networks."""
+"""Suggest settings from the data: the working pixel size, the size of patches, the depth of networks."""
 
 import math
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from .validation import load_schema
 # Cells about 28 px across were learned faster than cells of 56 px, and from 20 px on their shape is still seen.
 TARGET_PX = 28
 RANGE_PX = (20, 35)  # cells of this size stay as they are
-LARGEST_FACTOR = 2  # beyond, rescaling adds pixels and no detail
+LARGEST_FACTOR = 2  # larger factors add pixels but no detail
 PATCHES = (64, 128, 256, 512)
 CELLS_ACROSS = 8
 
@@ -23,7 +23,7 @@ def cell_diameters(labels: np.ndarray) -> np.ndarray:
 
 
 def receptive_field(levels: int) -> int:
-    """Return how many pixels across a U-Net with two 3 × 3 convolutions a block sees around a pixel.
+    """Return the width in pixels of the receptive field of a U-Net with two 3 × 3 convolutions per block.
 
     A convolution adds twice the spacing of its level, 2^level pixels; pooling adds once the spacing.
 
@@ -69,7 +69,7 @@ def settings(
 
 
 def config_text(dataset: str, samples: str, suggested: dict, remarks: Iterable[str] = ()) -> str:
-    """Write suggested settings as a config; remarks become comments in front."""
+    """Return suggested settings as the text of a config, which begins with the remarks as comments."""
     lines = [f"# {line}" for remark in remarks for line in remark.splitlines()]
     for key, value in ({"dataset": dataset, "samples": samples} | suggested).items():
         flow = yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False, allow_unicode=True)

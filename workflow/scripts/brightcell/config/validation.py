@@ -33,7 +33,7 @@ def load_schema(path: str | Path = CONFIG_SCHEMA) -> dict:
 
 
 def network_names() -> list[str]:
-    """List the keys of `nets.unet.ARCHITECTURES`, read from the source: to import Keras would take seconds."""
+    """Return the keys of `nets.unet.ARCHITECTURES`, read from the source because importing Keras takes seconds."""
     tree = ast.parse((Path(__file__).parents[1] / "nets/unet.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ARCHITECTURES":
@@ -43,9 +43,9 @@ def network_names() -> list[str]:
 
 
 def complete(config: dict, schema: dict, source: str = "config") -> dict:
-    """Return the config, plain and checked, with the default of every key that is missing.
+    """Return the config, checked, with the default of every key that is missing.
 
-    All that is wrong is told in one InputError, each time with `source` and the path of the key.
+    One InputError lists all faults, each with `source` and the path of the key.
     """
     config = _fill(config, schema)
     errors = list(Draft202012Validator(schema).iter_errors(config))
@@ -66,12 +66,12 @@ def complete(config: dict, schema: dict, source: str = "config") -> dict:
 
 
 def expectation(schema: dict) -> str:
-    """Say in words what values a schema allows.
+    """Return in words the values that a schema allows.
 
     >>> expectation({"type": "integer", "minimum": 1})
     'a whole number, at least 1'
 
-    A pattern says nothing in words: the schema gives them as `x-expected`.
+    The words for a pattern are in the schema, as `x-expected`.
     """
     if "enum" in schema:
         values = ", ".join(str(value) for value in schema["enum"] if value is not None)
@@ -109,7 +109,7 @@ def expectation(schema: dict) -> str:
 
 
 def _fill(value: Any, schema: dict) -> Any:
-    """Copy a value, with defaults for missing keys; repairs what YAML reads otherwise than meant."""
+    """Return a copy of a value with defaults for missing keys, and with numbers that YAML reads as text."""
     types = schema.get("type", [])
     if value is None and types == "object":  # a parent whose children are all commented out
         value = {}
@@ -168,7 +168,7 @@ def _kind(value: object) -> str:
 
 
 def _advice(parent: str, key: object, value: object, legal: list[str], schema: dict) -> str:
-    """Say what to do about a key that the schema does not have."""
+    """Return what to do about a key that is not in the schema."""
     if moved := MOVED.get(_join(parent, key)):
         block, name = moved.rsplit(".", 1)
         entry = yaml.safe_dump({block: {name: value}}, default_flow_style=None, width=1000).strip()
@@ -185,7 +185,7 @@ def _keys(schema: dict, parent: str = "") -> Iterator[str]:
 
 
 def _not_finite(value: object, faulty: set[str], path: str = "") -> Iterator[tuple[str, float]]:
-    """Find .nan and .inf, which pass the limits of a schema."""
+    """Yield path and value of each .nan and .inf, which pass the limits of a schema."""
     if isinstance(value, float) and not math.isfinite(value) and path not in faulty:
         yield path, value
     if isinstance(value, dict | list):
@@ -195,7 +195,7 @@ def _not_finite(value: object, faulty: set[str], path: str = "") -> Iterator[tup
 
 
 def _relations(config: dict, faulty: set[str]) -> Iterator[str]:
-    """Check what one key asks of another, where neither is faulty by itself."""
+    """Yield the faults between two keys, if neither is faulty by itself."""
 
     def sound(*keys: str) -> bool:
         return not any(
@@ -273,7 +273,7 @@ def _relations(config: dict, faulty: set[str]) -> Iterator[str]:
 
 
 def _about_input(config: dict, sound: Callable[..., bool]) -> Iterator[str]:
-    """Check that images are named, and once."""
+    """Yield a fault if no images are named, or if they are named twice."""
     if not sound("samples", "segment"):
         return
     samples, segment = config["samples"], config["segment"]

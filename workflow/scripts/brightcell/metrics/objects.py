@@ -8,7 +8,7 @@ from .matching import Cells, share
 
 IOU_THRESHOLDS = tuple(percent / 100 for percent in range(50, 100, 5))
 SPLIT_SHARE = 0.1
-# What a person would pay to correct one predicted cell that covers several, one missed, one invented.
+# Costs of correcting by hand one predicted cell that covers several, one missed cell and one invented cell.
 SPLIT_COST, MISS_COST, EXTRA_COST = 5, 10, 1
 
 
@@ -41,7 +41,7 @@ def pool(counts: list[Counts]) -> PooledCounts:
 
 
 def average_precision(counts: Counts, threshold: float) -> float:
-    """TP / (TP + FP + FN) of cells whose IoU reaches the threshold, one of `IOU_THRESHOLDS`."""
+    """Return TP / (TP + FP + FN) of cells whose IoU reaches the threshold, one of `IOU_THRESHOLDS`."""
     tp = counts.tp[IOU_THRESHOLDS.index(threshold)]
     found = counts.truth + counts.predicted
     return share(tp, found - tp, empty=not found)
@@ -80,7 +80,7 @@ def seg(cells: Cells) -> float:
 
 
 def det_cost(cells: Cells) -> int:
-    """AOGM-D of the Cell Tracking Challenge: what it costs to correct the detections by hand.
+    """AOGM-D of the Cell Tracking Challenge: the cost of correcting the detections by hand.
 
     5 for every truth cell beyond the first that a predicted cell covers, 10 for every truth cell without a
     cover (see `seg`), 1 for every predicted cell that covers none.
@@ -101,23 +101,23 @@ def det(cells: Cells) -> float:
 
 
 def split_pairs(cells: Cells) -> np.ndarray:
-    """Mark the pairs of a split truth cell with its parts; bool, one element a pair of `cells`.
+    """Return the pairs of a split truth cell with its parts; bool, one element per pair of `cells`.
 
-    Split is a truth cell with two or more predicted cells that lie in it with more than half of their
-    own area and cover more than a tenth of it each.
+    A truth cell is split if two or more predicted cells each lie in it with more than half of their own area and
+    cover more than a tenth of it.
     """
     parts = cells.covered & (cells.overlap > SPLIT_SHARE * cells.truth_areas[cells.row])
     return _several(parts, cells.row)
 
 
 def merged_pairs(cells: Cells) -> np.ndarray:
-    """Mark the pairs of a predicted cell that merges truth cells with them: `split_pairs` with roles swapped."""
+    """Return the pairs of a predicted cell with the truth cells that it merges: `split_pairs` with roles swapped."""
     parts = cells.covers & (cells.overlap > SPLIT_SHARE * cells.predicted_areas[cells.column])
     return _several(parts, cells.column)
 
 
 def _several(parts: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Keep the marks of those pairs whose whole, the position of a cell, has two or more of them."""
+    """Keep the pairs whose whole, the position of a cell, has two or more of them."""
     return parts & (np.bincount(whole[parts], minlength=whole.max(initial=-1) + 1) > 1)[whole]
 
 
@@ -132,7 +132,7 @@ def count_merges(cells: Cells) -> int:
 
 
 def count_bias(cells: Cells) -> int:
-    """Predicted minus true number of cells."""
+    """Return the predicted minus the true number of cells."""
     return len(cells.predicted_ids) - len(cells.truth_ids)
 
 

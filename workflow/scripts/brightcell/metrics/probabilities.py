@@ -1,4 +1,4 @@
-"""Score foreground probabilities before any threshold: calibration, and what a threshold would give.
+"""Score foreground probabilities before any threshold: calibration, and the results of all thresholds.
 
 Probabilities are stored as uint16 (`stacks.to_uint16`), so that a frame is described whole by how often each
 of the 65,536 values occurs on cells and on background: every score here comes out of these two counts.
@@ -43,20 +43,20 @@ def add(counts: list[Probabilities]) -> Probabilities:
 
 
 def brier(counts: Probabilities) -> float:
-    """Mean over pixels of (probability - truth)², truth being 1 on cells (Brier 1950)."""
+    """Return the mean over pixels of (probability - truth)², where truth is 1 on cells (Brier 1950)."""
     errors = counts.cell @ (1 - LEVELS.astype(float)) ** 2 + counts.background @ LEVELS.astype(float) ** 2
     return float(errors / (counts.cell.sum() + counts.background.sum()))
 
 
 def at_threshold(counts: Probabilities, threshold: float) -> Pixels:
-    """Count the pixels that are right and wrong where cell is what reaches the threshold."""
+    """Count right and wrong pixels if those that reach the threshold are cell."""
     reached = np.float32(threshold) <= LEVELS
     tp, fp = int(counts.cell[reached].sum()), int(counts.background[reached].sum())
     return Pixels(tp, fp, int(counts.cell.sum()) - tp, int(counts.background.sum()) - fp)
 
 
 def threshold_curve(counts: Probabilities) -> pd.DataFrame:
-    """Give a row a threshold 0.05, 0.10 … 0.95: threshold, pixels_tp, pixels_fp, pixels_fn, pixels_tn."""
+    """Return one row per threshold 0.05, 0.10 … 0.95: threshold, pixels_tp, pixels_fp, pixels_fn, pixels_tn."""
     table = pd.DataFrame([at_threshold(counts, threshold) for threshold in THRESHOLDS])
     table = table.add_prefix("pixels_")
     table.insert(0, "threshold", THRESHOLDS)
@@ -64,9 +64,9 @@ def threshold_curve(counts: Probabilities) -> pd.DataFrame:
 
 
 def reliability(counts: Probabilities) -> pd.DataFrame:
-    """Compare probability and share of cell in ten bins of equal width.
+    """Compare probability and share of cells in ten bins of equal width.
 
-    A row a bin [bin_low, bin_high), the last one closed: pixels, probability (their mean) and cell_share
+    One row per bin [bin_low, bin_high), the last one closed: pixels, probability (their mean) and cell_share
     (the share of them that are cell); both are NaN in a bin without pixels. Source: Murphy and Winkler 1977,
     doi 10.2307/2346866.
     """

@@ -1,4 +1,4 @@
-"""Make the tables of scores: a row a frame, a cell, a threshold, a bin of probabilities."""
+"""Make the tables of scores, with one row per frame, cell, threshold or bin of probabilities."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -20,7 +20,7 @@ BIN_COLUMNS = ("bin_low", "bin_high", "pixels", "probability", "cell_share")
 
 
 class ScoredFrame(NamedTuple):
-    """A frame laid on its truth; cells or the threshold curve are None where the frame has none to score."""
+    """The scores of a frame; cells or the threshold curve are None if the frame has none to score."""
 
     sample: str
     group: str
@@ -139,7 +139,7 @@ def _tables(frames: list[ScoredFrame], counts: dict[str, Probabilities]) -> Scor
 
 
 def _named(table: pd.DataFrame, **names: str) -> pd.DataFrame:
-    """Put columns of one value in front."""
+    """Insert columns of one value each at the front."""
     return table.assign(**names)[[*names, *table.columns]]
 
 
@@ -149,9 +149,9 @@ def _join(tables: list[pd.DataFrame], *columns: str) -> pd.DataFrame:
 
 
 def list_cells(cells: Cells) -> pd.DataFrame:
-    """List one row a truth cell with its partner, then one row a predicted cell without partner.
+    """Return one row per truth cell with its partner, then one row per predicted cell without a partner.
 
-    Columns truth and predicted (ids), iou, truth_area_px, predicted_area_px; 0 where there is no
+    Columns truth and predicted (ids), iou, truth_area_px, predicted_area_px; 0 if there is no
     partner. Partners may overlap by less than half; see `match_cells`.
     """
     row, column = cells.row[cells.partners], cells.column[cells.partners]

@@ -1,4 +1,4 @@
-"""Measure how far the boundaries of a prediction lie from those of the truth."""
+"""Measure the distances between the boundaries of a prediction and those of the truth."""
 
 from itertools import product
 from typing import NamedTuple
@@ -23,7 +23,7 @@ STEPS = sorted(
 class Surfaces(NamedTuple):
     """Distances (px) from every boundary pixel of one mask to the nearest boundary pixel of the other.
 
-    Both are empty where neither mask has a boundary, infinite where one of them has none.
+    Both are empty if neither mask has a boundary, and infinite if one of them has none.
     """
 
     from_truth: np.ndarray
@@ -31,9 +31,9 @@ class Surfaces(NamedTuple):
 
 
 def boundary(mask: np.ndarray) -> np.ndarray:
-    """Mark the foreground pixels with a 4-neighbour in the background or outside the image; bool.
+    """Return the foreground pixels with a 4-neighbour in the background or outside the image; bool.
 
-    The image's edge bounds a cell that touches it: every mask that is not empty has a boundary.
+    The image's edge bounds a cell that touches it, so that every mask that is not empty has a boundary.
     """
     padded = np.pad(np.asarray(mask) > 0, 1)
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
@@ -44,7 +44,7 @@ def measure_surfaces(truth: np.ndarray, predicted: np.ndarray) -> Surfaces:
     """Measure the distances between the boundaries of two masks (height, width), bool or labels.
 
     Exact Euclidean distances between pixel centres, in the order of the pixels: the values of a distance
-    transform. Of labels only the foreground counts: where two cells touch, there is no boundary.
+    transform. Labels only count as foreground: there is no boundary between touching cells.
     """
     check_shapes(truth, predicted)
     # walled, so that a step of NEAR pixels from a boundary neither leaves the image nor enters it again
@@ -54,10 +54,10 @@ def measure_surfaces(truth: np.ndarray, predicted: np.ndarray) -> Surfaces:
 
 
 def _distances(places: np.ndarray, others: np.ndarray, marked: np.ndarray) -> np.ndarray:
-    """Distance from each place to the nearest other; both count the pixels of `marked`, which marks the others.
+    """Return the distance from each place to the nearest other; both are positions in `marked`, which is True at others.
 
-    Most boundaries lie near each other: looking at the pixels around comes first, nearest first, and a
-    search tree finds what is farther.
+    Most boundaries are close to each other: the pixels around a place are searched first, nearest first, and a
+    search tree finds others farther away.
     """
     distances, width = np.full(len(places), np.inf), marked.shape[1]
     if not len(others):
@@ -75,14 +75,14 @@ def _distances(places: np.ndarray, others: np.ndarray, marked: np.ndarray) -> np
 
 
 def hausdorff95(surfaces: Surfaces) -> float:
-    """Larger of the two directed 95th percentiles of distance (px); NaN where a boundary is missing."""
+    """Return the larger of the two directed 95th percentiles of distance (px); NaN if a boundary is missing."""
     if not len(surfaces.from_truth) or not len(surfaces.from_predicted):
         return float("nan")
     return float(max(np.percentile(distances, 95) for distances in surfaces))
 
 
 def surface_dice(surfaces: Surfaces, tolerance_px: float) -> float:
-    """Share of the pixels of both boundaries that lie within the tolerance of the other boundary.
+    """Return the share of the pixels of both boundaries that lie within the tolerance of the other boundary.
 
     Nikolov et al. 2018, with one unit of length for every boundary pixel.
     """

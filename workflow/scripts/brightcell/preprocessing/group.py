@@ -1,4 +1,4 @@
-"""Bring the rows of one group of the sheet into two stacks, frames and labels, and a table."""
+"""Convert the rows of one group of the sheet to two stacks, of frames and labels, and a table."""
 
 import logging
 import math
@@ -17,7 +17,7 @@ from .loader import FrameLoader, number, page_of
 
 logger = logging.getLogger("brightcell")
 
-SHOWN = 10  # problems that are written out; the others are counted
+SHOWN = 10  # problems that are written out; the rest are counted
 COLUMNS = [
     "sample",
     "group",
@@ -33,10 +33,10 @@ COLUMNS = [
 
 
 class Group:
-    """The rows of one group of the sheet, read once each, one frame held at a time.
+    """The rows of one group of the sheet, each read once, with one frame in memory at a time.
 
-    `frames`, then `labels` yield its stacks, and note facts and problems on the way; `settle` decides what kind its masks
-    are, `complain` raises all problems as one InputError, `table` has a row a sample.
+    `frames`, then `labels` yield its stacks, and collect facts and problems; `settle` decides the type of its masks,
+    `complain` raises all problems as one InputError, `table` has one row per sample.
 
     rows : rows of the sheet, as dictionaries of text
     options, steps : the config's `images` and `preprocess`
@@ -108,10 +108,10 @@ class Group:
         self.loader.close()
 
     def settle(self, labels: Path) -> None:
-        """Settle the mask type of the group: one mask with several cells' numbers tells for all its masks.
+        """Decide the mask type of the group: if one mask numbers its cells, all masks of the group do.
 
-        What was taken for binary before is then written anew, from the stack `labels`. A group without any cell, such
-        as a negative control, has nothing to tell apart: it counts as instances.
+        Masks read as binary before are then rewritten, from the stack `labels`. A group without any cell, such as a
+        negative control, counts as instances.
         """
         sources = Counter(f"{mask.mask_type} by {mask.source}" for mask in self.masks.values())
         for found, count in sources.items():
@@ -165,13 +165,13 @@ class Group:
             raise InputError(f"group {self.rows[0]['group']}: {many} with its files{listed}")
 
     def table(self) -> pd.DataFrame:
-        """Return the facts of the samples, a row each, in the columns COLUMNS; after `complain`."""
+        """Return the facts of the samples, one row each, with the columns COLUMNS; after `complain`."""
         rows = [self.facts[row["sample"]] | {"mask_type": self.mask_type} for row in self.rows]
         return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _storable(image: np.ndarray) -> np.ndarray:
-    """Keep uint8, uint16 and float32; anything else becomes float32."""
+    """Return the image as it is if it is uint8, uint16 or float32, bool as uint8, anything else as float32."""
     if image.dtype == bool:
         return image.astype(np.uint8)
     return image if image.dtype in (np.uint8, np.uint16, np.float32) else image.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Take in the rows of a sheet: read each frame and mask once, and preprocess both, for training and for new recordings."""
+"""Read and preprocess the frames and masks of a sheet's rows, for training and for new recordings."""
 
 import logging
 import math
@@ -101,10 +101,10 @@ class FrameLoader:
             try:
                 yield self._pixels(rows[index])[1]
             except InputError:
-                continue  # told when the frames are read for good
+                continue  # reported when all frames are read
 
     def _pixel_size(self, row: dict, file: ImageFile) -> float:
-        """Return the pixel size of the file: the sheet's, else the config's, else what the file says, else nan."""
+        """Return the pixel size of the file: the sheet's, else the config's, else the file's own, else nan."""
         declared = number(row.get("pixel_size_um"), self.options["pixel_size_um"])
         found = file.pixel_size_um
         if math.isnan(declared) and found:
@@ -120,7 +120,7 @@ class FrameLoader:
         return declared
 
     def _tell(self, level: int, path: object, message: str) -> None:
-        """Log what holds for many files once, with the first of them."""
+        """Log a message that holds for many files once, with the first of them."""
         if message not in self._told:
             self._told.add(message)
             logger.log(level, "%s: %s", path, message)
@@ -133,7 +133,7 @@ def page_of(row: dict) -> int | None:
 
 
 def number(cell: object, default: float | None) -> float:
-    """Read a cell of a sheet; an empty one is `default`, or nan."""
+    """Return the number in a cell of a sheet; if it is empty, `default` or nan."""
     text = "" if cell is None else str(cell)
     if text in ("", "nan"):
         return math.nan if default is None else default

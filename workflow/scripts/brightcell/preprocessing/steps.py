@@ -1,7 +1,7 @@
-"""Bring raw recordings into the form that the networks see: one table of steps, all off unless config asks for them.
+"""Prepare raw recordings for the networks: one table of steps, all off unless the config asks for them.
 
-Frames are (height, width, channels); steps run in the order of the table PREPROCESS. What moves pixels moves the labels
-along, by nearest neighbour, so that cells never grow.
+Frames are (height, width, channels); steps run in the order of the table PREPROCESS. Steps that move pixels move the
+labels, too, by nearest neighbour, so that cells never grow.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ BAYER_RED = {
     "BGGR": (1, 1),
 }  # row and column of the red pixel
 DEPTH = 255  # the largest value after `bit_depth`
-THINNED = 1_000_000  # grey values of a frame that are looked at for those of its group
+THINNED = 1_000_000  # grey values of each frame that determine those of its group
 SEARCH_PX, LEAST_NOISE = 11, 1e-6
 
 
@@ -62,10 +62,10 @@ def bit_depth(
 
 
 def denoise(image: np.ndarray, method: str, size_px: int) -> np.ndarray:
-    """Smooth noise away, each channel alone or, by non-local means, together; the dtype stays.
+    """Remove noise, in each channel separately or, by non-local means, in all together; the dtype stays.
 
-    `mean`: the mean of a window of `size_px` × `size_px`. `nonlocal`: the mean of pixels whose surroundings of that size
-    are alike, weighted by exp(-max(d² - 2σ², 0) / h²), h = 0.8 σ, σ estimated from the frame.
+    `mean`: the mean of a window of `size_px` × `size_px`. `nonlocal`: the mean of pixels with similar surroundings of
+    that size, weighted by exp(-max(d² - 2σ², 0) / h²), h = 0.8 σ, σ estimated from the frame.
     Source: A. Buades, B. Coll, J.-M. Morel, Image Processing On Line 1:208 (2011), as in scikit-image.
     """
     found = DENOISERS[method](image.astype(np.float32), size_px)
@@ -93,7 +93,7 @@ def _nonlocal(image: np.ndarray, size_px: int) -> np.ndarray:
         channel_axis=-1,
         preserve_range=True,
     )
-    return found.reshape(image.shape)  # a single channel is lost on the way
+    return found.reshape(image.shape)  # the axis of a single channel was dropped
 
 
 def noise_level(image: np.ndarray) -> float:
@@ -112,7 +112,7 @@ DENOISERS = {"mean": _mean, "nonlocal": _nonlocal}
 
 
 def crop(array: np.ndarray, box: Iterable[int]) -> np.ndarray:
-    """Cut (top, left, height, width), in px of the frame after the steps before, out of a frame or its labels."""
+    """Crop a frame or its labels to (top, left, height, width), in px of the frame after the previous steps."""
     top, left, height, width = box
     if top + height > array.shape[0] or left + width > array.shape[1]:
         raise InputError(
@@ -123,15 +123,15 @@ def crop(array: np.ndarray, box: Iterable[int]) -> np.ndarray:
 
 
 def halve(labels: np.ndarray) -> np.ndarray:
-    """Take the first pixel of each quadruplet: labels of a frame that `bayer_to_rgb` halved."""
+    """Return the first pixel of each quadruplet: the labels of a frame that `bayer_to_rgb` halved."""
     return labels[: labels.shape[0] // 2 * 2 : 2, : labels.shape[1] // 2 * 2 : 2]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what config says for it (None where it is off), what it does to a frame and to its labels.
+    """One step: its settings from the config (None if it is off), its effects on a frame and on its labels.
 
-    shrinks : by how much it divides the sides of a frame, and so multiplies its pixel size
+    shrinks : the factor by which it divides the sides of a frame and multiplies its pixel size
     """
 
     settings: Callable[[dict], dict | None]
@@ -176,32 +176,32 @@ Plan = dict[str, dict]  # the steps that are on, with their settings
 
 
 def plan(options: dict) -> Plan:
-    """Choose the steps that config's `preprocess` asks for; `flat` and `dark` are arrays by now, or None."""
+    """Return the steps that the config's `preprocess` asks for; `flat` and `dark` are arrays here, or None."""
     found = {name: step.settings(options) for name, step in PREPROCESS.items()}
     return {name: settings for name, settings in found.items() if settings}
 
 
 def apply(image: np.ndarray, steps: Plan) -> np.ndarray:
-    """Pass a frame (height, width, channels) through the steps."""
+    """Apply the steps to a frame (height, width, channels)."""
     for name, settings in steps.items():
         image = PREPROCESS[name].frame(image, **settings)
     return image
 
 
 def apply_to_labels(labels: np.ndarray, steps: Plan) -> np.ndarray:
-    """Move the labels of a raw frame to where its pixels went."""
+    """Move the labels of a raw frame along with its pixels."""
     for name, settings in steps.items():
         labels = PREPROCESS[name].labels(labels, **settings)
     return labels
 
 
 def shrinkage(steps: Plan) -> int:
-    """By how much the steps multiply the pixel size."""
+    """Return the factor by which the steps multiply the pixel size."""
     return int(np.prod([PREPROCESS[name].shrinks for name in steps], dtype=int))
 
 
 def with_limits(steps: Plan, frames: Iterable[np.ndarray]) -> Plan:
-    """Set the limits of the step bit_depth to the percentiles of some frames together."""
+    """Set the limits of the step bit_depth to the percentiles of several frames together."""
     before = {name: steps[name] for name in list(steps)[: list(steps).index("bit_depth")]}
     pixels = []
     for frame in frames:

@@ -1,7 +1,7 @@
-"""Part a recording into chunks of frames that are segmented apart, so that a finished chunk stays as it is.
+"""Divide a recording into chunks of frames that are segmented separately, so that finished chunks stay as they are.
 
 A chunk is a range of a recording's rows in the order of its sheet, from 0, and is named by it, such as
-`000050-000099`: its name alone tells which frames it holds, whatever else is finished by then.
+`000050-000099`: the name alone determines its frames, whatever else is finished.
 """
 
 import re
@@ -12,12 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 PATTERN = r"\d+-\d+"
-FIRST = 16  # frames by which the grey values of a recording are mapped alike, where that is asked for
-LAST_WRITTEN = "frames.tsv"  # a chunk's folder that holds it is finished
+FIRST = 16  # frames that determine the grey values of a whole recording, if the config asks for that
+LAST_WRITTEN = "frames.tsv"  # a chunk whose folder has this file is finished
 
 
 def rows_of_recordings(table: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
-    """Give the rows of each recording of a sheet, in its order, without empty cells: what others fill in changes no row.
+    """Return the rows of each recording of a sheet, in its order, without empty cells: columns of others change no row.
 
     `frame` is the sheet's, else the page, else the position from 0.
     """
@@ -46,9 +46,9 @@ def time_lapses(table: pd.DataFrame) -> list[str]:
 
 
 def plan(frames: int, size: int, finished: Iterable[str] = ()) -> list[str]:
-    """Name the chunks of a recording of so many frames: those that are finished, and new ones of at most `size`.
+    """Return the names of a recording's chunks: the finished ones, and new ones of at most `size` frames.
 
-    A finished chunk that reaches beyond the recording, or into one before it, is left out.
+    A finished chunk that reaches beyond the recording, or overlaps the one before it, is left out.
 
     >>> plan(120, 50)
     ['000000-000049', '000050-000099', '000100-000119']
@@ -79,13 +79,13 @@ def limits(name: str) -> tuple[int, int]:
 
 
 def rows_of(rows: list[dict], name: str) -> list[dict]:
-    """Take the rows of a chunk from those of its recording."""
+    """Return the rows of a chunk, out of those of its recording."""
     first, last = limits(name)
     return rows[first : last + 1]
 
 
 def finished(folder: str | Path) -> list[str]:
-    """List the finished chunks below a folder."""
+    """Return the names of the finished chunks below a folder."""
     return sorted(
         path.parent.name
         for path in Path(folder).glob(f"*/{LAST_WRITTEN}")
@@ -94,7 +94,7 @@ def finished(folder: str | Path) -> list[str]:
 
 
 def in_order_of_time(frames: pd.DataFrame) -> Iterator[tuple[object, list[str]]]:
-    """Sort frames by time and yield which samples to take from which chunk: (chunk, samples), as long as it is one.
+    """Sort frames by time and yield runs of samples from the same chunk: (chunk, samples).
 
     frames : table with sample, frame and chunk. Frames of the same time keep their order.
     """

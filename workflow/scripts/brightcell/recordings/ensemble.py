@@ -1,4 +1,4 @@
-"""Choose the trained networks that segment together, and average what they see."""
+"""Choose the trained networks that segment together, and average their predictions."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from brightcell.io.image_file import SAME_SIZE
 
 logger = logging.getLogger("brightcell")
 
-# What lies beside a model, and what must stand in it.
+# The files beside a model, and the keys that each must have.
 TOLD = {
     "recipe.json": ("network", "channels", "outputs", "levels", "percentiles", "working_pixel_size_um"),
     "calibration.json": ("parameters", "score", "value"),
@@ -31,9 +31,9 @@ SHARED = {
 
 
 class Ensemble(NamedTuple):
-    """Trainings of one network: their places in the lists given, and what they share.
+    """Trainings of one network: their positions in the given lists, and what they share.
 
-    recipe, calibration : of the first member; parameters : of the watershed, keyword arguments of `labelling.label_cells`
+    recipe, calibration : of the first member; parameters : keyword arguments of `labelling.label_cells`
     """
 
     network: str
@@ -44,11 +44,11 @@ class Ensemble(NamedTuple):
 
 
 def find_models(folder: str | Path, network: str | None = None, own: str | Path | None = None) -> list[str]:
-    """Find the folders of trained networks below a folder, those of one network if it is named.
+    """Return the folders of trained networks below a folder, only those of one network if it is named.
 
-    Each holds model.keras, recipe.json and calibration.json. Raises InputError where there is none, one is not
-    complete, the network is not among them, or they were trained on several data sets or under several schemes; and where
-    they lie in the folder `own` of this config's own results, in which they would be taken for something to make.
+    Each holds model.keras, recipe.json and calibration.json. Raises InputError if there is none, one is incomplete, the
+    network is not among them, or they were trained on several data sets or under several schemes; also if they are in
+    the folder `own` of this config's own results, where Snakemake would try to make them.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -104,10 +104,10 @@ def load(
     network: str | None,
     settings: dict,
 ) -> tuple[Ensemble, dict]:
-    """Choose among trainings by their files; returns the choice, and what a recording is made of by it.
+    """Choose among trainings by their files; return the choice, and the content of made_of.json.
 
     settings : the config's images, preprocess, prediction and border
-    The second is the content of made_of.json: network, digests of the models, parameters of the watershed, settings.
+    made_of.json has network, digests of the models, parameters of the watershed, and settings.
     """
     chosen = choose(
         [files.read_json(path) for path in recipes],
@@ -132,10 +132,10 @@ def choose(
     network: str | None = None,
     names: Sequence[str] | None = None,
 ) -> Ensemble:
-    """Take all trainings of the network named, or of the one whose mean score on validation frames is best.
+    """Choose all trainings of the named network, or of the one with the best mean score on validation frames.
 
     recipes, calibrations : recipe.json and calibration.json of each training; names : of their files, for messages
-    Raises InputError where the members do not fit together.
+    Raises InputError if the members do not fit together.
     """
     network = network or best_network(recipes, calibrations)
     members = [index for index, recipe in enumerate(recipes) if recipe["network"] == network]
@@ -153,7 +153,7 @@ def choose(
 
 
 def best_network(recipes: Sequence[dict], calibrations: Sequence[dict]) -> str:
-    """Name the network whose calibration score, averaged over its trainings, is best."""
+    """Return the network with the best calibration score, averaged over its trainings."""
     scores = {calibration["score"] for calibration in calibrations}
     if len(scores) > 1:
         raise InputError(
@@ -168,7 +168,7 @@ def best_network(recipes: Sequence[dict], calibrations: Sequence[dict]) -> str:
 
 
 def common_parameters(calibrations: Sequence[dict]) -> dict:
-    """Take the median of each watershed parameter over the members; of words the most frequent one."""
+    """Return the median of each watershed parameter over the members; for words, the most frequent one."""
     table = pd.DataFrame([each["parameters"] for each in calibrations])
     return {
         name: column.median() if pd.api.types.is_numeric_dtype(column) else column.mode()[0]
@@ -177,10 +177,10 @@ def common_parameters(calibrations: Sequence[dict]) -> dict:
 
 
 class Averaged:
-    """Several networks as one: call it with tiles, float32 (n, height, width, channels).
+    """Several networks as one function of tiles, float32 (n, height, width, channels).
 
     It returns float32 (n, height, width, outputs + 1): the mean maps, then the standard deviation of the foreground
-    over the members (0 for a single one). `receptive_px` is the farthest that one of them sees, None where not known.
+    over the members (0 for a single one). `receptive_px` is the farthest that any of them sees, None if unknown.
     """
 
     def __init__(self, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]):

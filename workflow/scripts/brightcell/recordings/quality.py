@@ -1,4 +1,4 @@
-"""Judge segmented frames without truth: unlike the training's, unlike their neighbours in time, or doubtful.
+"""Judge segmented frames without truth: unlike the training frames, unlike their neighbours in time, or doubtful.
 
 A flag is a reason to look, not a verdict. Limits are wide, so that an ordinary recording has none.
 """
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 NEIGHBOURS = 3  # frames on either side, whose median is expected
-FEWEST_FRAMES = 5  # of fewer no median is taken
+FEWEST_FRAMES = 5  # with fewer frames no median is computed
 FAR = 5.0  # in robust standard deviations
 DOUBTFUL = 0.2  # standard deviation of the members' foreground in a cell: two of them then differ by 0.4
 DOUBTFUL_SHARE = 0.25  # of a frame's cells
@@ -22,7 +22,7 @@ STEADY = {
     "sharpness": ("sharpness", 0.04),
     "disagreement": ("disagreement of the networks", 0.2),
 }
-"""measure → its name, and its least standard deviation as a share of what is expected: smaller changes mean nothing"""
+"""measure → its name, and its least standard deviation as a share of the expected value: smaller changes do not count"""
 
 
 def training_data(recipes: list[dict]) -> dict | None:
@@ -41,25 +41,25 @@ def training_data(recipes: list[dict]) -> dict | None:
 def judge(
     frames: pd.DataFrame, cells: pd.DataFrame, reference: dict | None = None, ordered: bool = True
 ) -> pd.DataFrame:
-    """Say of each frame what is unusual about it.
+    """Return a table that says what is unusual about each frame.
 
     Parameters
     ----------
     frames : pandas.DataFrame
-        A row a frame, in the order of time: sample, frame, pixel_size_um, cells, cell_share, median_area_px,
+        One row per frame, in the order of time: sample, frame, pixel_size_um, cells, cell_share, median_area_px,
         intensity_mean, contrast, sharpness, confidence, disagreement (nan for a single network).
     cells : pandas.DataFrame
-        A row a cell: sample, disagreement.
+        One row per cell: sample, disagreement.
     reference : dict, optional
         Of the training: `statistics.reference`'s percentiles, and pixel_size_um, that of their pixels or None.
     ordered : bool
-        Whether the frames are a time-lapse. Elsewhere they are held against all frames together, and their numbers of
-        cells against nothing.
+        Whether the frames are a time-lapse. Otherwise they are compared with all frames together, without their
+        numbers of cells.
 
     Returns
     -------
     pandas.DataFrame
-        A row a frame: sample, frame, cells, cells_expected, doubtful_cells, confidence, disagreement,
+        One row per frame: sample, frame, cells, cells_expected, doubtful_cells, confidence, disagreement,
         disagreement_expected, cell_share, median_area_px, intensity_mean, contrast, sharpness,
         flags (words; empty if none).
     """
@@ -98,9 +98,9 @@ def judge(
 
 
 def expect(values: pd.Series, window: int | None) -> np.ndarray:
-    """Return the median of each value's neighbours, itself left out: `window` on either side, or all others.
+    """Return the median of each value's neighbours, without itself: `window` on either side, or all others.
 
-    nan where there are fewer than FEWEST_FRAMES values, or no neighbour has one.
+    nan if there are fewer than FEWEST_FRAMES values, or no neighbour has one.
 
     >>> expect(pd.Series([4, 5, 60, 5, 6]), 2).tolist()
     [32.5, 5.0, 5.0, 6.0, 32.5]
@@ -119,7 +119,7 @@ def expect(values: pd.Series, window: int | None) -> np.ndarray:
 
 
 def outliers(values: pd.Series, expected: np.ndarray, least: np.ndarray) -> np.ndarray:
-    """Mark values farther than FAR robust standard deviations from what is expected; bool, one a value.
+    """Return whether each value is more than FAR robust standard deviations from the expected one; bool.
 
     The standard deviation is 1.4826 × the median absolute deviation over all values, and at least `least`.
     """
@@ -131,17 +131,17 @@ def outliers(values: pd.Series, expected: np.ndarray, least: np.ndarray) -> np.n
 
 
 def blank(row: dict) -> list[str]:
-    """Name a frame that shows nothing at all: of it nothing else needs to be said."""
+    """Return the fault of a frame that shows nothing at all, which replaces all others."""
     if row["contrast"] <= FLAT:
         return [f"a constant picture: every pixel is {row['intensity_mean']:.4g}"]
     return []
 
 
 def unlike_training(row: dict, reference: dict) -> list[str]:
-    """Name what about a frame lies outside of what the networks were trained on.
+    """Return in what a frame lies outside the training data.
 
     Grey values may lie beyond the training's 5 to 95 % by the width of that range or a tenth of its median; the median
-    cell's area lies outside where most cells are smaller or larger than 95 % of the training's.
+    cell area may not lie beyond the training's 5 to 95 %.
     """
     faults = []
     for name, words in COMPARED.items():
@@ -163,7 +163,7 @@ def unlike_training(row: dict, reference: dict) -> list[str]:
 
 
 def doubts(row: dict) -> list[str]:
-    """Name what the networks are in doubt about, and where they saw nothing or nothing else."""
+    """Return whether a frame has no cell, almost nothing but cells, or many cells on which the networks disagree."""
     if not row["cells"]:
         return ["no cell"]
     if row["cell_share"] >= FULL:
@@ -174,7 +174,7 @@ def doubts(row: dict) -> list[str]:
 
 
 def unlike_others(row: dict, expected: dict[str, float], ordered: bool) -> list[str]:
-    """Name what about a frame is unlike its neighbours in time, or the other frames: measures with what was expected."""
+    """Return in what a frame differs from its neighbours in time, or from the other frames, with the expected values."""
     others = "its neighbours have" if ordered else "the others have"
     return [
         f"{row[name]} cells where {others} {value:g}"

@@ -1,7 +1,7 @@
-"""Follow cells over time: link them from frame to frame, close gaps, find divisions.
+"""Track cells over time: link them from frame to frame, close gaps, find divisions.
 
-The links are those of the least cost in all (linear assignment), first from frame to frame, then between the ends and
-beginnings of what was linked, as Jaqaman et al. (2008, https://doi.org/10.1038/nmeth.1237) do it; laptrack solves it.
+The links have the least total cost (linear assignment), first from frame to frame, then between the ends and starts of
+the linked segments, as in Jaqaman et al. (2008, https://doi.org/10.1038/nmeth.1237); laptrack computes them.
 """
 
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ import pandas as pd
 from laptrack import LapTrack
 
 SIZE_WEIGHT = (
-    0.3  # cells of which one is 28 times the other's area are as far apart as neighbours of one diameter
+    0.3  # a factor of 28 between the areas of two cells counts as much as a distance of one diameter
 )
-UNLIKE_DAUGHTERS = 2.0  # of areas; beyond it the smaller one is another cell, or a piece of one
+UNLIKE_DAUGHTERS = 2.0  # ratio of areas beyond which the smaller one is another cell, or a piece of one
 MOST_CELLS = 2000  # of a frame, linked at once: laptrack's time and memory grow with their square
-MARGIN = 2  # times the farthest move: so far around a piece cells compete for its links
+MARGIN = 2  # times the farthest move: cells this close to a piece compete for its links
 
 
 def typical_diameter(areas_px: np.ndarray) -> float:
@@ -31,24 +31,24 @@ def typical_diameter(areas_px: np.ndarray) -> float:
 def link_cells(
     cells: pd.DataFrame, distance: float = 1.0, gap: int = 1, divisions: bool = True
 ) -> pd.DataFrame:
-    """Give each cell the track that it belongs to, and that track's mother.
+    """Return the track of each cell, and that track's mother.
 
     Parameters
     ----------
     cells : pandas.DataFrame
-        A row a cell: time (number of the frame, from 0), row_px, column_px, area_px.
+        One row per cell: time (number of the frame, from 0), row_px, column_px, area_px.
     distance : float
-        Farthest that a cell moves from one frame to the next, in typical diameters; over a gap no farther.
+        Farthest move of a cell from one frame to the next, in typical diameters; the same over a gap.
     gap : int
-        So many frames in a row may miss a cell.
+        Number of consecutive frames in which a cell may be missing.
     divisions : bool
-        Whether a cell may become two, both in the next frame, one's area at most twice the other's.
+        Whether a cell may become two, both in the next frame, the larger at most twice the other's area.
 
     Returns
     -------
     pandas.DataFrame
-        With the index of `cells`: track, from 1 in the order of appearance, and parent, 0 where none was seen. A mother's
-        track ends where its daughters' tracks begin.
+        With the index of `cells`: track, from 1 in the order of appearance, and parent, 0 if none was seen. A mother's
+        track ends before its daughters' tracks begin.
     """
     if cells.empty:
         return pd.DataFrame({"track": [], "parent": []}, index=cells.index, dtype=int)
@@ -80,9 +80,9 @@ def link_cells(
 def _pieces(
     places: np.ndarray, times: np.ndarray, own: np.ndarray, margin: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Halve the cells `own` by place until no frame has too many for laptrack.
+    """Divide the cells `own` by place until no frame has too many for laptrack.
 
-    Yields of each piece the numbers of its cells and of those within `margin` of them, in the order of time, and which
+    Yields for each piece the numbers of its cells and of those within `margin` of them, in the order of time, and which
     of these are its own.
     """
     low, high = places[own].min(axis=0), places[own].max(axis=0)
@@ -97,14 +97,14 @@ def _pieces(
 
 
 def _between_centres(one: np.ndarray, other: np.ndarray) -> float:
-    """Square the distance of two cells' centres, whatever their sizes: a daughter is smaller than her mother."""
+    """Return the squared distance of two cells' centres without their sizes: a daughter is smaller than her mother."""
     return (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2
 
 
 def _accepted(
     mother: int, daughters: list[int], places: np.ndarray, times: np.ndarray, areas: np.ndarray
 ) -> list[int]:
-    """Take two cells for daughters where both follow at once and are alike in size; else only the nearer one goes on."""
+    """Return both daughters if they follow at once and are of similar size; else only the nearer one, as the same cell."""
     if len(daughters) < 2:
         return daughters
     small, large = sorted(areas[daughters])
@@ -114,7 +114,7 @@ def _accepted(
 
 
 def _number(before: dict[int, int], cells: int) -> pd.DataFrame:
-    """Number the tracks of cells in the order of time, of which `before` tells the one before."""
+    """Number the tracks of cells that are in the order of time; `before` maps a cell to its predecessor."""
     followers = np.bincount(list(before.values()), minlength=cells)
     track, parent = np.zeros((2, cells), int)
     last = 0
@@ -131,7 +131,7 @@ def _number(before: dict[int, int], cells: int) -> pd.DataFrame:
 def track_table(
     cells: pd.DataFrame, frames: pd.DataFrame, distance: float = 1.0, gap: int = 1, divisions: bool = True
 ) -> pd.DataFrame:
-    """Follow the cells of a segmented recording.
+    """Track the cells of a segmented recording.
 
     cells, frames : cells.tsv and frames.tsv, the latter in the order of time; distance, gap, divisions : see `link_cells`
     Returns one row per cell, with sample, frame, cell, time (number of the frame, from 0), track and parent.
