@@ -33,7 +33,6 @@ IN_CODE = {
     "comparison/differences.tsv": differences.DIFFERENCE_COLUMNS,
     "comparison/leakage.tsv": differences.LEAKAGE_COLUMNS,
     "comparison/published.tsv": published.TABLE_COLUMNS,
-    "comparison/curves.tsv": curves.CURVE_COLUMNS,
     "comparison/reliability.tsv": curves.RELIABILITY_COLUMNS,
     "comparison/watersheds.tsv": watersheds.COLUMNS,
     "jobs.tsv": ("rule", *gather_jobs.WILDCARDS, *gather_jobs.MEASURED, *gather_jobs.WHERE_COLUMNS),

@@ -194,7 +194,7 @@ and seed.
 Further on they stand without a meaning.
 
 {shared}
-Scores, whose formulas stand in [metrics](metrics.md); those of cells are `nan` for binary masks:
+Scores, whose formulas stand in [metrics](metrics.md); those of cells have no value for binary masks:
 
 {scores}
 {sections}"""
