@@ -192,7 +192,9 @@ start_slurm() {
 [ "$(id -u)" = 0 ] || fail "only root can start SLURM's daemons"
 mkdir -p "$home"/{run,log,state,spool,gpus,database}
 chmod 755 "$home" "$home/run"
-touch "$home"/gpus/nvidia{0,1}
+for number in 0 1; do # slurmd takes a device only, and numbers it by its name; nothing opens it
+  [ -c "$home/gpus/nvidia$number" ] || mknod "$home/gpus/nvidia$number" c 1 3
+done
 install_packages
 if ! grep -qF "$mark" /etc/slurm/slurm.conf 2>/dev/null && timeout 20 sinfo >/dev/null 2>&1; then
   fail "another SLURM answers here already, and is left alone"
