@@ -7,6 +7,8 @@ BIN = $(VENV)/bin
 DEVICE ?= $(shell { test -e $(VENV)/installed-gpu || nvidia-smi; } >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
+# Two workers get the tests file by file, in the order of tests/conftest.py: long files first.
+PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup formats engines bench demo leakage test test-containers test-slurm lint manual lock containers leftovers clean
@@ -63,10 +65,10 @@ leakage: setup  ## run the demo on grouped and on random folds: by how much leak
 	@echo "The report: $(CURDIR)/results/demo_leakage/report.html; the figures: comparison/leakage.tsv beside it"
 
 test: $(VENV)/installed-dev  ## run all tests but those of containers and SLURM, a quarter of an hour; TESTS=tests/unit: these
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(if $(filter yes,$(COVERAGE)),--cov) $(TESTS)
 
 test-containers: $(VENV)/installed-dev  ## run the workflow in the images of `make containers`; some minutes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/containers
+	@$(BIN)/python -m pytest $(PARALLEL) tests/containers
 
 test-slurm: $(VENV)/installed-dev  ## run a small study on the SLURM that answers here, and break it; ten minutes
 	@$(BIN)/python -m pytest tests/slurm
