@@ -116,7 +116,7 @@ def fold_numbers(scheme: str, n_folds: int) -> range:
 
 
 def trainings(config: dict) -> list[dict]:
-    """List scheme, network, fold and seed of every training that a config asks for."""
+    """Return scheme, network, fold and seed of every training that a config asks for."""
     return [
         {"scheme": scheme, "network": network, "fold": fold, "seed": seed}
         for scheme in config["folds"]["schemes"]

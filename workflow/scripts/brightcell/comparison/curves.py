@@ -20,7 +20,7 @@ def pixels_of(table: pd.DataFrame) -> list[Pixels]:
 
 
 def average_curves(curves: pd.DataFrame) -> pd.DataFrame:
-    """Give the scores of pixels at every threshold, averaged as `comparison.summarise` averages.
+    """Return the scores of pixels at every threshold, averaged as `comparison.summarise` averages.
 
     `curves` has a row a test frame and threshold: scheme, network, fold, seed, sample, group, threshold
     and the counts of pixels. Scores are taken frame by frame, averaged over seeds, then over the frames of a group,
@@ -35,7 +35,7 @@ def average_curves(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def average_reliability(reliability: pd.DataFrame) -> pd.DataFrame:
-    """Give mean probability and share of cell pixels in every bin of probability.
+    """Return mean probability and share of cell pixels in every bin of probability.
 
     `reliability` has a row a training, group and bin: scheme, network, bin_low, bin_high, pixels,
     probability, cell_share. Pixels of all groups, folds and seeds are pooled, because a group has few

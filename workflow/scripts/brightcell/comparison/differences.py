@@ -1,4 +1,4 @@
-"""Tell which network is better, by how much and how sure: the tables of the comparison.
+"""Compare networks: which one is better, by how much and how surely.
 
 Scores are averaged over seeds within a frame, then over frames within a group (`averaging`); means, intervals and
 tests are over groups.
@@ -41,7 +41,7 @@ def summarise(
     confidence: float = 0.95,
     seed: int = 1,
 ) -> pd.DataFrame:
-    """Give the mean over groups, with its interval, of every scheme, score and network.
+    """Return the mean over groups, with its interval, of every scheme, score and network.
 
     `scores` has a row a scheme, network, fold, seed and sample, and the column group. NaN scores are left
     out and counted in frames_missing; `frames` are those that remain. A score without any value is
@@ -166,7 +166,7 @@ def inflation(
     confidence: float = 0.95,
     seed: int = 1,
 ) -> pd.DataFrame:
-    """Tell by how much frames of one group in training and test raise the scores.
+    """Return by how much frames of one group in training and test raise the scores.
 
     Compares the same networks on the same test frames under the scheme `grouped` and under a scheme whose
     test frames have neighbours in the training frames, paired by frame and then by group. Empty without

@@ -1,4 +1,4 @@
-"""Draw groups anew: the interval of a mean over groups, and a test that it is zero.
+"""Resample groups: the interval of a mean over groups, and a test that it is zero.
 
 References
 ----------
@@ -25,7 +25,7 @@ def _blocks(draws: int) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=2)
 def _resamples(size: int, draws: int, seed: int, block: int) -> np.ndarray:
-    """How often each of `size` groups is drawn: (draws, size), whole numbers that sum to `size`."""
+    """Return how often each of `size` groups is drawn: (draws, size), whole numbers that sum to `size`."""
     rng = np.random.default_rng([seed, block])
     return rng.multinomial(size, np.full(size, 1 / size), draws).astype(float)
 

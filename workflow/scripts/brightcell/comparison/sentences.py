@@ -1,4 +1,4 @@
-"""Say in sentences what the tables of the comparison show."""
+"""Describe in sentences what the tables of the comparison show."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What differences may be said to show: several tests, folds, practical equivalence, power.
+"""What differences show: several tests, folds, practical equivalence, power.
 
 References
 ----------
@@ -79,7 +79,7 @@ def equivalence(low: float, high: float, margin: float, enough: bool = True) -> 
 
 
 def groups_needed(values: np.ndarray, difference: float, alpha: float = 0.05, draws: int = 10000) -> float:
-    """Say how many groups would show a mean difference of this size, from the spread of those seen.
+    """Return how many groups would show a mean difference of this size, from the spread of the observed ones.
 
     `values` are the differences seen, one a group. The answer is the least number with which a two-sided t
     test at `alpha` finds `difference` in four of five cases (power 0.8), and with which the sign-flip test can

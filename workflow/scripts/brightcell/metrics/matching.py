@@ -11,7 +11,7 @@ from brightcell.errors import InputError
 
 
 class Pixels(NamedTuple):
-    """Numbers of pixels; positive is cell."""
+    """Numbers of pixels; cells are the positives."""
 
     tp: int
     fp: int
@@ -39,21 +39,21 @@ class Cells(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """Whether neither image holds a cell."""
+        """Whether neither image has a cell."""
         return not len(self.truth_ids) and not len(self.predicted_ids)
 
     @property
     def covers(self) -> np.ndarray:
-        """Mark the pairs whose predicted cell holds more than half of the truth cell; bool."""
+        """The pairs whose predicted cell holds more than half of the truth cell; bool."""
         return self.overlap * 2 > self.truth_areas[self.row]
 
     @property
     def covered(self) -> np.ndarray:
-        """Mark the pairs whose predicted cell lies in the truth cell with more than half of its area; bool."""
+        """The pairs whose predicted cell lies in the truth cell with more than half of its area; bool."""
         return self.overlap * 2 > self.predicted_areas[self.column]
 
     def matched(self, threshold: float) -> np.ndarray:
-        """Mark the partners whose IoU reaches the threshold; bool."""
+        """Return the partners whose IoU reaches the threshold; bool."""
         return self.partners & (self.iou >= threshold)
 
 
@@ -116,7 +116,7 @@ def _runs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _count(ids: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the cells' ids, the position of every run's cell among them (-1: background) and the areas (px)."""
+    """Return the cells' ids, the position of every run's cell among them (-1: background) and the areas (px)."""
     ids = np.maximum(ids.astype(np.int64), 0)
     known, position = np.unique(np.append(0, ids), return_inverse=True)
     position = position[1:]
@@ -125,7 +125,7 @@ def _count(ids: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray,
 
 
 def _partners(row: np.ndarray, column: np.ndarray, iou: np.ndarray) -> np.ndarray:
-    """Mark the pairs of the one-to-one matching that `match_cells` describes."""
+    """Return the pairs of the one-to-one matching that `match_cells` describes."""
     partners = np.zeros(len(iou), bool)
     good = np.flatnonzero(iou >= 0.5)
     good = good[np.unique(row[good], return_index=True)[1]]
@@ -144,7 +144,7 @@ def _partners(row: np.ndarray, column: np.ndarray, iou: np.ndarray) -> np.ndarra
 
 
 def _clumps(pairs: np.ndarray, row: np.ndarray, column: np.ndarray) -> list[np.ndarray]:
-    """Part pairs into those that share no cell, so that a table of all cells by all specks is never made."""
+    """Divide pairs into sets that share no cell, so that a table of all cells by all specks is never made."""
     if not len(pairs):
         return []
     rows = row.max() + 1

@@ -27,7 +27,7 @@ SEARCH_PX, LEAST_NOISE = 11, 1e-6
 
 
 def bayer_to_rgb(image: np.ndarray, pattern: str) -> np.ndarray:
-    """Make one RGB pixel of each quadruplet of a Bayer mosaic: R, (G1 + G2) / 2, B; half the sides, no interpolation.
+    """Convert each quadruplet of a Bayer mosaic to one RGB pixel: R, (G1 + G2) / 2, B; half the sides, no interpolation.
 
     pattern : colours of the first two rows, such as RGGB; (height, width, 1) in, (height // 2, width // 2, 3) out, same
     dtype, the mean of the greens rounded down.

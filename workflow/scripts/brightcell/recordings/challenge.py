@@ -50,7 +50,7 @@ def challenge_tracks(cells: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
 
 
 def renumber(page: np.ndarray, cells: pd.Series, labels: pd.Series, dtype: np.dtype) -> np.ndarray:
-    """Give the cells of a label image (height, width) other numbers: those of `labels` at the places of `cells`."""
+    """Renumber the cells of a label image (height, width): the numbers in `cells` become those in `labels`."""
     table = np.zeros(int(page.max()) + 1, dtype)
     table[cells] = labels
     return table[page]
@@ -59,7 +59,7 @@ def renumber(page: np.ndarray, cells: pd.Series, labels: pd.Series, dtype: np.dt
 def write_challenge(pages: Iterable[np.ndarray], table: pd.DataFrame, frames: int, folder: Path) -> None:
     """Write the masks mask000.tif … and the list of tracks res_track.txt.
 
-    pages : the label image of each of so many `frames`, in the order of time; table : time, cell, track and parent
+    pages : the label images in the order of time; table : time, cell, track and parent; frames : number of label images
     """
     labels, tracks = challenge_tracks(table)
     table = table.assign(label=labels)

@@ -31,7 +31,7 @@ def rows_of_recordings(table: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
 
 
 def time_lapses(table: pd.DataFrame) -> list[str]:
-    """Name the recordings of a sheet whose frames have an order: by frame or else by page, no two the same.
+    """Return the recordings of a sheet whose frames have an order: by frame or else by page, no two the same.
 
     >>> table = pd.DataFrame({"group": ["a", "a", "b", "b"], "frame": ["0", "1", "", ""], "page": [""] * 4})
     >>> time_lapses(table)

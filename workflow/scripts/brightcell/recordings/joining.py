@@ -1,4 +1,4 @@
-"""Join the chunks of a recording: were they made alike, and what of them comes in which order."""
+"""Join the chunks of a recording: check that they were made with the same settings, and order their frames."""
 
 import json
 from collections import defaultdict
@@ -36,7 +36,7 @@ def check_made_of(folders: list[Path], made_of: dict, rows: list[dict]) -> None:
 
 
 def _flat(made_of: dict) -> dict:
-    """Name each setting as `part.name`, as JSON has it; models and images may lie elsewhere by now."""
+    """Return each setting as `part.name`, in JSON's types; models and images may have moved since."""
     models = sorted(made_of.get("models", {}).values())
     rows = [row | {"image": Path(row["image"]).name} for row in made_of.get("rows", [])]
     made_of = json.loads(json.dumps(made_of | {"models": models, "rows": rows}))
@@ -53,7 +53,7 @@ def read_frames(folders: list[Path]) -> pd.DataFrame:
 
 
 def join_cells(folders: list[Path], runs: Iterable[tuple[int, list[str]]], out: Path) -> None:
-    """Put the lines of the chunks' tables of cells one behind the other."""
+    """Concatenate the lines of the chunks' tables of cells."""
     with files.whole(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as joined:
         for number, (chunk, samples) in enumerate(runs):
             lines = defaultdict(list)

@@ -13,7 +13,7 @@ MEASUREMENTS = ("area_px", "area_um2", "confidence", "disagreement")
 
 
 def measurements(cell: dict[str, str]) -> dict[str, float]:
-    """Take the numbers that go with a cell; those that are not known are left out."""
+    """Return the measurements of a cell; unknown ones are left out."""
     values = {name: float(cell[name]) for name in MEASUREMENTS}
     return {name: value for name, value in values.items() if math.isfinite(value)}
 

@@ -47,7 +47,7 @@ class Segmented(NamedTuple):
 
 
 def prepare(row: dict, taken: LoadedFrame, recipe: dict) -> Prepared:
-    """Bring a frame to the pixel size that networks were trained at.
+    """Rescale a frame to the pixel size of the networks' training.
 
     Raises InputError for another number of channels than theirs, or a pixel size that no one means.
     """
@@ -105,7 +105,7 @@ def segment(
 
 
 def unlike_training(settings: dict, recipe: dict, calibration: dict) -> list[str]:
-    """Say what is done to frames otherwise than at the training, setting by setting.
+    """Return the settings that differ from those of the training, in words.
 
     settings : the config's images, preprocess and prediction; recipe, calibration : of a training. What these do not tell,
     because an earlier version wrote them, is not compared, nor is `crop`; pictures of light are there or not.
@@ -130,7 +130,7 @@ def unlike_training(settings: dict, recipe: dict, calibration: dict) -> list[str
 
 
 def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: int) -> Segmented:
-    """Part the cells of a frame and measure them.
+    """Separate the cells of a frame and measure them.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def _steps(options: dict) -> dict[str, object]:
 
 
 def _without_lost(found: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the cells anew where some became too small to be seen at the frame's own size."""
+    """Renumber the cells if some became too small to be seen at the frame's own size."""
     kept = np.bincount(labels.ravel(), minlength=int(found.max(initial=0)) + 1) > 0
     kept[0] = True
     if kept.all():

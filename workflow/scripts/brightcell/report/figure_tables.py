@@ -20,7 +20,7 @@ BINS = 20
 
 
 def differences_of_groups(frames: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
-    """Give the paired differences of `differences` for each group: scheme, score, network_a, network_b, group, difference.
+    """Return the paired differences of `differences` for each group: scheme, score, network_a, network_b, group, difference.
 
     `frames` are those of `averaging.average_seeds`. Paired frame by frame; a group without a frame that both have a
     score of is left out.
@@ -55,10 +55,10 @@ def count_errors(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise_training(recipes: list[dict], speeds: pd.DataFrame) -> pd.DataFrame:
-    """Give one row a scheme and network: runs, parameters, minutes, GPU hours, frames/s, device, precision.
+    """Return one row per scheme and network: runs, parameters, minutes, GPU hours, frames/s, device, precision.
 
     `recipes` are those of the runs. `speeds` has the columns scheme, network, frames and seconds (of prediction).
-    gpu_hours is NaN where no run used a GPU, frames_per_second where nothing was timed.
+    gpu_hours is NaN if no run used a GPU, frames_per_second if nothing was timed.
     """
     rows = []
     runs = pd.DataFrame(recipes)
@@ -100,7 +100,7 @@ def over_runs(table: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
 
 
 def best_by_threshold(calibrations: pd.DataFrame) -> pd.DataFrame:
-    """Take the best watershed setting of every run at each threshold of the coarse grid, and average over runs.
+    """Return the best watershed setting of every run at each threshold of the coarse grid, and average over runs.
 
     `calibrations` has the columns of a run, threshold, the other parameters, value, and round: 0 for the coarse grid.
     """
@@ -112,7 +112,7 @@ def best_by_threshold(calibrations: pd.DataFrame) -> pd.DataFrame:
 
 
 def truth_and_predictions(cells: pd.DataFrame, pixel_sizes: pd.Series) -> pd.DataFrame:
-    """List the area of every cell: scheme, network or TRUTH, sample, area; one row a cell and run.
+    """Return the area of every cell: scheme, network or TRUTH, sample, area; one row per cell and run.
 
     `cells` has the columns scheme, network, fold, seed, sample, truth_area_px, predicted_area_px; a true cell is listed
     once a scheme. Areas are µm² where `pixel_sizes` (µm, by sample) knows all samples, px otherwise.
@@ -137,7 +137,7 @@ def truth_and_predictions(cells: pd.DataFrame, pixel_sizes: pd.Series) -> pd.Dat
 
 
 def histogram(values: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Share of each network's cells in bins of a measure: scheme, network, low, high, share (%), cells.
+    """Return the share of each network's cells in bins of a measure: scheme, network, low, high, share (%), cells.
 
     The bins of a scheme reach from its 0.5th to its 99.5th percentile; cells beyond count in the outer bins.
     """

@@ -67,7 +67,7 @@ def choose_frames(scores: pd.DataFrame, number: int) -> list[tuple[str, str]]:
 
 
 def _ranked(names: list[str], number: int) -> list[tuple[str, str]]:
-    """Take the first, middle and last of names in order, a third each."""
+    """Choose `number` of some names in order, a third each from the start, the middle and the end, with their ranks."""
     if len(names) <= number:
         last = len(names) - 1
         return [

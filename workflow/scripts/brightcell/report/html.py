@@ -90,7 +90,7 @@ def script_json(content: object) -> Markup:
 
 
 def digest(script: str) -> str:
-    """Give the hash by which the page's Content-Security-Policy admits a script."""
+    """Return the hash by which the page's Content-Security-Policy admits a script."""
     return base64.b64encode(hashlib.sha256(str(script).encode("utf-8")).digest()).decode("ascii")
 
 

@@ -70,14 +70,14 @@ class ReportData:
 
 
 def network_order(data: ReportData) -> list[str]:
-    """Name the networks in the order of the config, then of the summary; it fixes their colours."""
+    """Return the networks in the order of the config, then of the summary; the order determines their colours."""
     named = [str(name) for name in data.config.get("networks") or []]
     compared = data.summary["network"].tolist() or data.scores["network"].tolist()
     return [n for n in dict.fromkeys([*named, *compared]) if n in compared and n != BASELINE]
 
 
 def schemes_of(data: ReportData) -> list[str]:
-    """Name the schemes in the order of the results."""
+    """Return the schemes in the order of the results."""
     return list(dict.fromkeys([*data.summary["scheme"], *data.scores["scheme"]]))
 
 
@@ -114,7 +114,7 @@ def make_tables(data: ReportData) -> dict[str, pd.DataFrame]:
 
 
 def area_unit(data: ReportData) -> str:
-    """Tell the unit of the areas in the tables: that of `figure_tables.truth_and_predictions`."""
+    """Return the unit of the areas in the tables: that of `figure_tables.truth_and_predictions`."""
     tested = (
         data.samples[data.samples["sample"].isin(data.scores["sample"])]
         if len(data.samples)
@@ -125,7 +125,7 @@ def area_unit(data: ReportData) -> str:
 
 
 def calibrated_score(data: ReportData) -> str:
-    """Name the score by which the watershed's settings were chosen."""
+    """Return the score by which the watershed's settings were chosen."""
     score = (data.config.get("watershed") or {}).get("score")
     return METRICS[score].title if score in METRICS else "Score"
 

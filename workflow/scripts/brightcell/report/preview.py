@@ -41,7 +41,7 @@ def choose_frames(judged: pd.DataFrame, most: int = MOST_FRAMES) -> list[int]:
 
 
 def _evenly(places: np.ndarray, most: int) -> list[int]:
-    """Take at most so many of some places, at even distances, the first and the last among them."""
+    """Choose at most `most` of the places at even distances, including the first and the last."""
     return places[np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int)].tolist()
 
 

@@ -1,4 +1,4 @@
-"""Tell how a report came to be: when, where, from what, and how to repeat it."""
+"""Record how a report was made: when, where, from what, and how to repeat it."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ from brightcell import provenance
 
 
 def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = None) -> dict:
-    """List the facts by name; the page shows lists with commas and dictionaries indented.
+    """Return the facts by name; the page shows lists with commas and dictionaries indented.
 
     `recipes` are those of the runs, `scores` the table of all runs, `finding` the preflight's JSON.
     """
@@ -49,7 +49,7 @@ def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = N
 
 
 def gpu_sentence(told: dict) -> str:
-    """Say what the preflight found (its JSON).
+    """Return in words what the preflight found (its JSON).
 
     >>> gpu_sentence({"device": "gpu", "host": "n1", "seen": ["NVIDIA H200"], "cuda_driver": [12, 4]})
     'NVIDIA H200 on n1, its driver runs CUDA 12.4'

@@ -41,7 +41,7 @@ class ResultFile(NamedTuple):
     columns: list[Column]
 
     def matches(self, path: str) -> bool:
-        """Tell whether a path below results/<dataset>/ is such a file."""
+        """Return whether a path below results/<dataset>/ is such a file."""
         return bool(re.fullmatch(_pattern(self.path), path))
 
     def unlike(self, found: list[str]) -> set[str]:
@@ -58,7 +58,7 @@ class ResultFile(NamedTuple):
 
 
 def _pattern(template: str) -> str:
-    """Turn a template into a regular expression; a name is whatever has no slash."""
+    """Convert a template to a regular expression; names match any text without a slash."""
     patterns = {"**": ".+", "*": "[^/]*"}
     return "".join(
         patterns.get(part, "[^/]+" if part.startswith("<") else re.escape(part))
@@ -76,7 +76,7 @@ def load(path: Path = SCHEMA) -> dict:
 
 
 def result_files(schema: dict) -> list[ResultFile]:
-    """List the files; KeyError for a column that nobody describes, or a file that is like none before it."""
+    """Return the list of files; KeyError for a column without a description, or a file unlike all before it."""
     files: dict[str, ResultFile] = {}
     for section in schema["sections"]:
         folder = section.get("folder", "")

@@ -21,7 +21,7 @@ from .record import describe
 
 OPTIONAL = ("curves", "reliability", "published", "leakage", "jobs", "accounting", "watersheds")
 CELL_COLUMNS = ["sample", "truth_area_px", "predicted_area_px"]
-# So many true cells tell how shapes are distributed; measuring all would take longer than all else.
+# This many true cells show the distribution of shapes; measuring all would take longest of all steps.
 SHAPE_CELLS = 500
 
 
@@ -103,7 +103,7 @@ def average_baseline(baseline: pd.DataFrame, scores: pd.DataFrame) -> dict[str, 
 
 
 def missing_runs(config: dict, scores: pd.DataFrame) -> list[str]:
-    """Say which trainings of the config have no scores: a sentence a scheme and network.
+    """Return which trainings of the config have no scores: one sentence per scheme and network.
 
     >>> config = {"folds": {"schemes": ["grouped"], "number": 2}, "networks": ["simple", "attention"], "seeds": [1]}
     >>> missing_runs(config, pd.DataFrame({"scheme": ["grouped"], "network": "simple", "fold": 1, "seed": 1}))

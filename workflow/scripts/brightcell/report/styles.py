@@ -1,4 +1,4 @@
-"""How charts look: a network's colour, marker and line, and the layouts that charts share.
+"""The style of charts: a network's colour, marker and line, and the layouts that charts share.
 
 A chart leaves its ink, grid and background to the page, which knows whether it is light or dark.
 Names from the sample sheet are escaped here, since plotly reads its texts as a kind of HTML.
@@ -27,7 +27,7 @@ ROW_PX = 64
 
 
 class Style(NamedTuple):
-    """How a network looks in every chart and table."""
+    """The style of a network in every chart and table."""
 
     colour: str
     symbol: str
@@ -45,7 +45,7 @@ class Style(NamedTuple):
 
 
 def network_styles(networks: list[str]) -> dict[str, Style]:
-    """Give each network its colour, marker and line, by its place in the list.
+    """Return each network's colour, marker and line, by its position in the list.
 
     >>> network_styles(["simple", "attention"])["attention"]
     Style(colour='#D55E00', symbol='square', dash='dash')
@@ -67,7 +67,7 @@ def in_unit(title: str, unit: str) -> str:
 
 
 def scatter(**settings: object) -> dict:
-    """Make a trace of points or lines."""
+    """Return a trace of points or lines."""
     return {"type": "scatter", **settings}
 
 

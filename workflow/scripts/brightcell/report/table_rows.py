@@ -1,4 +1,4 @@
-"""Bring the report's tables into the rows and cells that its templates show."""
+"""Convert the report's tables to the rows and cells that its templates show."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ LEADING = "cell_iou"
 
 
 def records(table: pd.DataFrame) -> list[dict]:
-    """List the rows of a table as dictionaries, None where a value is missing."""
+    """Return the rows of a table as dictionaries, with None for missing values."""
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
@@ -100,7 +100,7 @@ def group_rows(groups: pd.DataFrame) -> list[dict]:
 
 
 def run_rows(recipes: list[dict]) -> list[dict]:
-    """What the table of runs shows of each recipe; None where an older recipe does not tell."""
+    """Return what the table of runs shows of each recipe; None if an older recipe lacks it."""
     return [
         {name: recipe.get(name) for name in ("scheme", "network", "fold", "seed", "device", "precision")}
         | {"minutes": recipe["train_seconds"] / 60, "epochs": recipe.get("epochs_run")}

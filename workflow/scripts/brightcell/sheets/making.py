@@ -85,7 +85,7 @@ def count_frames(path: Path) -> int:
 
 
 def describe_groups(rows: list[dict[str, str]], shown: int = 12) -> Iterator[str]:
-    """Say in words what groups the rows have."""
+    """Yield in words the groups of the rows."""
     members = defaultdict(list)
     for row in rows:
         members[row["group"]].append(row["sample"])
@@ -105,7 +105,8 @@ def describe_groups(rows: list[dict[str, str]], shown: int = 12) -> Iterator[str
 
 def suggest_config(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_size_um: float | None) -> str:
     """Measure the cells of some masks and write a config with settings that suit them."""
-    diameters, shape, kinds, sizes = [], (512, 512), set(), set()
+    diameters: list[float] = []
+    shape, kinds, sizes = (512, 512), set(), set()
     for row in rows[:: max(1, len(rows) // MEASURED)][:MEASURED]:
         page = int(row["page"]) if row["page"] else None
         try:

@@ -60,7 +60,7 @@ def no_samples(schema: dict | None = None) -> pd.DataFrame:
 
 
 def files_of_group(samples: pd.DataFrame, group: str, column: str) -> list[str]:
-    """List the images or the masks (`column`) of a group, each once: a stack stands in many rows."""
+    """Return the images or the masks (`column`) of a group, each once: a stack is in many rows."""
     return list(dict.fromkeys(samples.loc[samples["group"] == group, column]))
 
 

@@ -1,4 +1,4 @@
-"""What a training learns from: its target, its frames, and how these look."""
+"""The data of a training: its target, its frames, and their description."""
 
 import logging
 from collections.abc import Iterable
@@ -54,7 +54,7 @@ def load_frames(
 
 
 def describe_data(frames: Paths, labels: Paths, rows: pd.DataFrame) -> dict[str, list[float]]:
-    """Tell how the frames of some samples look and how large their cells are, see `statistics.reference`."""
+    """Describe the frames of some samples and the sizes of their cells, see `statistics.reference`."""
     instances = rows[rows["mask_type"] == "instances"]
     return statistics.reference(
         (frame for _, frame in stacks.iterate_named(frames, rows)),

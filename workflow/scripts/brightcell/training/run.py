@@ -66,7 +66,7 @@ class Run:
         return unet.build_unet(self.architecture, (side, side, self.channels), **self.shape)
 
     def made_of(self, code: str) -> dict[str, str]:
-        """Say what the training is made of, see `checkpoints.settings_digest`; `code` is a digest of the library."""
+        """Return what the training depends on, see `checkpoints.settings_digest`; `code` is a digest of the library."""
         return checkpoints.settings_digest(
             {
                 "network": {"architecture": self.architecture, **self.shape},
@@ -107,7 +107,7 @@ class Run:
             portable.save(temporary)
 
     def describe(self, history: pd.DataFrame) -> dict:
-        """Tell of the network and of its training, for the recipe; history : of `train`."""
+        """Return facts about the network and its training, for the recipe; history : of `train`."""
         return {
             **self.shape,
             "channels": self.channels,

@@ -15,7 +15,7 @@ logger = logging.getLogger("brightcell")
 
 
 def warm_start(model: keras.Model, path: Path) -> None:
-    """Give a network the weights of the trained one in a file; InputError where that has another shape."""
+    """Copy the weights of a trained network in a file to a network; InputError if its shape is another."""
     source = load_model(path)
     wanted, found = ([tuple(weight.shape) for weight in network.weights] for network in (model, source))
     if wanted != found:
