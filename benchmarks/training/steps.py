@@ -57,7 +57,7 @@ def settings(side: int, batch: int, **changes) -> dict:
     """The config's `training`, as far as a step needs it."""
     return {
         "epochs": 100, "steps_per_epoch": 100, "batch_size": batch, "patch": side, "learning_rate": 0.001,
-        "schedule": "constant", "gamma": 2, "distance_weight": 1.0, "statistics_momentum": 0.99, "augmentation": STUDY,
+        "schedule": "constant", "gamma": 2, "statistics_momentum": 0.99, "augmentation": STUDY,
     } | changes  # fmt: skip
 
 

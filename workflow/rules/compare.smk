@@ -71,7 +71,6 @@ rule compare:
     params:
         draws=lookup(dpath="comparison/draws", within=config),
         confidence=lookup(dpath="comparison/confidence", within=config),
-        seed=lookup(dpath="comparison/seed", within=config),
         margin=lookup(dpath="comparison/margin", within=config),
         order=list(samples["sample"]),
     script:

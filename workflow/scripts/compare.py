@@ -13,13 +13,13 @@ from brightcell.jobs import job
 logger = logging.getLogger("brightcell")
 
 
-def main(inputs, outputs, order, draws, confidence, seed, margin) -> None:
+def main(inputs, outputs, order, draws, confidence, margin) -> None:
     """Write all scores and the tables of the comparison; `order` names the samples as the sheet does."""
     scores, curves, reliability, watersheds = (
         read_tables(paths) for paths in (inputs.frames, inputs.curves, inputs.reliability, inputs.watersheds)
     )
     folds = read_table(inputs.folds)
-    drawn = {"draws": draws, "confidence": confidence, "seed": seed}
+    drawn = {"draws": draws, "confidence": confidence}
     summary = summarise(scores, **drawn)
     differences = compare(scores, **drawn, margin=margin, ratios=frame_ratios(folds))
     leakage = inflation(scores, leaky_schemes(folds), **drawn)
@@ -47,6 +47,5 @@ if __name__ == "__main__":
             snakemake.params.order,
             snakemake.params.draws,
             snakemake.params.confidence,
-            snakemake.params.seed,
             snakemake.params.margin,
         )

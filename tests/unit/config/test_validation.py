@@ -97,7 +97,7 @@ def test_numbers_that_yaml_reads_as_text_or_as_floats():
             "did you mean 'attention'?",
         ),
         ({"networks": []}, "networks: found []"),
-        ({"networks": ["simple", "simple"]}, "no two alike"),
+        ({"networks": ["simple", "simple"]}, "all different"),
         ({"seeds": [1, 1]}, "seeds: found [1, 1]"),
         ({"seeds": 3}, "seeds: found 3 (number); expected a list in [ ]"),
         (
@@ -121,6 +121,7 @@ def test_numbers_that_yaml_reads_as_text_or_as_floats():
             "training.precision: this key has moved to compute.precision; delete it here, and write "
             "`compute: {precision: float32}`",
         ),
+        ({"comparison": {"seed": 2}}, "comparison.seed: this key is gone, and its value is fixed; delete it"),
         ({"device": "cpu"}, "device: unknown key; did you mean compute.device?"),
         ({"training": {"patch": 100}}, "take 96 or 104"),
         ({"training": {"patch": 60}, "network": {"levels": 7}}, "expected a multiple of 64"),
@@ -286,6 +287,14 @@ def test_the_manual_is_made_from_the_schemas():
     assert manual.main(check=True) == 0
 
 
+def test_keys_for_experts_stand_at_the_end_of_the_manual_alone():
+    usual, experts = (ROOT / "config/README.md").read_text().split("\n## For experts\n")
+    marked = {path for path, entry in entries(SCHEMA) if entry.get("x-expert")}
+    assert set(re.findall(r"^\| `([\w.]+)` \|", experts, flags=re.MULTILINE)) == marked != set()
+    training = usual.split("### `training`")[1].split("### ")[0]
+    assert "| `epochs` |" in training and "| `statistics_momentum` |" not in training
+
+
 def test_a_manual_that_differs_is_noticed(tmp_path):
     assert manual.main(check=True, folder=tmp_path) == 1
     manual.main(folder=tmp_path)
@@ -300,7 +309,8 @@ def test_the_manual_shows_every_key_and_an_example_that_works():
     for path, entry in entries(SCHEMA):
         if "properties" not in entry:
             parent, _, rest = path.partition(".")
-            assert f"| `{rest or parent}` |" in text, path
+            shown = path if "x-expert" in entry else rest or parent
+            assert f"| `{shown}` |" in text, path
     for row in re.findall(r"^\|.*\|$", text, flags=re.MULTILINE):
         assert len(re.findall(r"(?<!\\)\|", row)) in (3, 4, 5)
     example = re.search(r"```yaml\n(.*?)```", text, flags=re.DOTALL)[1]
@@ -309,4 +319,4 @@ def test_the_manual_shows_every_key_and_an_example_that_works():
 
 def test_keys_that_moved_lead_to_keys_that_are_there():
     paths = dict(entries(SCHEMA))
-    assert {new for old, new in MOVED.items() if new not in paths or old in paths} == set()
+    assert {old for old, new in MOVED.items() if old in paths or (new and new not in paths)} == set()

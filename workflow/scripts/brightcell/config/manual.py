@@ -9,25 +9,35 @@ from .validation import expectation
 
 def manual(schema: dict, samples_schema: dict) -> str:
     """Render config/README.md from both schemas, as Markdown."""
-    alone, blocks = [], []
+    alone: list[str] = []
+    blocks: list[str] = []
+    experts: list[str] = []
     for key, entry in schema["properties"].items():
         if "properties" not in entry:
             alone.append(_row(key, entry, "**required**" if key in schema["required"] else None))
             continue
-        blocks.append(f"### `{key}`\n\n{_line(entry['description'])}\n\n{HEAD}" + "".join(_rows(entry)))
+        if rows := "".join(_rows(entry, expert=False)):
+            blocks.append(f"### `{key}`\n\n{_line(entry['description'])}\n\n{HEAD}{rows}")
+        experts += _rows(entry, expert=True, prefix=f"{key}.")
     columns = "| column | legal values | what it is |\n|---|---|---|\n" + "".join(
         f"| `{name}`{'' if name in samples_schema['required'] else ' (optional)'} "
         f"| {_cell(expectation(entry))} | {_cell(entry['description'])} |\n"
         for name, entry in samples_schema["properties"].items()
     )
-    return MANUAL.format(alone=HEAD + "".join(alone), blocks="\n".join(blocks), columns=columns)
+    return MANUAL.format(
+        alone=HEAD + "".join(alone),
+        blocks="\n".join(blocks),
+        experts=HEAD + "".join(experts),
+        columns=columns,
+    )
 
 
-def _rows(schema: dict, prefix: str = "") -> Iterator[str]:
+def _rows(schema: dict, expert: bool, prefix: str = "") -> Iterator[str]:
+    """Render the keys of a block: those marked `x-expert`, or all others."""
     for key, entry in schema["properties"].items():
         if "properties" in entry:
-            yield from _rows(entry, f"{prefix}{key}.")
-        else:
+            yield from _rows(entry, expert, f"{prefix}{key}.")
+        elif entry.get("x-expert", False) is expert:
             yield _row(f"{prefix}{key}", entry)
 
 
@@ -53,7 +63,7 @@ MANUAL = """\
 # How to write a config
 
 A config says what to compare on which images. `make_samples.py --config config/mine.yaml` writes one that suits your
-cells ([how](../docs/your-own-images.md#3-make-the-sheet)); or copy these lines to `config/mine.yaml` and change them:
+cells ([how](../docs/your-own-images.md#3-make-the-sheet)). Or copy these lines to `config/mine.yaml` and change them:
 
 ```yaml
 dataset: mine                       # results go to results/mine
@@ -64,8 +74,8 @@ images:
 seeds: [1, 2, 3]                    # every network is trained three times in every fold
 ```
 
-Every key that you leave out has its default from the tables below. A key that is misspelt, or a value that is not
-legal, stops the run at once, with its place and what was expected. Then:
+Every key that you leave out has its default from the tables below. A misspelt key or an illegal value stops the run at
+once; the message names the place and says what was expected. Then:
 
 | command | what it does |
 |---|---|
@@ -74,17 +84,22 @@ legal, stops the run at once, with its place and what was expected. Then:
 | `.venv/bin/snakemake segment --configfile config/mine.yaml --cores all` | segments new recordings with the trained networks |
 | `.venv/bin/snakemake simulate --cores all` | makes the simulated images of the demo, `config/config.yaml` |
 
-A target such as `check` stands first: `--configfile` takes all words that follow it for files, of which the later ones
-are read on top of the first. `dataset` can be changed for one run: `--config dataset=trial`.
+Write a target such as `check` first: `--configfile` takes all words after it as files, and the later files are read on top
+of the first. To change `dataset` for one run, add `--config dataset=trial`.
 
 ## The sample sheet
 
-A table of text, one row a frame, a tab between columns, the columns' names in the first line, in any order. From Excel
-or LibreOffice: save as "Text (tab-delimited)". A path that does not begin with `/` is relative to the sheet's folder. An
-optional column is filled in every row or in none.
+A text file with a row for each frame and a tab between columns. The first line names the columns, in any order. In Excel
+or LibreOffice, save it as "Text (tab-delimited)". Paths that do not begin with `/` are relative to the folder of the sheet.
+Fill an optional column in every row or in none.
 
 {columns}
 ## All keys
 
 {alone}
-{blocks}"""
+{blocks}
+## For experts
+
+The defaults of these keys suit almost every study. Change them only if you know the method behind them.
+
+{experts}"""

@@ -1,9 +1,9 @@
-"""Check a config against its schema, fill in the defaults, and write the manual from both schemas."""
+"""Check a config against its schema, and fill in the defaults."""
 
 import ast
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,19 @@ from jsonschema.exceptions import ValidationError
 
 from brightcell.errors import InputError, nearest
 
+from . import relations
+
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 CONFIG_SCHEMA = SCHEMAS / "config.schema.yaml"
 SAMPLES_SCHEMA = SCHEMAS / "samples.schema.yaml"
 
-# Keys of earlier versions, and where they are now.
-MOVED = {"training.device": "compute.device", "training.precision": "compute.precision"}
+# Keys of earlier versions, and where they are now; None where the value is fixed.
+MOVED = {
+    "training.device": "compute.device",
+    "training.precision": "compute.precision",
+    "training.distance_weight": None,
+    "comparison.seed": None,
+}
 
 # YAML 1.1 reads 1e-3, which has no point, as text.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
@@ -57,7 +64,7 @@ def complete(config: dict, schema: dict, source: str = "config") -> dict:
         f"{path}: found {value}; expected a finite number" for path, value in _not_finite(config, faulty)
     ]
     if "" not in faulty:
-        problems += _relations(config, faulty)
+        problems += relations.problems(config, faulty)
     if problems:
         lines = "".join(f"\n  {source}: {problem}" for problem in problems)
         many = f"{len(problems)} settings are" if len(problems) > 1 else "a setting is"
@@ -79,8 +86,10 @@ def expectation(schema: dict) -> str:
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if "array" in types:
         low, high = schema.get("minItems"), schema.get("maxItems")
-        amount = f"{low} of them" if low is not None and low == high else f"{low} or more" if low else ""
-        different = "no two alike" if schema.get("uniqueItems") else ""
+        amount = (
+            f"{low} of them" if low is not None and low == high else f"at least {low} of them" if low else ""
+        )
+        different = "all different" if schema.get("uniqueItems") else ""
         parts = [f"a list in [ ], each {expectation(schema['items'])}", amount, different]
         return "; ".join(part for part in parts if part)
     words = {
@@ -149,7 +158,7 @@ def _explain(error: ValidationError, schema: dict) -> Iterator[str]:
         guess = nearest(error.instance, spelt)
         hint = f"; did you mean {spelt[guess]}?" if guess else ""
         yield f"{path}: {found}; expected {expectation(error.schema)}{hint}"
-    elif error.validator != "type" or "enum" not in error.schema:  # else told as enum
+    elif error.validator != "type" or "enum" not in error.schema:  # otherwise explained as an enum
         found, hint = _shown(error.instance), ""
         if error.validator == "type":
             found += f" ({_kind(error.instance)})"
@@ -169,7 +178,10 @@ def _kind(value: object) -> str:
 
 def _advice(parent: str, key: object, value: object, legal: list[str], schema: dict) -> str:
     """Return what to do about a key that is not in the schema."""
-    if moved := MOVED.get(_join(parent, key)):
+    if _join(parent, key) in MOVED:
+        moved = MOVED[_join(parent, key)]
+        if not moved:
+            return "this key is gone, and its value is fixed; delete it"
         block, name = moved.rsplit(".", 1)
         entry = yaml.safe_dump({block: {name: value}}, default_flow_style=None, width=1000).strip()
         return f"this key has moved to {moved}; delete it here, and write `{entry}`"
@@ -192,108 +204,6 @@ def _not_finite(value: object, faulty: set[str], path: str = "") -> Iterator[tup
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             place = f"{path}[{key}]" if isinstance(value, list) else _join(path, key)
             yield from _not_finite(child, faulty, place)
-
-
-def _relations(config: dict, faulty: set[str]) -> Iterator[str]:
-    """Yield the faults between two keys, if neither is faulty by itself."""
-
-    def sound(*keys: str) -> bool:
-        return not any(
-            f"{key}.".startswith(f"{path}.") or path.startswith(f"{key}[") for key in keys for path in faulty
-        )
-
-    for parent, key in (("training", "patch"), ("prediction", "tile")):
-        if not sound(f"{parent}.{key}", "network.levels"):
-            continue
-        size, levels = config[parent][key], config["network"]["levels"]
-        step = 2 ** (levels - 1)
-        if size % step:
-            sides = [side for side in (size // step * step, (size // step + 1) * step) if side]
-            yield (
-                f"{parent}.{key}: found {size}; expected a multiple of {step}, because network.levels is {levels}: "
-                f"take {' or '.join(map(str, sides))}"
-            )
-    if (
-        sound("prediction.tile", "prediction.overlap")
-        and config["prediction"]["overlap"] is not None
-        and config["prediction"]["overlap"] >= config["prediction"]["tile"]
-    ):
-        yield (
-            f"prediction.overlap: found {config['prediction']['overlap']}; expected less than prediction.tile, "
-            f"{config['prediction']['tile']}"
-        )
-    yield from _about_input(config, sound)
-    if sound("segment.network", "networks", "segment.models") and not config["segment"]["models"]:
-        network = config["segment"]["network"]
-        if network is not None and network not in config["networks"]:
-            guess = nearest(network, config["networks"])
-            hint = f"; did you mean {guess!r}?" if guess else ""
-            yield (
-                f"segment.network: found {network!r}; expected one of the networks that are trained, "
-                f"{', '.join(config['networks'])}, or null{hint}"
-            )
-    if config["archive"] and sound("archive.url", "archive.file", "archive.package"):
-        given = [key for key in ("url", "file", "package") if config["archive"][key]]
-        if len(given) != 1:
-            found = ", ".join(f"archive.{key}" for key in given) or "none of them"
-            yield f"archive: found {found}; expected one of archive.url, archive.file and archive.package"
-        if config["simulate"]:
-            yield "archive: found beside simulate; expected one of them: delete the other"
-    for parent, key in (("images", "percentiles"), ("preprocess", "bit_depth_percentiles")):
-        if sound(f"{parent}.{key}"):
-            low, high = config[parent][key]
-            if low >= high:
-                yield f"{parent}.{key}: found {[low, high]}; expected the smaller first, such as [0.5, 99.5]"
-    if (
-        sound("preprocess.flat", "preprocess.dark")
-        and config["preprocess"]["dark"]
-        and not config["preprocess"]["flat"]
-    ):
-        yield "preprocess.dark: found without preprocess.flat; expected both, or flat alone"
-    if (
-        sound("preprocess.crop")
-        and config["preprocess"]["crop"]
-        and min(config["preprocess"]["crop"][2:]) < 1
-    ):
-        yield (
-            f"preprocess.crop: found {config['preprocess']['crop']}; expected top, left, height, width with a height and "
-            "a width of at least 1"
-        )
-    if sound("images.mask_type", "network.target") and (
-        config["images"]["mask_type"],
-        config["network"]["target"],
-    ) == (
-        "binary",
-        "foreground+distance",
-    ):
-        yield (
-            "network.target: found 'foreground+distance'; binary masks (images.mask_type) do not tell touching "
-            "cells apart: take foreground or auto"
-        )
-
-
-def _about_input(config: dict, sound: Callable[..., bool]) -> Iterator[str]:
-    """Yield a fault if no images are named, or if they are named twice."""
-    if not sound("samples", "segment"):
-        return
-    samples, segment = config["samples"], config["segment"]
-    if samples is None and segment["models"] is None:
-        yield (
-            "samples: missing; expected the path of the sample sheet. Only a config with segment.models, which trains "
-            "nothing, can do without"
-        )
-    if samples is None and (config["archive"] or config["simulate"]):
-        found = "archive" if config["archive"] else "simulate"
-        yield f"samples: missing beside {found}; expected the sheet of its images"
-    if segment["samples"] and segment["images"]:
-        yield "segment: found samples and images; expected one of them: delete the other"
-    if segment["models"] and not (segment["samples"] or segment["images"]):
-        yield (
-            "segment.models: found without recordings; expected segment.samples, a sheet, or segment.images, such as "
-            "new/*.tif"
-        )
-    if segment["pattern"] and not segment["images"]:
-        yield "segment.pattern: found without segment.images, whose names it reads; a sheet has columns for both"
 
 
 def _path(parts: Iterable[str | int]) -> str:

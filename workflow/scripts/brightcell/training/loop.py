@@ -57,7 +57,7 @@ def prepare(model: keras.Model, settings: dict) -> keras.Model:
             layer.momentum = statistics_momentum(settings)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate(settings)),
-        loss=SegmentationLoss(settings["gamma"], settings["distance_weight"]),
+        loss=SegmentationLoss(settings["gamma"]),
         # XLA's compilation takes longer than it saves on a CPU; JAX needs it; on a GPU Keras decides.
         jit_compile="auto" if has_gpu() or keras.backend.backend() == "jax" else False,
     )

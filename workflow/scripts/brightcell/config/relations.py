@@ -1,0 +1,139 @@
+"""What one key of a config asks of another. Schemas cannot say this."""
+
+from collections.abc import Callable, Iterator
+
+from brightcell.errors import nearest
+
+Sound = Callable[..., bool]
+
+
+def problems(config: dict, faulty: set[str]) -> Iterator[str]:
+    """Yield the faults between keys of a completed config, each with what to do.
+
+    `faulty` holds the paths of keys that are wrong by themselves; what depends on them is not checked.
+    """
+
+    def sound(*keys: str) -> bool:
+        return not any(
+            f"{key}.".startswith(f"{path}.") or path.startswith(f"{key}[") for key in keys for path in faulty
+        )
+
+    for check in (
+        _sides,
+        _overlap,
+        _samples,
+        _recordings,
+        _segmenting_network,
+        _source_of_images,
+        _percentiles,
+        _raw_data,
+        _target,
+    ):
+        yield from check(config, sound)
+
+
+def _sides(config: dict, sound: Sound) -> Iterator[str]:
+    """Patches and tiles are halved once a level."""
+    for parent, key in (("training", "patch"), ("prediction", "tile")):
+        if not sound(f"{parent}.{key}", "network.levels"):
+            continue
+        size, levels = config[parent][key], config["network"]["levels"]
+        step = 2 ** (levels - 1)
+        if size % step:
+            sides = [side for side in (size // step * step, (size // step + 1) * step) if side]
+            yield (
+                f"{parent}.{key}: found {size}; expected a multiple of {step}, because network.levels is {levels}: "
+                f"take {' or '.join(map(str, sides))}"
+            )
+
+
+def _overlap(config: dict, sound: Sound) -> Iterator[str]:
+    if not sound("prediction.tile", "prediction.overlap"):
+        return
+    overlap, tile = (config["prediction"][key] for key in ("overlap", "tile"))
+    if overlap is not None and overlap >= tile:
+        yield f"prediction.overlap: found {overlap}; expected less than prediction.tile, {tile}"
+
+
+def _samples(config: dict, sound: Sound) -> Iterator[str]:
+    if not sound("samples", "segment") or config["samples"] is not None:
+        return
+    if config["segment"]["models"] is None:
+        yield (
+            "samples: missing; expected the path of the sample sheet. Only a config with segment.models, which trains "
+            "nothing, can do without"
+        )
+    if config["archive"] or config["simulate"]:
+        found = "archive" if config["archive"] else "simulate"
+        yield f"samples: missing beside {found}; expected the sheet of its images"
+
+
+def _recordings(config: dict, sound: Sound) -> Iterator[str]:
+    if not sound("samples", "segment"):
+        return
+    segment = config["segment"]
+    if segment["samples"] and segment["images"]:
+        yield "segment: found samples and images; expected one of them: delete the other"
+    if segment["models"] and not (segment["samples"] or segment["images"]):
+        yield (
+            "segment.models: found without recordings; expected segment.samples, a sheet, or segment.images, such as "
+            "new/*.tif"
+        )
+    if segment["pattern"] and not segment["images"]:
+        yield (
+            "segment.pattern: found without segment.images, whose names it reads; delete it, because a sheet has columns "
+            "for recording and frame"
+        )
+
+
+def _segmenting_network(config: dict, sound: Sound) -> Iterator[str]:
+    if not sound("segment.network", "networks", "segment.models") or config["segment"]["models"]:
+        return
+    network = config["segment"]["network"]
+    if network is not None and network not in config["networks"]:
+        guess = nearest(network, config["networks"])
+        hint = f"; did you mean {guess!r}?" if guess else ""
+        yield (
+            f"segment.network: found {network!r}; expected one of the networks that are trained, "
+            f"{', '.join(config['networks'])}, or null{hint}"
+        )
+
+
+def _source_of_images(config: dict, sound: Sound) -> Iterator[str]:
+    if not config["archive"] or not sound("archive.url", "archive.file", "archive.package"):
+        return
+    given = [key for key in ("url", "file", "package") if config["archive"][key]]
+    if len(given) != 1:
+        found = ", ".join(f"archive.{key}" for key in given) or "none of them"
+        yield f"archive: found {found}; expected one of archive.url, archive.file and archive.package"
+    if config["simulate"]:
+        yield "archive: found beside simulate; expected one of them: delete the other"
+
+
+def _percentiles(config: dict, sound: Sound) -> Iterator[str]:
+    for parent, key in (("images", "percentiles"), ("preprocess", "bit_depth_percentiles")):
+        if sound(f"{parent}.{key}"):
+            low, high = config[parent][key]
+            if low >= high:
+                yield f"{parent}.{key}: found {[low, high]}; expected the smaller first, such as [0.5, 99.5]"
+
+
+def _raw_data(config: dict, sound: Sound) -> Iterator[str]:
+    steps = config["preprocess"]
+    if sound("preprocess.flat", "preprocess.dark") and steps["dark"] and not steps["flat"]:
+        yield "preprocess.dark: found without preprocess.flat; expected both, or flat alone"
+    if sound("preprocess.crop") and steps["crop"] and min(steps["crop"][2:]) < 1:
+        yield (
+            f"preprocess.crop: found {steps['crop']}; expected top, left, height, width with a height and a width of at "
+            "least 1"
+        )
+
+
+def _target(config: dict, sound: Sound) -> Iterator[str]:
+    if not sound("images.mask_type", "network.target"):
+        return
+    if config["images"]["mask_type"] == "binary" and config["network"]["target"] == "foreground+distance":
+        yield (
+            "network.target: found 'foreground+distance'; expected foreground or auto, because images.mask_type is binary: "
+            "such masks do not tell touching cells apart"
+        )
