@@ -131,10 +131,19 @@ def test_an_edited_module_reruns_what_it_changed(done, module, rerun):
     try:
         path.write_text(source + "\nEDITED = True\n")
         assert set(done.planned()) - {"all", "gather_jobs", "account"} == rerun
-        path.write_text(source + "\n# a comment\n")
-        assert "Nothing to be done" in done.snakemake("-n").stdout
     finally:
         path.write_text(source)
+
+
+def test_comments_rerun_nothing(done):
+    sources = {path: path.read_text() for path in (done.folder / "workflow/scripts/brightcell").rglob("*.py")}
+    try:
+        for path, source in sources.items():
+            path.write_text(source + "\n# a comment\n")
+        assert "Nothing to be done" in done.snakemake("-n").stdout
+    finally:
+        for path, source in sources.items():
+            path.write_text(source)
 
 
 def test_a_changed_setting_reruns_what_it_changed(done):

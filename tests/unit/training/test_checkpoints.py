@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 
@@ -41,6 +42,14 @@ def run(checkpoint=None, settings=FOUR_EPOCHS):
 @pytest.fixture(scope="module")
 def undisturbed():
     return run()
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """A folder with the state of a training that reached its last step, not yet finished."""
+    folder = tmp_path_factory.mktemp("ended")
+    run(checkpoints.Checkpoint(folder, MADE_OF))
+    return folder
 
 
 def interrupted(folder, step, monkeypatch):
@@ -98,9 +107,9 @@ def test_a_training_that_is_stopped_while_it_validates_ends_with_the_same_bits(
     assert history["loss"].equals(undisturbed[1]["loss"])
 
 
-def test_a_finished_state_trains_no_more_and_holds_one_best_epoch(tmp_path, undisturbed):
+def test_a_finished_state_trains_no_more_and_holds_one_best_epoch(tmp_path, undisturbed, ended):
+    shutil.copytree(ended, tmp_path, dirs_exist_ok=True)
     checkpoint = checkpoints.Checkpoint(tmp_path, MADE_OF)
-    run(checkpoint)
     assert len(list(tmp_path.glob("best-*.npz"))) == 1
     whole = (tmp_path / checkpoints.STATE).stat().st_size
     checkpoint.finish()
@@ -113,10 +122,9 @@ def test_a_finished_state_trains_no_more_and_holds_one_best_epoch(tmp_path, undi
     checkpoints.Checkpoint(tmp_path, MADE_OF).finish()  # of a training that was finished before
 
 
-def test_the_finished_state_of_another_training_is_refused(tmp_path, caplog):
-    checkpoint = checkpoints.Checkpoint(tmp_path, MADE_OF)
-    run(checkpoint)
-    checkpoint.finish()
+def test_the_finished_state_of_another_training_is_refused(tmp_path, caplog, ended):
+    shutil.copytree(ended, tmp_path, dirs_exist_ok=True)
+    checkpoints.Checkpoint(tmp_path, MADE_OF).finish()
     other = checkpoints.settings_digest({"seed": 2}, [np.zeros(3)])
     model = dropping_network()
     model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
