@@ -73,7 +73,7 @@ test-containers: $(VENV)/installed-dev  ## run the workflow in the images of `ma
 test-slurm: $(VENV)/installed-dev  ## run a small study on the SLURM that answers here, and break it; ten minutes
 	@$(BIN)/python -m pytest tests/slurm
 
-lint: $(VENV)/installed-dev  ## check format, style, types, the workflow and the examples in docstrings
+lint: $(VENV)/installed-dev  ## check format, style, spelling, types, the workflow and the examples in docstrings
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile workflow/rules
