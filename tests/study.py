@@ -16,9 +16,9 @@ import pandas as pd
 from scenes import errors_of, predict, score_scene, simulate_scenes, turned
 from trainings import calibration, history, recipe, watersheds
 
-from brightcell import folds as folding
 from brightcell.config import validation
 from brightcell.files import read_table, write_json, write_table
+from brightcell.folds import assign_schemes
 from brightcell.io import stacks
 from brightcell.metrics import registry
 
@@ -132,7 +132,7 @@ def make_study(
     inputs = SimpleNamespace(template=[ROOT / "workflow/report/page/page.html.j2"])
     scenes = simulate_scenes(min(distinct, len(samples)), size)
     write_frames(folder, samples, scenes, inputs)
-    roles = folding.assign_schemes(samples, config["folds"], "samples.tsv")
+    roles = assign_schemes(samples, config["folds"], "samples.tsv")
     trained = [network for network in networks if network != failed]
     predictions = {
         (scheme, network, seed, number): predict(scene[1], errors_of(network, scheme), [seed, number])
