@@ -76,7 +76,7 @@ test-slurm: $(VENV)/installed-dev  ## run a small study on the SLURM that answer
 lint: $(VENV)/installed-dev  ## check format, style, spelling, types, the workflow and the examples in docstrings
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/snakefmt --check Snakefile workflow/rules
+	@$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	@$(BIN)/codespell . .ci .github
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
