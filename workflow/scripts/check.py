@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from brightcell.check import dataset as checks
-from brightcell.check import page as pages
+from brightcell.check.dataset import group_table, set_findings
 from brightcell.check.findings import LEVELS, findings_table
+from brightcell.check.page import check_frames, render, shown_figures
 from brightcell.files import read_table, whole, write_table
 from brightcell.jobs import job
 
@@ -30,17 +30,17 @@ def main(
     """
     table = read_table(samples)
     stacks = list(zip(frames, truth, strict=True))
-    rows, facts, pictures, masks, figures = pages.check_frames(table, stacks)
+    rows, facts, pictures, masks, figures = check_frames(table, stacks)
     table = table.join(facts, on="sample")
-    rows += checks.set_findings(table, pictures, masks, working_pixel_size_um, rows)
+    rows += set_findings(table, pictures, masks, working_pixel_size_um, rows)
     found = findings_table(rows, ignore)
     write_table(found, out.findings)
     write_table(table.drop(columns=["image_print", "mask_print"]), out.frames)
-    groups = checks.group_table(table)
+    groups = group_table(table)
     write_table(groups, out.groups)
-    figures = pages.shown_figures(table, rows, stacks, figures)
+    figures = shown_figures(table, rows, stacks, figures)
     with whole(out.page) as temporary:
-        html = pages.render(template, dataset, table, groups, found, figures)
+        html = render(template, dataset, table, groups, found, figures)
         temporary.write_text(html, encoding="utf-8")
     counts = found["level"].value_counts()
     logger.info("%s", ", ".join(f"{counts.get(level, 0)} {level}s" for level in LEVELS))

@@ -12,8 +12,8 @@ from brightcell.check import thumbnails
 from brightcell.metrics.matching import match_cells
 from brightcell.metrics.registry import METRICS, cell_scores, pixel_scores
 
-from . import distance as heights
 from . import labelling
+from .distance import distance_to_background, smooth
 
 logger = logging.getLogger("brightcell")
 
@@ -54,7 +54,7 @@ def typical_size(truths: Iterable[np.ndarray]) -> Size:
 def _measure(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return radius (px), area (px) and whether the border cuts it, for every cell."""
     inside = labels > 0
-    distance = heights.distance_to_background(inside & ~thumbnails.outlines(labels)) + 1
+    distance = distance_to_background(inside & ~thumbnails.outlines(labels)) + 1
     ids, cell = np.unique(labels[inside], return_inverse=True)
     radius = np.zeros(len(ids))
     np.maximum.at(radius, cell, distance[inside])
@@ -227,7 +227,7 @@ def score_settings(
             flat = labelling.height_map(mask, distance, 0, parameters[members[0]].get("radius_px"), 0)
             for flooded in _equal([parameters[index] for index in same], "smoothing_px"):
                 chosen = [same[index] for index in flooded]
-                height = heights.smooth(flat, parameters[chosen[0]]["smoothing_px"])
+                height = smooth(flat, parameters[chosen[0]]["smoothing_px"])
                 floods, known = list(labelling.flood(mask, height)), {}
                 for index in chosen:
                     least = parameters[index]["depth"], parameters[index]["minimum_area_px"]

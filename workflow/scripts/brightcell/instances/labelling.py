@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import filters, morphology, segmentation
 
-from . import distance as heights
+from .distance import distance_to_background, smooth
 from .watershed import Basins, find_basins
 
 BORDERS = ("keep", "clear")
@@ -115,9 +115,9 @@ def height_map(
 ) -> np.ndarray:
     """Return the height map of `label_cells`, float32 (height, width)."""
     if distance is None:
-        distance = heights.distance_to_background(mask)
+        distance = distance_to_background(mask)
         distance /= radius_px or typical_radius(mask, distance, minimum_area_px)
-    return heights.smooth(distance, smoothing_px)
+    return smooth(distance, smoothing_px)
 
 
 def typical_radius(mask: np.ndarray, distance: np.ndarray, minimum_area_px: int) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import segmentation
 
-from . import distance as heights
+from .distance import distance_to_background
 from .labelling import EIGHT, blocks_of_pieces
 
 THRESHOLD = 0.55
@@ -28,7 +28,7 @@ def published_seeds(mask: np.ndarray) -> np.ndarray:
     """Number the seeds of a mask (height, width); int32, 0 elsewhere."""
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
-    distance = heights.distance_to_background(mask)
+    distance = distance_to_background(mask)
     return ndimage.label(distance > SEED_SHARE * distance.max(), structure=EIGHT)[0]
 
 
@@ -38,7 +38,7 @@ def label_cells_published(foreground: np.ndarray, threshold: float = THRESHOLD) 
     Takes float (height, width) in 0..1, returns int32 (height, width): 0 for background, cells from 1.
     """
     mask = published_mask(foreground, threshold)
-    distance, seeds = heights.distance_to_background(mask), published_seeds(mask)
+    distance, seeds = distance_to_background(mask), published_seeds(mask)
     labels = np.zeros(mask.shape, np.int32)
     for window, inside in blocks_of_pieces(mask):
         found = segmentation.watershed(-distance[window], np.where(inside, seeds[window], 0), mask=inside)

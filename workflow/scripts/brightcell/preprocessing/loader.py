@@ -13,7 +13,7 @@ from brightcell.io import masks, readers
 from brightcell.io.annotations import ANNOTATIONS
 from brightcell.io.image_file import SAME_SIZE, ImageFile
 
-from . import steps as preprocess
+from .steps import apply, apply_to_labels, plan, shrinkage, with_limits
 
 logger = logging.getLogger("brightcell")
 
@@ -40,9 +40,9 @@ class FrameLoader:
         self._open: dict[str, tuple[tuple, ImageFile]] = {}
         self._told: set[str] = set()
         references = {name: steps[name] and readers.read_image(steps[name]) for name in ("flat", "dark")}
-        self.steps = preprocess.plan(steps | references)
+        self.steps = plan(steps | references)
         if "bit_depth" in self.steps and steps["bit_depth"] == "group":
-            self.steps = preprocess.with_limits(self.steps, self._some_frames(rows))
+            self.steps = with_limits(self.steps, self._some_frames(rows))
         if self.steps:
             logger.info("preprocessing: %s", ", ".join(self.steps))
 
@@ -50,8 +50,8 @@ class FrameLoader:
         """Read and preprocess the frame of a row; raises InputError."""
         file, pixels = self._pixels(row)
         size = self._pixel_size(row, file)
-        image = preprocess.apply(pixels, self.steps)
-        return LoadedFrame(image, size * preprocess.shrinkage(self.steps), pixels.shape)
+        image = apply(pixels, self.steps)
+        return LoadedFrame(image, size * shrinkage(self.steps), pixels.shape)
 
     def mask(self, row: dict, mask_type: str, raw_shape: tuple[int, ...]) -> masks.Mask:
         """Read the mask of a row whose frame has the shape `raw_shape` in its file; raises InputError."""
@@ -68,7 +68,7 @@ class FrameLoader:
                 "width). Expected the same size: is it another frame's mask, or was one of the two cropped, scaled or "
                 "turned?"
             )
-        return mask._replace(labels=preprocess.apply_to_labels(mask.labels, self.steps))
+        return mask._replace(labels=apply_to_labels(mask.labels, self.steps))
 
     def close(self) -> None:
         """Close the files that are still open."""
