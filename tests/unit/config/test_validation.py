@@ -58,6 +58,11 @@ def test_defaults_are_filled_in_at_every_depth():
     assert complete(config, SCHEMA) == config
 
 
+def test_true_and_false_inside_braces_on_the_command_line_are_no_text():
+    made = complete(LEAST | {"guards": {"leftovers": "false", "requests": "true"}}, SCHEMA)
+    assert (made["guards"]["leftovers"], made["guards"]["requests"]) == (False, True)
+
+
 def test_neither_the_config_nor_the_schema_is_changed():
     given = {**LEAST, "training": {}}
     complete(given, SCHEMA)["seeds"].append(7)

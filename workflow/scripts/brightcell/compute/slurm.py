@@ -97,5 +97,5 @@ def check_request(rule: str, asked: tuple[str, ...]) -> None:
     except InputError as error:
         raise InputError(
             f"the jobs of rule {rule} cannot be submitted. {error} Asked for: {' '.join(asked)}. Correct "
-            "slurm/profile.yaml, docs/slurm.md tells more; to submit them all the same: --no-hooks."
+            "slurm/profile.yaml, as docs/slurm.md says; to submit them all the same: `guards: {requests: false}` in the config."
         ) from None

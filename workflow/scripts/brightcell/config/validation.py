@@ -27,6 +27,8 @@ MOVED = {
     "comparison.seed": None,
 }
 
+# The command line's --config hands true and false inside braces over as text.
+TRUTH = {"true": True, "false": False}
 # YAML 1.1 reads 1e-3, which has no point, as text.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -134,6 +136,8 @@ def _fill(value: Any, schema: dict) -> Any:
         return [_fill(item, schema.get("items", {})) for item in value]
     if isinstance(value, str) and ("number" in types or "integer" in types) and EXPONENT.fullmatch(value):
         value = float(value)
+    if isinstance(value, str) and "boolean" in types and value in TRUTH:
+        value = TRUTH[value]
     if isinstance(value, float) and "integer" in types and value.is_integer():
         value = int(value)
     return value
