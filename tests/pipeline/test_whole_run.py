@@ -118,7 +118,7 @@ def test_a_second_run_does_nothing(done):
             "metrics/__init__.py",
             {"baseline", "calibrate_watershed", "label_frames", "score_frames", "compare", "report"},
         ),
-        ("check/__init__.py", {"check_frames"}),
+        ("check/__init__.py", {"check_frames", "check_passed", "report"}),
         (
             "inference/tiling.py",
             {"predict_frames", "calibrate_watershed", "label_frames", "score_frames", "compare", "report"},

@@ -4,8 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from brightcell.check import thumbnails
-from brightcell.io import stacks
+from brightcell.io import rasterize, stacks
 from brightcell.preprocessing import normalisation, rescaling
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -114,7 +113,7 @@ def test_normalise_brings_percentiles_to_0_and_1():
 def test_outlines_separate_touching_cells():
     labels = np.zeros((10, 12), np.int32)
     labels[2:8, 2:6], labels[2:8, 6:10] = 1, 2
-    lines = thumbnails.outlines(labels)
+    lines = rasterize.outline_pixels(labels)
     assert lines[4, [2, 5, 6, 9]].all()
     assert not lines[4, [3, 4, 7, 8]].any()
     assert not lines[labels == 0].any()

@@ -6,8 +6,8 @@ from collections import Counter
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
+from brightcell.io.rasterize import outline_pixels
 from brightcell.preprocessing.normalisation import normalise
 from brightcell.preprocessing.rescaling import rescale_image, resize_labels
 
@@ -32,7 +32,7 @@ def thumbnail(image: np.ndarray, labels: np.ndarray, side: int = SIDE) -> np.nda
     picture = block_mean(frame, size)
     picture = rescale_image(np.clip(normalise(picture), 0, 1), height / picture.shape[0])
     picture = np.repeat(picture, 3 // picture.shape[-1], axis=-1)[:height, :width]
-    drawn = outlines(resize_labels(labels, picture.shape[:2]))
+    drawn = outline_pixels(resize_labels(labels, picture.shape[:2]))
     picture = np.round(255 * picture).astype(np.uint8)
     picture[drawn] = OUTLINE
     return picture
@@ -76,10 +76,3 @@ def shift_mark(
         "dx": round(factor * fit.columns, 1),
         "dy": round(factor * fit.rows, 1),
     }
-
-
-def outlines(labels: np.ndarray) -> np.ndarray:
-    """Return the pixels of each cell that border another label or the background; bool (height, width)."""
-    return (labels > 0) & (
-        (ndimage.maximum_filter(labels, 3) != labels) | (ndimage.minimum_filter(labels, 3) != labels)
-    )

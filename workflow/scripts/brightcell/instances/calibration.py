@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from brightcell.check import thumbnails
+from brightcell.io.rasterize import outline_pixels
 from brightcell.metrics.matching import match_cells
 from brightcell.metrics.registry import METRICS, cell_scores, pixel_scores
 
@@ -54,7 +54,7 @@ def typical_size(truths: Iterable[np.ndarray]) -> Size:
 def _measure(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return radius (px), area (px) and whether the border cuts it, for every cell."""
     inside = labels > 0
-    distance = distance_to_background(inside & ~thumbnails.outlines(labels)) + 1
+    distance = distance_to_background(inside & ~outline_pixels(labels)) + 1
     ids, cell = np.unique(labels[inside], return_inverse=True)
     radius = np.zeros(len(ids))
     np.maximum.at(radius, cell, distance[inside])

@@ -1,9 +1,10 @@
-"""Fill outlines of cells into label images, by the centres of pixels."""
+"""Fill outlines of cells into label images, by the centres of pixels, and find the outlines of label images."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 from skimage import draw
 
 Ring = np.ndarray  # (points, 2): x to the right, y down, in px; (0, 0) is the outer corner of the first pixel
@@ -66,3 +67,10 @@ def paint(patches: Sequence[Patch], shape: tuple[int, int]) -> tuple[np.ndarray,
         overlap += int(np.count_nonzero(window[pixels]))
         window[pixels] = index + 1
     return labels, overlap
+
+
+def outline_pixels(labels: np.ndarray) -> np.ndarray:
+    """Return the pixels of each cell that border another label or the background; bool (height, width)."""
+    return (labels > 0) & (
+        (ndimage.maximum_filter(labels, 3) != labels) | (ndimage.minimum_filter(labels, 3) != labels)
+    )
