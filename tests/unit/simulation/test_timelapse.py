@@ -300,7 +300,7 @@ def test_a_threshold_finds_the_cells_but_not_well(sequences):
 
 def test_the_committed_sheet_names_exactly_what_the_simulator_writes():
     options = yaml.safe_load((ROOT / "config/config.yaml").read_text())["simulate"]
-    rows = read_table(ROOT / "config/demo.tsv", ("frame",)).to_dict("records")
+    rows = read_table(ROOT / "config/demo.tsv").to_dict("records")
     images, masks = (
         [
             f"../{path}"
