@@ -18,7 +18,7 @@ OTHERS = ("jax", "torch")
 def run(backend: str, folder: Path) -> np.ndarray:
     """Train a little and predict with the shared weights, in a process of its own."""
     python = sys.executable if backend == "tensorflow" else os.environ["BRIGHTCELL_BACKENDS"]
-    search = os.pathsep.join(str(ROOT / part) for part in ("workflow/scripts", "tests/unit"))
+    search = os.pathsep.join(str(ROOT / part) for part in ("workflow/scripts", "tests"))
     done = subprocess.run(
         [python, __file__, str(folder)],
         env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": search},
@@ -64,10 +64,10 @@ def main(folder: Path) -> None:
 
     backend.start(1, "cpu", "float32")
     import keras
-    from test_augment import ALL
+    from discs import SETTINGS, discs
     from test_checkpoints import interrupted
     from test_checkpoints import run as run_dropping
-    from test_training import SETTINGS, discs
+    from test_patches import ALL
 
     from brightcell.nets import loading, unet
     from brightcell.training import loop, patches, warping
