@@ -6,6 +6,11 @@ from brightcell.config import suggest, validation
 from brightcell.nets import unet
 
 
+def suggested(*arguments):
+    """What is written into a config."""
+    return suggest.without_defaults(suggest.settings(*arguments), validation.load_schema())
+
+
 def discs(diameter, number=9):
     """Labels of discs of one diameter."""
     y, x = np.mgrid[: 3 * diameter, : 3 * diameter * number] + 0.5
@@ -28,12 +33,12 @@ def test_no_cells_and_missing_numbers():
     ("diameter", "pixel", "working"), [(56, 0.65, 1.3), (112, 0.1, 0.4), (28, 0.65, None), (7, 2.0, 1.0)]
 )
 def test_cells_are_brought_to_28_px(diameter, pixel, working):
-    made = suggest.settings([diameter] * 5, (2000, 2000), 6, pixel)["images"]
+    made = suggested([diameter] * 5, (2000, 2000), 6, pixel)["images"]
     assert made.get("working_pixel_size_um") == working
 
 
 def test_without_a_pixel_size_frames_stay_and_networks_grow():
-    small, large = (suggest.settings([d], (2000, 2000), 6) for d in (28, 120))
+    small, large = (suggested([d], (2000, 2000), 6) for d in (28, 120))
     assert "images" not in small
     assert "network" not in small and large["network"] == {"levels": 6}
     assert "training" not in small and large["training"] == {"patch": 512}
@@ -52,11 +57,11 @@ def test_a_patch_fits_into_the_frames():
     [(1, {"schemes": ["random"]}), (3, None), (4, None), (5, {"number": 5}), (9, {"number": 5})],
 )
 def test_folds_follow_the_number_of_groups(groups, folds):
-    assert suggest.settings([28], (500, 500), groups).get("folds") == folds
+    assert suggested([28], (500, 500), groups).get("folds") == folds
 
 
 def test_what_equals_the_default_is_not_written():
-    assert suggest.settings([28], (500, 500), groups=3) == {"seeds": [1, 2, 3]}
+    assert suggested([28], (500, 500), 3) == {"seeds": [1, 2, 3]}
 
 
 @pytest.mark.parametrize("levels", [2, 3])
@@ -81,7 +86,7 @@ def test_the_receptive_field_is_that_of_the_network(levels):
 @pytest.mark.parametrize("diameter", [3, 28, 300])
 @pytest.mark.parametrize("groups", [1, 2, 3, 50])
 def test_every_suggestion_is_a_legal_config(pixel, diameter, groups):
-    made = suggest.settings([diameter], (700, 900), groups, pixel)
+    made = suggested([diameter], (700, 900), groups, pixel)
     text = suggest.config_text("a", "größe: #1.tsv", made, ["A remark.\nOf two lines."])
     config = validation.complete(yaml.safe_load(text), validation.load_schema())
     assert config["samples"] == "größe: #1.tsv"

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 import numpy as np
 import yaml
 
-from .validation import load_schema
-
 # Cells about 28 px across were learned faster than cells of 56 px, and from 20 px on their shape is still seen.
 TARGET_PX = 28
 RANGE_PX = (20, 35)  # cells of this size stay as they are
@@ -41,7 +39,7 @@ def settings(
     """Suggest a config's values, as nested dictionaries, from the cells' diameters and the frames' (height, width).
 
     Cells are brought to about 28 px, which needs the pixel size; a patch holds about eight cells side by side; the
-    network sees three cells across. What equals the default is left out.
+    network sees three cells across.
     """
     diameters = np.asarray(list(diameters_px), float)
     diameter = float(np.median(diameters)) if len(diameters) else float(TARGET_PX)
@@ -65,7 +63,7 @@ def settings(
         "number": 3 if groups < 5 else 5,
     }
     suggested["seeds"] = [1, 2, 3]
-    return _without_defaults(suggested, load_schema())
+    return suggested
 
 
 def config_text(dataset: str, samples: str, suggested: dict, remarks: Iterable[str] = ()) -> str:
@@ -77,12 +75,13 @@ def config_text(dataset: str, samples: str, suggested: dict, remarks: Iterable[s
     return "\n".join(lines) + "\n"
 
 
-def _without_defaults(values: dict, schema: dict) -> dict:
+def without_defaults(values: dict, schema: dict) -> dict:
+    """Return a config's values without those that equal the defaults of its schema."""
     kept = {}
     for key, value in values.items():
         entry = schema["properties"][key]
         if isinstance(value, dict):
-            value = _without_defaults(value, entry)
+            value = without_defaults(value, entry)
         if value and value != entry["default"]:
             kept[key] = value
     return kept

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brightcell.config import suggest
+from brightcell.config import suggest, validation
 from brightcell.errors import InputError
 from brightcell.files import whole
 from brightcell.io.masks import read_mask
@@ -132,6 +132,7 @@ def suggest_config(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_
         * (number < 3),
     ]
     values = suggest.settings(diameters, shape, number, pixel_size_um or told)
+    values = suggest.without_defaults(values, validation.load_schema())
     return suggest.config_text(
         filenames.legal(folder.resolve().name), os.path.relpath(sheet), values, remarks
     )
