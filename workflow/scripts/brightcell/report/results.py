@@ -10,6 +10,7 @@ from brightcell import files
 from brightcell.comparison.averaging import average_groups
 from brightcell.comparison.sentences import verdict_by_scheme
 from brightcell.compute import accounting
+from brightcell.folds import fold_numbers
 from brightcell.instances import regionprops
 from brightcell.io import stacks
 from brightcell.metrics.registry import METRICS
@@ -112,8 +113,8 @@ def missing_runs(config: dict, scores: pd.DataFrame) -> list[str]:
     scored = set(scores[RUN].itertuples(index=False, name=None))
     said = []
     for scheme in config["folds"]["schemes"]:
-        folds = 1 if scheme == "sheet" else config["folds"]["number"]
-        wanted = [(fold, seed) for fold in range(1, folds + 1) for seed in config["seeds"]]
+        folds = fold_numbers(scheme, config["folds"]["number"])
+        wanted = [(fold, seed) for fold in folds for seed in config["seeds"]]
         for network in config["networks"]:
             absent = [run for run in wanted if (scheme, network, *run) not in scored]
             if absent:
