@@ -53,8 +53,14 @@ def test_without_a_config_the_demo_is_run(project):
 
 
 def test_the_study_trains_its_split_and_grouped_folds(project):
-    jobs = plan(project, "hela.yaml", "--config", "samples=data/samples.tsv")
-    assert jobs["train_network"] == len(network_names()) * 3 * (1 + 5)  # seeds × (sheet + five folds)
+    given = [
+        "samples=data/samples.tsv",
+        "seeds=[1,2]",
+        "training={epochs: 7}",
+        "prediction={symmetries: true}",
+    ]
+    jobs = plan(project, "hela.yaml", "--config", *given)
+    assert jobs["train_network"] == len(network_names()) * 2 * (1 + 5)  # seeds × (sheet + five folds)
     assert "simulate_sequence" not in jobs
 
 

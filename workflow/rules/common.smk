@@ -37,6 +37,7 @@ try:
         config,
         validation.load_schema(ROOT / "workflow/schemas/config.schema.yaml"),
         source=", ".join(map(str, workflow.configfiles)),
+        given=workflow.config_settings.config,
     )
     SHEET = files.expand(config["samples"]) if config["samples"] else None
     FETCHED = archive.fetched(SHEET, config["archive"])

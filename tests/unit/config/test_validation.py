@@ -58,9 +58,71 @@ def test_defaults_are_filled_in_at_every_depth():
     assert complete(config, SCHEMA) == config
 
 
-def test_true_and_false_inside_braces_on_the_command_line_are_no_text():
-    made = complete(LEAST | {"guards": {"leftovers": "false", "requests": "true"}}, SCHEMA)
-    assert (made["guards"]["leftovers"], made["guards"]["requests"]) == (False, True)
+# As Snakemake reads `--config`: everything within brackets and braces is text.
+GIVEN = {
+    "seeds": ["1", "2"],
+    "training": {"epochs": "7", "learning_rate": "1e-3", "augmentation": {"zoom": "0.1"}},
+    "prediction": {"symmetries": "true", "overlap": "null"},
+    "guards": {"leftovers": "false"},
+    "images": {"percentiles": ["0", "99.5"], "channels": "null"},
+    "segment": {"network": "null"},
+}
+
+
+def from_command_line(given, config=LEAST):
+    return complete(config | given, SCHEMA, "config/mine.yaml", given)
+
+
+def test_text_from_the_command_line_gets_the_type_of_the_schema():
+    meant = {
+        "seeds": [1, 2],
+        "training": {"epochs": 7, "learning_rate": 1e-3, "augmentation": {"zoom": 0.1}},
+        "prediction": {"symmetries": True, "overlap": None},
+        "guards": {"leftovers": False},
+        "images": {"percentiles": [0, 99.5], "channels": None},
+        "segment": {"network": None},
+    }
+    assert from_command_line(GIVEN) == complete(LEAST | meant, SCHEMA)
+
+
+def test_text_that_is_meant_as_text_stays_text():
+    given = {"dataset": "007", "samples": "1.tsv", "networks": ["simple"]}
+    assert {key: from_command_line(given)[key] for key in given} == given
+
+
+def test_a_file_must_write_its_numbers_as_numbers():
+    assert "config/mine.yaml: training.epochs: found '7' (text)" in refuse(
+        LEAST | {"training": {"epochs": "7"}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"training": {"epochs": "seven"}}, "training.epochs: found 'seven' (text)"),
+        ({"training": {"epochs": "[7"}}, "training.epochs: found '[7' (text)"),
+        ({"training": {"epoch": "7"}}, "training.epoch: unknown key; did you mean epochs?"),
+        ({"seeds": ["1", "x"]}, "seeds[1]: found 'x' (text)"),
+        ({"seeds": 1}, "seeds: found 1 (number); expected a list"),
+        ({"network": {"levels": "9"}}, "network.levels: found 9"),
+        ({"training": {"learning_rate": ".inf"}}, "training.learning_rate: found inf"),
+        ({"prediction": {"tile": "32"}}, "prediction.overlap: found 64; expected less than prediction.tile"),
+        ({"dataset": 2024}, """write it in quotes: 'dataset="2024"'"""),
+    ],
+)
+def test_the_command_line_is_blamed_for_what_it_says(given, problem):
+    file = LEAST | {"report": {"frames": -1}, "prediction": {"overlap": 64}}
+    with pytest.raises(InputError) as raised:
+        complete(file | given | {"prediction": {**file["prediction"], **given.get("prediction", {})}},
+                 SCHEMA, "config/mine.yaml", given)  # fmt: skip
+    lines = str(raised.value).splitlines()
+    assert any("--config on the command line: " in line and problem in line for line in lines), lines
+    assert any(line.startswith("  config/mine.yaml: report.frames") for line in lines)
+
+
+def test_a_module_is_not_given_what_the_command_line_says_of_another_config():
+    config = LEAST | {"seeds": [3]}
+    assert complete(config, SCHEMA, given={"seeds": ["1", "2"], "other": "x"})["seeds"] == [3]
 
 
 def test_neither_the_config_nor_the_schema_is_changed():

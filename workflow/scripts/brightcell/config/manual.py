@@ -85,7 +85,7 @@ once; the message names the place and says what was expected. Then:
 | `.venv/bin/snakemake simulate --cores all` | makes the simulated images of the demo, `config/config.yaml` |
 
 Write a target such as `check` first: `--configfile` takes all words after it as files, and the later files are read on top
-of the first. To change `dataset` for one run, add `--config dataset=trial`.
+of the first. To change keys for one run, add them behind all else: `--config dataset=trial 'training={{epochs: 7}}' 'seeds=[1, 2]'`.
 
 ## The sample sheet
 

@@ -27,8 +27,6 @@ MOVED = {
     "comparison.seed": None,
 }
 
-# The command line's --config hands true and false inside braces over as text.
-TRUTH = {"true": True, "false": False}
 # YAML 1.1 reads 1e-3, which has no point, as text.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -51,15 +49,19 @@ def network_names() -> list[str]:
     raise LookupError("nets/unet.py has no table ARCHITECTURES")
 
 
-def complete(config: dict, schema: dict, source: str = "config") -> dict:
+def complete(config: dict, schema: dict, source: str = "config", given: dict | None = None) -> dict:
     """Return the config, checked, with the default of every key that is missing.
 
-    One InputError lists all faults, each with `source` and the path of the key.
+    source : the files that the config comes from
+    given : the part of it that comes from the command line's --config, as Snakemake read it: numbers, null, true and
+        false within brackets or braces are text there, and get the type that the schema asks for
+    One InputError lists all faults, each with its source and the path of the key.
     """
-    config = _fill(config, schema)
+    told = set(_given(config, given or {}))
+    config = _fill(_typed(config, schema, told), schema)
     errors = list(Draft202012Validator(schema).iter_errors(config))
     errors.sort(key=lambda error: [str(part) for part in error.path])
-    problems = [problem for error in errors for problem in _explain(error, schema)]
+    problems = [problem for error in errors for problem in _explain(error, schema, told)]
     about_keys = ("additionalProperties", "required")  # the other keys are sound all the same
     faulty = {_path(error.absolute_path) for error in errors if error.validator not in about_keys}
     problems += [
@@ -68,7 +70,10 @@ def complete(config: dict, schema: dict, source: str = "config") -> dict:
     if "" not in faulty:
         problems += relations.problems(config, faulty)
     if problems:
-        lines = "".join(f"\n  {source}: {problem}" for problem in problems)
+        lines = "".join(
+            f"\n  {'--config on the command line' if _concerns(problem, told) else source}: {problem}"
+            for problem in problems
+        )
         many = f"{len(problems)} settings are" if len(problems) > 1 else "a setting is"
         raise InputError(f"{many} wrong; all settings are explained in config/README.md{lines}")
     return config
@@ -136,14 +141,52 @@ def _fill(value: Any, schema: dict) -> Any:
         return [_fill(item, schema.get("items", {})) for item in value]
     if isinstance(value, str) and ("number" in types or "integer" in types) and EXPONENT.fullmatch(value):
         value = float(value)
-    if isinstance(value, str) and "boolean" in types and value in TRUTH:
-        value = TRUTH[value]
     if isinstance(value, float) and "integer" in types and value.is_integer():
         value = int(value)
     return value
 
 
-def _explain(error: ValidationError, schema: dict) -> Iterator[str]:
+def _given(config: Any, given: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of the values in `given` that stand in the config too: in a module's config others may."""
+    if isinstance(given, dict) and isinstance(config, dict):
+        for key in given.keys() & config.keys():
+            yield from _given(config[key], given[key], _join(path, key))
+    elif config == given:
+        yield path
+
+
+def _typed(value: Any, schema: dict, told: set[str], path: str = "") -> Any:
+    """Return a copy of a value in which text at the paths `told`, and below them, has the type that the schema asks for."""
+    if isinstance(value, dict):
+        entries = schema.get("properties", {})
+        return {
+            key: _typed(child, entries.get(key, {}), told, _join(path, key)) for key, child in value.items()
+        }
+    if path not in told:
+        return value
+    if isinstance(value, list):
+        return [_typed(item, schema.get("items", {}), {""}) for item in value]
+    types = schema.get("type", "string")
+    if not isinstance(value, str) or ("string" in types and value not in ("null", "~")):
+        return value
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    fits = read is None and "null" in types if "string" in types else isinstance(read, int | float | None)
+    return read if fits else value
+
+
+def _concerns(problem: str, told: set[str]) -> bool:
+    """Return whether a problem, which begins with a key's path, is about one of the paths `told` or names it."""
+    return any(
+        re.match(rf"{re.escape(path)}(?![\w.])|{re.escape(path)}\.", problem)
+        or ("." in path and re.search(rf"(?<![\w.]){re.escape(path)}(?!\w)", problem))
+        for path in told
+    )
+
+
+def _explain(error: ValidationError, schema: dict, told: set[str]) -> Iterator[str]:
     path = _path(error.absolute_path)
     if error.validator == "additionalProperties":
         legal = list(error.schema["properties"])
@@ -167,7 +210,8 @@ def _explain(error: ValidationError, schema: dict) -> Iterator[str]:
         if error.validator == "type":
             found += f" ({_kind(error.instance)})"
             if "string" in error.validator_value and not isinstance(error.instance, dict | list | type(None)):
-                hint = f"; write it in quotes: '{error.instance}'"
+                quoted = f"""'{path}="{error.instance}"'""" if path in told else f"'{error.instance}'"
+                hint = f"; write it in quotes: {quoted}"
         yield f"{path or 'the config'}: found {found}; expected {expectation(error.schema)}{hint}"
 
 
