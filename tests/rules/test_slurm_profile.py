@@ -214,6 +214,20 @@ def test_what_slurm_would_refuse_is_told_in_its_words_before_a_group_fails(proje
     assert not (project.folder / "sbatch.txt").exists()
 
 
+def test_an_option_that_the_plugin_forbids_ends_the_run_at_once(project):
+    """The plugin would say nothing, submit nothing and wait for ever."""
+    profile = project.folder / "slurm/profile.yaml"
+    profile.write_text(
+        profile.read_text().replace("  mem_mb: 1000\n", "  mem_mb: 1000\n  slurm_extra: \"'--gres=gpu:1'\"\n")
+    )
+    project.write_config(guards={"requests": False})
+    said = on_slurm(project, "folds")
+    assert re.search(r"slurm_extra of rule \w+: found '--gres=gpu:1'", said), said
+    assert "`gres`" in said
+    assert "Traceback" not in said
+    assert not (project.folder / "sbatch.txt").exists()
+
+
 @pytest.mark.parametrize("guard", ["leftovers", "requests"])
 def test_a_guard_can_be_switched_off(project, guard):
     """What stops the run in the two tests above."""

@@ -41,11 +41,7 @@ def guard_leftovers():
 
 def guard_requests():
     """Refuse what SLURM would refuse, one job a rule: of a group Snakemake says only that it failed."""
-    if not on_slurm():
-        return
-    jobs = {
-        job.rule.name: job for job in workflow.dag.needrun_jobs() if not job.is_local
-    }
+    jobs = jobs_for_slurm()
     asked = {slurm.options(job.resources): name for name, job in jobs.items()}
     for options, name in asked.items():
         slurm.check_request(name, options)
@@ -54,6 +50,15 @@ def guard_requests():
 def on_slurm():
     """Tell whether jobs are submitted to SLURM."""
     return workflow.executor_plugin.name == "slurm"
+
+
+def jobs_for_slurm():
+    """Return a job of each rule that is submitted to SLURM, by the rule's name."""
+    if not on_slurm():
+        return {}
+    return {
+        job.rule.name: job for job in workflow.dag.needrun_jobs() if not job.is_local
+    }
 
 
 GUARDS = {
@@ -66,6 +71,8 @@ GUARDS = {
 
 onstart:
     try:
+        for name, job in jobs_for_slurm().items():
+            slurm.check_submission(name, job)
         for name, guard in GUARDS.items():
             if config["guards"][name]:
                 guard()

@@ -1,7 +1,9 @@
 """Which SLURM jobs belong to a folder, and what is said where SLURM does not answer."""
 
+import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,3 +86,52 @@ def test_where_slurm_does_not_answer_it_is_said(tmp_path, monkeypatch, text, sai
         monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(InputError, match=said):
         slurm.ask("squeue", timeout=1)
+
+
+class Resources(dict):
+    """A job's resources, as Snakemake has them."""
+
+    __getattr__ = dict.get
+
+
+def submission(**resources):
+    return slurm.check_submission("train_network", SimpleNamespace(resources=Resources(resources), threads=1))
+
+
+@pytest.mark.parametrize(
+    ("extra", "advice"),
+    [
+        ("--gres=gpu:1", "--gres belongs as a resource of its own, `gres`"),
+        ("--exclusive --time 5", "--time belongs as a resource of its own, `runtime, in minutes`"),
+        ("-p gpu", "-p belongs as a resource of its own, `slurm_partition`"),
+        ("--account=a", "`slurm_account`"),
+        ("--export=NONE", "--export belongs nowhere"),
+        ("-J mine", "-J belongs nowhere"),
+    ],
+)
+def test_an_option_that_the_plugin_forbids_is_named_with_its_place(extra, advice):
+    with pytest.raises(InputError) as raised:
+        submission(slurm_extra=extra)
+    assert f"slurm_extra of rule train_network: found {extra!r}" in str(raised.value)
+    assert advice in str(raised.value)
+
+
+def test_every_option_that_the_plugin_forbids_is_refused_with_advice():
+    from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
+
+    for pattern in get_forbidden_slurm_options():
+        for option in re.sub(r"\[=\\s\]|\\s\??", " 1", pattern).split("|"):
+            with pytest.raises(InputError, match="belongs (as a resource|nowhere)"):
+                submission(slurm_extra=option)
+
+
+@pytest.mark.parametrize(
+    "resources", [{"nodes": "two"}, {"slurm_extra": 5}, {"slurm_extra": "--comment-of='x"}]
+)
+def test_what_the_plugin_would_stumble_over_is_told_before(resources):
+    with pytest.raises(InputError, match="the jobs of rule train_network cannot be submitted"):
+        submission(**resources)
+
+
+def test_what_the_profile_asks_for_can_be_submitted():
+    submission(slurm_extra="--signal=TERM@120 --exclude=node7", mem_mb=8000, gpu=1, runtime=5)

@@ -1,10 +1,12 @@
 """Ask SLURM about the jobs that Snakemake submitted from a folder, and whether it would accept others."""
 
 import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from brightcell.errors import InputError
 
@@ -22,6 +24,26 @@ OPTIONS = {
     "mem_mb": "mem",
     "runtime": "time",
 }
+# What takes the place of an option of sbatch that the plugin forbids in `slurm_extra`.
+INSTEAD = {
+    "account": "slurm_account",
+    "partition": "slurm_partition",
+    "time": "runtime, in minutes",
+    "mem": "mem_mb",
+    "mem-per-cpu": "mem_mb_per_cpu",
+    "cpus-per-task": "set-threads, a block of the profile",
+    "cpus-per-gpu": "cpus_per_gpu",
+    "constraint": "constraint",
+    "qos": "qos",
+    "nodes": "nodes",
+    "ntasks": "tasks",
+    "ntasks-per-gpu": "tasks_per_gpu",
+    "clusters": "clusters",
+    "gres": "gres",
+    "gpus": "gpu, with gpu_model beside it",
+}
+SHORT = {"A": "account", "p": "partition", "t": "time", "c": "cpus-per-task", "C": "constraint"}
+SHORT |= {"N": "nodes", "n": "ntasks", "J": "job-name", "o": "output", "e": "error", "D": "workdir"}
 RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
@@ -88,6 +110,39 @@ def options(resources: Mapping[str, object]) -> tuple[str, ...]:
         asked["gpu"] = f"{resources.get('gpu_model')}:{asked['gpu']}"
     known = {name: value for name, value in asked.items() if value and str(value) != "<TBD>"}
     return tuple(f"--{OPTIONS[name]}={value}" for name, value in known.items())
+
+
+def check_submission(rule: str, job: Any) -> None:
+    """Raise InputError for a job of Snakemake's that its SLURM plugin could not submit.
+
+    The plugin submits in a thread of its own. What goes wrong there is not told, and the run waits for ever.
+    """
+    from snakemake_executor_plugin_slurm import submit_string, validation
+
+    extra = job.resources.get("slurm_extra")
+    for pattern in validation.get_forbidden_slurm_options() if isinstance(extra, str) else ():
+        if found := re.search(pattern, extra):
+            word = found[0].strip(" =")
+            name = SHORT.get(word.lstrip("-"), word.lstrip("-"))
+            instead = (
+                f"as a resource of its own, `{INSTEAD[name]}`"
+                if name in INSTEAD
+                else "nowhere: Snakemake's plugin sets it itself"
+            )
+            raise InputError(
+                f"slurm_extra of rule {rule}: found {extra!r}; Snakemake's SLURM plugin submits no job with {word} there. "
+                f"{word} belongs {instead}. Take it out of slurm_extra in default-resources or set-resources of the "
+                "profile (slurm/profile.yaml) or the command line."
+            )
+    unset = dict.fromkeys(("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir"), "")
+    try:
+        validation.validate_slurm_extra(job)
+        shlex.split(submit_string.get_submit_command(job, unset))
+    except Exception as error:  # whatever it is, the plugin would raise it where nobody sees it
+        raise InputError(
+            f"the jobs of rule {rule} cannot be submitted: {' '.join(str(error).split())}. Correct the resources of the "
+            "rule in slurm/profile.yaml or on the command line."
+        ) from error
 
 
 def check_request(rule: str, asked: tuple[str, ...]) -> None:
