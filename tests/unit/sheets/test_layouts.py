@@ -11,6 +11,7 @@ import make_samples
 from brightcell.errors import InputError
 from brightcell.io.readers import READERS
 from brightcell.sheets import filenames, layouts, making
+from brightcell.sheets.names import natural
 from brightcell.sheets.samples import read_samples
 
 ID = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,100}")
@@ -61,6 +62,18 @@ def test_two_folders(tmp_path):
         ("images/phase_001.tif", "masks/mask001.tif"),
         ("a1.tif", "a1_mask.tif"),
         ("deep/a1_img.tif", "deep/a1_cp_masks.png"),
+        *[(f"x_{end}.tif", f"x_{end}_cp_masks.png") for end in ("BF", "bf", "phase", "raw", "img", "image")],
+        *[(f"images/x_{end}.tif", f"masks/x_{end}_cp_masks.png") for end in ("BF", "raw", "DIC")],
+        *[(f"x_{end}.tif", "x_mask.tif") for end in ("BF", "DIC", "TL", "Phase Contrast")],
+        ("x_ch00.tif", "x_ch00_masks.png"),
+        ("x-BF.tif", "x-mask.png"),
+        *[("x.tif", outlines) for outlines in ("RoiSet_x.zip", "x_RoiSet.zip", "x_rois.zip", "x.zip")],
+        ("x.tif", "x.tif_mask.png"),
+        ("x.tif", "x.geojson"),
+        ("dish1/stack.tif", "dish1/labels.ome.tif"),
+        ("dish1/x.tif", "dish1/RoiSet.zip"),
+        ("dish1.tif", "dish1/labels.ome.tif"),
+        ("d/x.tif", "d/masks/x_cp_masks.png"),
         ("01/t007.tif", "01_GT/SEG/man_seg007.tif"),
         ("data/02/t007.tif", "data/02_GT/SEG/man_seg0007.tif"),
         ("spilit_x_image_train/1.tif", "spilit_y_mask_train/1.tif"),
@@ -100,7 +113,65 @@ def test_other_names_of_folders_and_endings():
     names = ["a_ch0.tif", "a_ch1.tif", "a_roi.tif"]
     found = layouts.find_pairs(names, "suffix", images="_ch0", masks="_roi")
     assert [(pair.image, pair.mask) for pair in found.pairs] == [("a_ch0.tif", "a_roi.tif")]
-    assert found.unpaired == [("a_ch1.tif", "no image's name")]
+    assert found.unpaired == [("a_ch1.tif", "not an image's name with --images _ch0")]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"masks": "_cp_masks"},
+        {"images": "_BF", "masks": "_cp_masks"},
+        {"images": "BF", "masks": "cp_masks"},
+        {"images": "_bf.tif", "masks": "_CP_masks.png"},
+        {"images": "*_BF.tif", "masks": "*_cp_masks.png"},
+        {"images": "_BF"},
+    ],
+)
+def test_endings_may_be_written_in_any_way(options):
+    names = ["x_BF.tif", "x_BF_cp_masks.png", "y_BF.tif", "y_BF_cp_masks.png", "x_flows.tif"]
+    layout, _ = layouts.detect(names, **options)
+    found = layouts.find_pairs(names, layout, **options)
+    assert [(pair.image, pair.mask, pair.name) for pair in found.pairs] == [
+        ("x_BF.tif", "x_BF_cp_masks.png", "x"),
+        ("y_BF.tif", "y_BF_cp_masks.png", "y"),
+    ]
+    assert [name for name, _ in found.unpaired] == ["x_flows.tif"]
+
+
+def test_named_folders_are_detected(tmp_path):
+    fill(tmp_path, "in/phase/a.tif", "in/drawn/a.tif", "in/other/a.tif")
+    for images, masks in (("phase", "drawn"), ("in/phase", "in/drawn"), ("in/phase/", "drawn")):
+        options = {"images": images, "masks": masks}
+        names = layouts.list_files(tmp_path)
+        layout, _ = layouts.detect(names, **options)
+        pairs = layouts.find_pairs(names, layout, **options).pairs
+        assert [pair.image for pair in pairs] == ["in/phase/a.tif"]
+    table, _ = make(tmp_path, images=str(tmp_path / "in/phase"), masks=str(tmp_path / "in/drawn"))
+    assert table.index.tolist() == ["a"]
+    with pytest.raises(InputError, match="no layout fits the 3 files with --images nowhere, such as"):
+        layouts.detect(names, images="nowhere")
+
+
+def test_the_whole_name_counts_before_a_part_of_it():
+    found = layouts.find_pairs(["x.tif", "x_BF.tif", "x_BF_mask.tif", "x_mask.tif"], "suffix")
+    assert {(pair.image, pair.mask) for pair in found.pairs} == {
+        ("x.tif", "x_mask.tif"),
+        ("x_BF.tif", "x_BF_mask.tif"),
+    }
+    assert {pair.name for pair in found.pairs} == {"x", "x_BF"}
+
+
+def test_a_mask_that_fits_two_images_is_not_given_to_either():
+    found = layouts.find_pairs(["x_BF.tif", "x_phase.tif", "x_mask.tif", "y.tif", "y_mask.tif"], "suffix")
+    assert [pair.image for pair in found.pairs] == ["y.tif"]
+    assert "fits 2 images, x_BF.tif and x_phase.tif: choose with --images" in found.unpaired[0][1]
+
+
+def test_stacks_of_equal_names_in_two_folders_are_two_groups(tmp_path):
+    for dish in ("dish1", "dish2"):
+        fill(tmp_path, f"{dish}/stack.tif", f"{dish}/labels.ome.tif", pages=3)
+    table, _ = make(tmp_path)
+    assert sorted(set(table["group"])) == ["dish1_stack", "dish2_stack"]
 
 
 def test_one_coco_file_belongs_to_all_images():
@@ -129,7 +200,7 @@ def test_cell_tracking_challenge(tmp_path):
     assert table["group"].tolist() == ["01", "01", "02", "02"]
     assert table["frame"].tolist() == ["0", "2", "0", "2"]
     assert "GT: 4 masks; ST: 8, taken with --truth ST" in told
-    assert "Fewer than three groups" in told
+    assert "Two groups are too few" in told
     others = read_samples(tmp_path / "samples_unlabelled.tsv", masks=False, check_files=True)
     assert others["sample"].tolist() == ["01_t001", "01_t003", "02_t001", "02_t003"]
     assert others["mask"].tolist() == [""] * 4
@@ -163,10 +234,7 @@ def test_the_study_pairs_by_name_or_number(mask):
     found = layouts.find_pairs(study_names(mask=mask), "study")
     assert not found.notes and not found.unpaired
     assert {pair.split for pair in found.pairs} == set(SPLITS)
-    assert all(
-        filenames.natural(pair.image)[-2] == filenames.natural(pair.mask)[-2] or "drawn" in mask
-        for pair in found.pairs
-    )
+    assert all(natural(pair.image)[-2] == natural(pair.mask)[-2] or "drawn" in mask for pair in found.pairs)
     rows, _, _ = filenames.make_rows(found.pairs)
     assert len({row["sample"] for row in rows}) == sum(SPLITS.values())
     assert rows[0]["sample"] == "train_0"
@@ -257,11 +325,68 @@ def test_wrong_patterns_are_refused(pattern):
         ("t0012", "all", "0012"),
         ("plating_10000K", "plating_10000K", ""),
         ("2020-01-02", "2020-01", "02"),
+        ("dish1_007_BF", "dish1", "007"),
+        ("Series001_t03_ch00", "Series001", "03"),
+        ("Project_Series001_z00_ch00", "Project_Series001", ""),
+        ("t001_pos2", "pos2", "001"),
+        ("VID12_A1_1_00d06h00m", "VID12_A1_1", "360"),
+        ("VID12_A1_1_01d06h30m_2", "VID12_A1_1", "1830"),
+        ("img_000000003_Default_000", "all", "000000003"),
+        ("img_channel000_position001_time000000003_z000", "img_position001", "000000003"),
+        ("exp_s01t005c1", "exp_s01", "005"),
+        ("Plate_A01_T0002F001L01A01Z01C01", "Plate_A01_F001_L01_A01", "0002"),
+        ("r02c03f05p01-ch1sk3fk1fl1", "r02c03f05p01", "3"),
+        ("T1_dish2_003", "T1_dish2", "003"),
+        ("T98G_p53r2_04", "T98G_p53r2", "04"),
     ],
 )
 def test_without_a_pattern_the_number_at_the_end_is_the_frame(name, group, frame):
     found = filenames.numbered(filenames.Pair(f"images/{name}.tif"), "images")
     assert (found["group"], found["frame"]) == (group, frame)
+
+
+def test_a_date_before_the_clock_orders_the_frames():
+    names = ["A1_2021y02m28d_23h00m", "A1_2021y03m01d_00h30m", "A1_2021y03m01d_01h00m"]
+    found = [filenames.numbered(filenames.Pair(f"{name}.tif")) for name in names]
+    assert {each["group"] for each in found} == {"A1"}
+    assert sorted(found, key=lambda each: int(each["frame"])) == found
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        ([f"{day}_{frame}_ctrl" for day in ("mo", "tu") for frame in range(3)], "{group}_{frame}_ctrl"),
+        ([f"{frame}of3-dish{dish}" for dish in (1, 2) for frame in range(3)], "{frame}of{group}"),
+        (
+            [f"d{dish}_{frame}_{drug}" for dish in (1, 2) for frame in range(3) for drug in "xy"],
+            "{first}_{frame}_{second}",
+        ),
+        (["mo", "tu", "we", "th"], ""),
+        ([f"{frame}_a" for frame in range(9)], ""),
+    ],
+)
+def test_a_pattern_is_proposed_that_fits_all_names(names, pattern):
+    proposed = filenames.propose_pattern(f"x/{name}.tif" for name in names)
+    assert proposed == pattern
+    if pattern:
+        rows, left, _ = filenames.make_rows([filenames.Pair(f"{name}.tif") for name in names], pattern)
+        assert not left and 1 < len({row["group"] for row in rows}) < len(names)
+
+
+def test_many_groups_of_one_frame_are_told_with_a_pattern(tmp_path):
+    names = [f"d{dish}_{frame}_ctrl" for dish in (1, 2, 3) for frame in range(4)]
+    fill(tmp_path, *[f"{name}{end}.tif" for name in names for end in ("", "_mask")])
+    _, told = make(tmp_path)
+    assert "12 of 12 groups have one frame only" in told
+    assert "--pattern '{group}_{frame}_ctrl', which reads d1_0_ctrl.tif as frame 0 of d1" in told
+    table, told = make(tmp_path, pattern="{group}_{frame}_ctrl", force=True)
+    assert table["group"].nunique() == 3 and "one frame only" not in told
+
+
+def test_a_single_time_lapse_is_told_of_blocks(tmp_path):
+    fill(tmp_path, *[f"d_{frame:02d}{end}.tif" for frame in range(20) for end in ("", "_mask")])
+    _, told = make(tmp_path)
+    assert "1 group used as a whole" in told and "for example --block 4" in told
 
 
 def test_a_group_is_cut_into_blocks_in_the_order_of_time():

@@ -4,17 +4,15 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from brightcell.errors import InputError
 
+from .names import group_and_frame, stem
+
 FIELD = re.compile(r"\{(\w*)\}")
-# dish1_00 → dish1, 00; 007 → "", 007; t007 → "", 007
-NUMBERED = re.compile(
-    r"(?:(?P<group>.*?)[ _.-]+)?(?:t|f|frame|img|image|time)?(?P<frame>\d{1,9})", re.IGNORECASE
-)
 OUTLINES = (".zip", ".roi", ".json", ".geojson")  # masks drawn as outlines
 LONGEST = 100  # characters of an id
 IMAGE_FOLDERS = (
@@ -40,23 +38,6 @@ class Pair:
     frame: str = ""
     split: str = ""
     page: str = ""
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a key that sorts names by their numbers: a2 before a10."""
-    return [
-        (1, int(part), "") if part.isdecimal() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)
-    ]
-
-
-def stem(name: str) -> str:
-    """Return a file's name without its suffix.
-
-    >>> stem("a.tif"), stem("a.ome.tif"), stem("a.b.png")
-    ('a', 'a', 'a.b')
-    """
-    name = PurePosixPath(name).stem
-    return name[:-4] if name.lower().endswith(".ome") and len(name) > 4 else name
 
 
 def legal(text: str) -> str:
@@ -120,17 +101,76 @@ def fields(image: str, pattern: re.Pattern, text: str) -> dict[str, str] | None:
     }
 
 
+def propose_pattern(images: Iterable[str]) -> str:
+    """Propose a pattern by which many images share few groups, from the numbers in their names; "" if there is none.
+
+    Of the numbers that vary, the one is the frame without which the fewest names remain.
+
+    >>> propose_pattern(["d1_003_a.tif", "d1_004_a.tif", "d2_003_a.tif", "d2_004_a.tif"])
+    '{group}_{frame}_a'
+    """
+    names = sorted({stem(PurePosixPath(image).name) for image in images})
+    split = [re.split(r"(\d+)", name) for name in names]
+    if len(names) < 4 or len({len(parts) for parts in split}) != 1:
+        return ""
+    best = ""
+    fewest = len(names) / 2
+    for place in range(1, len(split[0]), 2):
+        if any(len(parts[place]) > 9 for parts in split):
+            continue
+        before = {"".join(parts[:place]) for parts in split}
+        after = {"".join(parts[place + 1 :]) for parts in split}
+        several = sum(len(texts) > 1 for texts in (before, after))
+        if several == 0:
+            continue
+        fields = iter(["{group}"] if several == 1 else ["{first}", "{second}"])
+        ends = split[0][place - 1], split[0][place + 1]
+        pattern = f"{_literal(before, fields, ends[0], 1)}{{frame}}{_literal(after, fields, ends[1], -1)}"
+        groups = _groups(names, pattern)
+        if groups and groups <= fewest:
+            best, fewest = pattern, groups  # of two equal ones the later number
+    return best
+
+
+def _literal(texts: set[str], fields: Iterator[str], nearest: str, side: int) -> str:
+    """Return the part of a pattern on one side of the frame: the text if it is always the same, else a field."""
+    if len(texts) == 1:
+        return next(iter(texts))
+    between = re.search(r"[ _.-]+[a-z]*$" if side > 0 else r"^[a-z]*[ _.-]+", nearest, re.IGNORECASE)
+    literal = between[0] if between else nearest
+    return next(fields) + literal if side > 0 else literal + next(fields)
+
+
+def _groups(names: list[str], pattern: str) -> int:
+    """Return the number of groups that a pattern makes of names; 0 if it is no pattern for all of them."""
+    try:
+        expression = compile_pattern(pattern)
+    except InputError:
+        return 0
+    found = [fields(name, expression, pattern) for name in names]
+    return len({each["group"] for each in found if each}) if all(found) else 0
+
+
+def read_example(image: str, pattern: str) -> str:
+    """Return in words what a pattern reads from an image's name."""
+    found = fields(image, compile_pattern(pattern), pattern) or {"group": "", "frame": ""}
+    return f"{PurePosixPath(image).name} as frame {found['frame']} of {found['group']}"
+
+
 def numbered(pair: Pair, common: str = "") -> dict[str, str]:
-    """Read group and frame from an image's path: the number at its name's end is the frame, the rest the group.
+    """Read group and frame from an image's path, see `names.group_and_frame`.
 
     `common` is the folder with all images; the folders below it are part of the group, unless they are splits.
     """
-    name = pair.name or stem(pair.image)
-    found = NUMBERED.fullmatch(name)
-    group, frame = (found["group"] or "", found["frame"]) if found else (name, "")
+    group, frame = group_and_frame(pair.name or stem(pair.image))
+    return {"group": _with_folders(pair, common, group) or "all", "frame": frame, "split": pair.split}
+
+
+def _with_folders(pair: Pair, common: str, name: str) -> str:
+    """Return a name with the folders below `common` before it."""
     below = PurePosixPath(os.path.relpath(PurePosixPath(pair.image).parent, common or ".")).parts
     folders = [] if pair.split else [part for part in below if part.lower() not in (*IMAGE_FOLDERS, "..")]
-    return {"group": "_".join(filter(None, (*folders, group))) or "all", "frame": frame, "split": pair.split}
+    return "_".join(filter(None, (*folders, name)))
 
 
 def make_rows(
@@ -142,8 +182,7 @@ def make_rows(
 ) -> tuple[list[dict[str, str]], list[tuple[str, str]], list[str]]:
     """Convert pairs to rows of a sheet: sample, image, mask, group, frame, split, page; all text.
 
-    pattern : see `compile_pattern`; without it the number at a name's end is the frame, the text before it the
-    group. block : number of consecutive frames in a group of their own. pages : returns the number of frames in a file.
+    pattern : see `compile_pattern`; without it see `names.group_and_frame`. block : number of consecutive frames in a group of their own. pages : returns the number of frames in a file.
     common : the folder below which folders are part of the group, by default the deepest one with all images.
     Returns rows, (file, reason) for files left out, and notes.
     """
@@ -178,7 +217,7 @@ def make_rows(
             rows.append(row | {"page": ""})
             continue
         digits = len(str(count - 1))
-        group = known["group"] if expression or pair.group else name
+        group = known["group"] if expression or pair.group else _with_folders(pair, common, name)
         rows += [
             row | {"sample": f"{name}_{n:0{digits}d}", "group": group, "frame": str(n), "page": str(n)}
             for n in range(count)

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from brightcell.errors import InputError
 
-from .filenames import IMAGE_FOLDERS, OUTLINES, Pair, natural, stem
-from .pairing import IMAGE_ENDS, MASK_ENDS, Found, join, match, unique
+from .filenames import IMAGE_FOLDERS, OUTLINES, Pair
+from .names import BESIDE, IMAGE, MASK, given, natural, stem
+from .pairing import IMAGE_SUFFIXES, Found, is_mask, join, match
 
-IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".lif", ".zarr")
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, *OUTLINES)
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ground_truth", "groundtruth", "gt", "seg")
 MOST_FILES = 1_000_000
@@ -31,11 +31,11 @@ CTC_SLICE = re.compile(r"^(.*/)?\d\d_(GT|ST)/SEG/man_seg_\d+_\d+\.tiff?$", re.IG
 class Layout:
     """A layout of a folder: an example for the user, how it is recognised, how its files are paired.
 
-    sign : names → why this is the layout, or ""; find : (names, options) → Found.
+    sign : (names, options) → why this is the layout, or ""; find : (names, options) → Found.
     """
 
     example: str
-    sign: Callable[[list[str]], str]
+    sign: Callable[[list[str], dict], str]
     find: Callable[[list[str], dict], Found]
 
 
@@ -71,19 +71,24 @@ def list_files(folder: str | Path) -> list[str]:
     return sorted(names, key=natural)
 
 
-def detect(names: list[str]) -> tuple[str, str]:
-    """Guess the layout of a folder's files; return its name in LAYOUTS, and why.
+def detect(names: list[str], **options: str | None) -> tuple[str, str]:
+    """Guess the layout of a folder's files; return its name in LAYOUTS, and why. options : see `find_pairs`.
 
     >>> detect(["images/a.tif", "masks/a.tif"])
     ('folders', 'folders images and masks')
     """
     for name, layout in LAYOUTS.items():
-        why = layout.sign(names)
+        why = layout.sign(names, options)
         if why:
             return name, why
     shown = ", ".join(names[:4])
     examples = "".join(f"\n  {name}: {layout.example}" for name, layout in LAYOUTS.items())
-    raise InputError(f"no layout fits the {len(names):,} files, such as {shown}. Expected one of{examples}")
+    asked = [f"--{kind} {value}" for kind in ("images", "masks") if (value := options.get(kind))]
+    with_them = f" with {' '.join(asked)}" if asked else ""
+    raise InputError(
+        f"no layout fits the {len(names):,} files{with_them}, such as {shown}. Name the folders or the endings of images "
+        f"and masks, for example --images _BF --masks _outlined; or rename the files to one of{examples}"
+    )
 
 
 def find_pairs(names: list[str], layout: str, **options: str | None) -> Found:
@@ -106,9 +111,11 @@ def find_pairs(names: list[str], layout: str, **options: str | None) -> Found:
 def _place(name: str, folders: Iterable[str]) -> tuple[str, str] | None:
     """Split a path at a folder with one of the names: (the path above it, the key below it)."""
     parts = PurePosixPath(name).parts
-    for depth in reversed(range(len(parts) - 1)):
-        if parts[depth].lower() in folders:
-            return "/".join(parts[:depth]), "/".join((*parts[depth + 1 : -1], stem(parts[-1])))
+    for end in reversed(range(1, len(parts))):
+        for folder in folders:
+            start = end - folder.count("/") - 1
+            if start >= 0 and "/".join(parts[start:end]).lower() == folder:
+                return "/".join(parts[:start]), "/".join((*parts[end:-1], stem(parts[-1])))
     return None
 
 
@@ -119,11 +126,14 @@ def _folder_names(options: dict) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return chosen("images", IMAGE_FOLDERS), chosen("masks", MASK_FOLDERS)
 
 
-def _folders_sign(names: list[str]) -> str:
-    parts = {part.lower() for name in names for part in PurePosixPath(name).parts[:-1]}
-    images = [name for name in IMAGE_FOLDERS if name in parts]
-    masks = [name for name in MASK_FOLDERS if name in parts]
-    return f"folders {images[0]} and {masks[0]}" if images and masks else ""
+def _folders_sign(names: list[str], options: dict) -> str:
+    found = [
+        next((folder for folder in folders if any(_place(name, (folder,)) for name in names)), "")
+        for folders in _folder_names(options)
+    ]
+    if not all(found) and found[1] and not options.get("images") and _find_folders(names, options).pairs:
+        return f"images beside the folder {found[1]}"
+    return f"folders {found[0]} and {found[1]}" if all(found) else ""
 
 
 def _find_folders(names: list[str], options: dict) -> Found:
@@ -131,71 +141,68 @@ def _find_folders(names: list[str], options: dict) -> Found:
     images: dict[str, dict[str, str]] = defaultdict(dict)
     masks: dict[str, list[tuple[str, str]]] = defaultdict(list)
     unpaired = []
+    beside = {mask[0] for name in names if (mask := _place(name, mask_folders))}
     for name in names:
         mask, image = _place(name, mask_folders), _place(name, image_folders)
+        folder, _, file = name.rpartition("/")
+        if not image and folder in beside and not options.get("images"):
+            image = folder, stem(file)
         if mask:
             masks[mask[0]].append((mask[1], name))
         elif image and image[1] in images[image[0]]:
             unpaired.append(
-                (name, f"the same name as {images[image[0]][image[1]]}, but for the end: keep one")
+                (name, f"the same name as {images[image[0]][image[1]]}, but for the suffix: keep one")
             )
-        elif image and name.lower().endswith(IMAGE_SUFFIXES):
+        elif image and name.lower().endswith(IMAGE_SUFFIXES) and not BESIDE.matches(stem(file)):
             images[image[0]][image[1]] = name
         else:
             unpaired.append((name, "in no folder of images or masks"))
+    if len(images) == len(masks) == 1:  # one folder of each, wherever they lie
+        masks = defaultdict(list, zip(images, masks.values(), strict=True))
     found = join(match(images[place], masks[place]) for place in sorted({*images, *masks}, key=natural))
     found.unpaired += unpaired
     return found
 
 
-def _mask_key(name: str, ends: Iterable[str]) -> str | None:
-    """Return the path that a mask's name shares with its image, or None if it is no mask's name."""
-    path = PurePosixPath(name)
-    base = stem(path.name)
-    for end in ends:
-        if base.lower().endswith(end.lower()) and len(base) > len(end):
-            return str(path.parent / base[: -len(end)])
-    return None
-
-
-def _suffix_sign(names: list[str]) -> str:
-    found = _find_suffix(names, {}).pairs
+def _suffix_sign(names: list[str], options: dict) -> str:
+    found = _find_suffix(names, options).pairs
     return f"{len(found)} pairs of names such as {found[0].image} and {found[0].mask}" if found else ""
 
 
 def _find_suffix(names: list[str], options: dict) -> Found:
-    mask_ends = (options["masks"],) if options.get("masks") else MASK_ENDS
-    image_ends = (options["images"],) if options.get("images") else ("", *IMAGE_ENDS)
-    masks = {name: key for name in names if (key := _mask_key(name, mask_ends))}
+    mask_words = given(options["masks"]) if options.get("masks") else MASK
+    image_words = given(options["images"]) if options.get("images") else IMAGE
     images: dict[str, str] = {}
-    unpaired = []
+    masks, unpaired = [], []
     for name in names:
-        if name in masks:
-            continue
         path = PurePosixPath(name)
         base = stem(path.name)
-        end = next(
-            (end for end in sorted(image_ends, key=len, reverse=True) if base.lower().endswith(end)), None
-        )
-        key = str(path.parent / base[: len(base) - len(end)]) if end is not None else ""
-        if not name.lower().endswith(IMAGE_SUFFIXES) or not key or key in images:
-            unpaired.append((name, f"the same name as {images[key]}" if key in images else "no image's name"))
+        key = str(path.parent / base)
+        of_mask = is_mask(name, mask_words)
+        if of_mask and options.get("masks"):  # outlines of another name are not those that were asked for
+            of_mask = mask_words.matches(base)
+        if of_mask:
+            masks.append((key, name))
+        elif not name.lower().endswith(IMAGE_SUFFIXES) or BESIDE.matches(base):
+            unpaired.append((name, "neither an image nor a mask, by its name"))
+        elif options.get("images") and not image_words.matches(base):
+            unpaired.append((name, f"not an image's name with --images {options['images']}"))
+        elif key in images:
+            unpaired.append((name, f"the same name as {images[key]}, but for the suffix: keep one"))
         else:
             images[key] = name
-    found = Found(unpaired=unpaired)
-    partner = unique((key, name) for name, key in masks.items())
-    for key, image in images.items():
-        pair = Pair(image, partner.get(key, ""), name=PurePosixPath(key).name)
-        (found.pairs if pair.mask else found.unlabelled).append(pair)
-    for name, key in masks.items():
-        if key not in images:
-            found.unpaired.append((name, "a mask without image"))
-        elif key not in partner:
-            found.unpaired.append((name, f"one of several masks of {images[key]}: keep one"))
+    found = match(images, masks, image_words=image_words, mask_words=mask_words, by_number=False)
+    found.unpaired = unpaired + found.unpaired
+    plain = {name: image_words.cut(key) or key for key, name in images.items()}
+    count = Counter(plain.values())
+    for pair in (*found.pairs, *found.unlabelled):
+        pair.name = PurePosixPath(
+            plain[pair.image] if count[plain[pair.image]] == 1 else stem(pair.image)
+        ).name
     return found
 
 
-def _ctc_sign(names: list[str]) -> str:
+def _ctc_sign(names: list[str], options: dict) -> str:
     frames = {match.group(1, 2) for name in names if (match := CTC_FRAME.match(name))}
     masks = {match.group(1, 2) for name in names if (match := CTC_MASK.match(name))}
     both = sorted(sequence for _, sequence in frames & masks)
@@ -235,7 +242,7 @@ def _find_ctc(names: list[str], options: dict) -> Found:
     return found
 
 
-def _study_sign(names: list[str]) -> str:
+def _study_sign(names: list[str], options: dict) -> str:
     return next((f"the folder {PurePosixPath(name).parent}" for name in names if STUDY.search(name)), "")
 
 
@@ -271,8 +278,12 @@ LAYOUTS = {
     "ctc": Layout(
         "01/t000.tif, 01_GT/SEG/man_seg000.tif or 01_ST/SEG/… (Cell Tracking Challenge)", _ctc_sign, _find_ctc
     ),
-    "folders": Layout("images/a.tif, masks/a.tif (or labels/a.tif)", _folders_sign, _find_folders),
-    "suffix": Layout("a.tif, a_mask.tif (or a_label.tif, …)", _suffix_sign, _find_suffix),
+    "folders": Layout(
+        "images/a.tif, masks/a.tif (or labels/a.tif, or a.tif beside the folder masks)",
+        _folders_sign,
+        _find_folders,
+    ),
+    "suffix": Layout("a.tif, a_mask.tif (or a_label.tif, a_rois.zip, …)", _suffix_sign, _find_suffix),
 }
 
 

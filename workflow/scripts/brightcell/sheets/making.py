@@ -42,10 +42,11 @@ def make_sheet(
             f"{sheet}: exists already and may hold your edits. Name another with --output, or give --force."
         )
     names = layouts.list_files(folder)
+    options = {"images": within(folder, images), "masks": within(folder, masks), "truth": truth}
     if layout is None:
-        layout, why = layouts.detect(names)
+        layout, why = layouts.detect(names, **options)
         tell(f"The layout is {layout}: {why}.")
-    found = layouts.find_pairs(names, layout, images=images, masks=masks, truth=truth)
+    found = layouts.find_pairs(names, layout, **options)
     rows, left, notes = filenames.make_rows(
         found.pairs, pattern, block, lambda name: count_frames(folder / name)
     )
@@ -73,6 +74,13 @@ def make_sheet(
     return rows
 
 
+def within(folder: Path, name: str | None) -> str | None:
+    """Return the name of a folder or an ending; a path of a folder as it is written below `folder`."""
+    if name and "/" in name.rstrip("/") and Path(name).is_dir():
+        return os.path.relpath(name, folder)
+    return name
+
+
 def count_frames(path: Path) -> int:
     """Return the number of frames in a file; one that cannot be read, or holds outlines, counts as one."""
     if path.suffix.lower() not in READERS:
@@ -91,16 +99,40 @@ def describe_groups(rows: list[dict[str, str]], shown: int = 12) -> Iterator[str
         members[row["group"]].append(row["sample"])
     if not rows:
         return
-    yield f"{len(members):,} {'groups, each of' if len(members) > 1 else 'group,'} which goes into training or test as a whole:"
+    many = len(members) > 1
+    yield f"{len(members):,} group{'s' * many}{', each' * many} used as a whole for training or for test:"
     for name, samples in list(members.items())[:shown]:
         yield f"  {name}: {len(samples):,} ({samples[0]}{f' … {samples[-1]}' * (len(samples) > 1)})"
     if len(members) > shown:
         yield f"  … and {len(members) - shown:,} more"
-    if len(members) < 3:
+    single = sum(len(samples) == 1 for samples in members.values())
+    if many and single > len(members) / 2:
+        yield from _many_single_groups(rows, single, len(members))
+    if not many and len(rows) > 1:
         yield (
-            "Fewer than three groups cannot be shared out by group. Are files of several time-lapses or fields among "
-            "them? Then tell them apart with --pattern. If it is one time-lapse, cut it with --block, or take the scheme random."
+            "There is one group, and it cannot be divided into training and test. If the files are of several "
+            "time-lapses or fields, name them with --pattern, for example --pattern '{group}_{frame}'. If they are one "
+            f"time-lapse, cut it into groups of consecutive frames, for example --block {max(1, len(rows) // 5)}."
         )
+    elif len(members) < 3:
+        yield (
+            f"{'Two groups are' if many else 'One frame is'} too few: three folds need three groups or more. Add "
+            "recordings, or cut the time-lapses into groups of consecutive frames with --block."
+        )
+
+
+def _many_single_groups(rows: list[dict[str, str]], single: int, number: int) -> Iterator[str]:
+    yield (
+        f"{single:,} of {number:,} groups have one frame only. That is right if every file shows another field. If several "
+        "files are frames of one time-lapse or parts of one field, they must be one group:"
+    )
+    pattern = filenames.propose_pattern(row["image"] for row in rows)
+    example = pattern or "{group}_{frame}"
+    yield f"  give --pattern '{example}'" + (
+        f", which reads {filenames.read_example(rows[0]['image'], pattern)}"
+        if pattern
+        else ", changed to fit your names"
+    )
 
 
 def suggest_config(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_size_um: float | None) -> str:

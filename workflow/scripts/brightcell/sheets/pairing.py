@@ -1,14 +1,15 @@
 """Pair images with their masks by the common parts of their names."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
-from .filenames import Pair, natural
+from .filenames import OUTLINES, Pair
+from .names import IMAGE, MASK, ROI, Words, natural, stem
 
-IMAGE_ENDS = ("_image", "_img", "_raw", "_bf", "_phase")
-MASK_ENDS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_instances", "_seg", "_gt")
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".lif", ".zarr")
 
 
 @dataclass
@@ -26,51 +27,117 @@ class Found:
 
 
 def match(
-    images: dict[str, str], masks: Iterable[tuple[str, str]], split: str = "", by_order: bool = False
+    images: dict[str, str],
+    masks: Iterable[tuple[str, str]],
+    split: str = "",
+    by_order: bool = False,
+    image_words: Words = IMAGE,
+    mask_words: Words = MASK,
+    by_number: bool = True,
 ) -> Found:
-    """Pair images and masks by their keys: equal, equal without endings such as _mask, or else by their last number.
+    """Pair images and masks by their keys: equal, equal without words such as _mask and _BF, or else by their last number.
 
-    images : key → file; masks : (key, file). `by_order` pairs the rest in natural order if there are as many masks as
+    images : key → file; masks : (key, file). A mask called `labels` or `RoiSet` alone belongs to the only image of its
+    folder, or to the image named as its folder. `by_order` pairs the rest in natural order if there are as many masks as
     images, and adds a note.
     """
-    found = Found()
-    taken: dict[str, str] = {}
     masks = list(masks)
-    if len(masks) == 1 and masks[0][1].lower().endswith(".json") and len(images) > 1:  # one COCO file for all
+    if by_number and len(masks) == 1 and masks[0][1].lower().endswith(".json") and len(images) > 1:
+        # one COCO file for all
         return Found([Pair(file, masks[0][1], split=split) for file in images.values()])
-    for way in (str.lower, plain, last_number):
-        keys = unique((way(key), key) for key in images if key not in taken)
+    found = Found()
+    trimmed = {file: _trimmed_mask(key, file, mask_words) for key, file in masks}
+    plain = {key: _plain(key, image_words) for key in images}
+    taken: dict[str, str] = {}
+    ways: list[tuple[Callable[[str], str], Callable[[str, str], str]]] = [
+        (str.lower, lambda key, file: key.lower()),
+        (str.lower, lambda key, file: trimmed[file]),
+        (lambda key: plain[key], lambda key, file: trimmed[file]),
+        (lambda key: plain[key], lambda key, file: _plain(trimmed[file], image_words)),
+    ]
+    if by_number:
+        ways.append((last_number, lambda key, file: last_number(key)))
+    for of_image, of_mask in ways:
         used = set(taken.values())
-        files = unique((way(key), file) for key, file in masks if file not in used)
+        keys = unique((of_image(key), key) for key in images if key not in taken)
+        files = unique((of_mask(key, file), file) for key, file in masks if file not in used)
         taken |= {keys[key]: file for key, file in files.items() if key and key in keys}
+    _pair_bare(images, trimmed, taken)
     rest = [key for key in images if key not in taken]
     used = set(taken.values())
     left = sorted((file for _, file in masks if file not in used), key=natural)
     if by_order and rest and len(rest) == len(left):
         taken |= dict(zip(sorted(rest, key=natural), left, strict=True))
         found.notes.append(
-            f"{len(left)} pairs by their order alone, such as {images[rest[0]]} and {taken[rest[0]]}: names do not tell. "
-            "Look at the pictures of the check before you train."
+            f"{len(left)} pairs by their order alone, such as {images[rest[0]]} and {taken[rest[0]]}: their names do not "
+            "say which belong together. Look at the pictures of the check before you train."
         )
         rest, left = [], []
     found.pairs = [Pair(file, taken[key], split=split) for key, file in images.items() if key in taken]
     found.unlabelled = [Pair(images[key], split=split) for key in rest]
-    found.unpaired = [(file, "a mask without image") for file in left]
+    alike: dict[str, list[str]] = defaultdict(list)
+    for key in images:
+        for name in {key.lower(), plain[key]}:
+            alike[name].append(key)
+    for file in left:
+        name = trimmed[file]
+        near = alike.get(name) or alike.get(_plain(name, image_words), [])
+        found.unpaired.append((file, _why_not(near, images, taken)))
     return found
 
 
-def plain(key: str) -> str:
-    """Remove the endings and beginnings of a name that mark an image or a mask.
+def _why_not(near: list[str], images: dict[str, str], taken: dict[str, str]) -> str:
+    """Say why a mask was not paired, from the images whose names are like its own."""
+    if len(near) > 1:
+        return f"fits {len(near)} images, {images[near[0]]} and {images[near[1]]}: choose with --images, such as --images _BF"
+    if near and near[0] in taken:
+        return f"{images[near[0]]} has the mask {taken[near[0]]} already: choose with --masks"
+    if near:
+        return f"one of several masks of {images[near[0]]}: choose with --masks, such as --masks _cp_masks, or keep one"
+    return "a mask without image"
 
-    >>> plain("dish/a_cp_masks"), plain("mask_07"), plain("a_img")
-    ('dish/a', '07', 'a')
+
+def _pair_bare(images: dict[str, str], trimmed: dict[str, str], taken: dict[str, str]) -> None:
+    """Pair masks whose names say no more than that they are masks, in place."""
+    used = set(taken.values())
+    bare: dict[str, list[str]] = defaultdict(list)
+    for file, name in trimmed.items():
+        if name.endswith("/") and file not in used:
+            bare[name].append(file)
+    beside: dict[str, list[str]] = defaultdict(list)
+    for key in images:
+        beside[key.lower().rpartition("/")[0] + "/"].append(key)
+    named = unique((key.lower() + "/", key) for key in images)
+    for folder, files in bare.items():
+        owner = beside[folder][0] if len(beside[folder]) == 1 else named.get(folder)
+        if len(files) == 1 and owner and owner not in taken:
+            taken[owner] = files[0]
+
+
+def is_mask(name: str, words: Words = MASK) -> bool:
+    """Return whether a file's name says that it is a mask: outlines, or a word such as _mask.
+
+    >>> is_mask("a_mask.tif"), is_mask("a.zip"), is_mask("a_BF.tif"), is_mask("a/labels.ome.tif")
+    (True, True, False, True)
     """
-    folder, _, name = key.lower().rpartition("/")
-    for end in (*MASK_ENDS, *IMAGE_ENDS):
-        for trimmed in (name.removesuffix(end), name.removeprefix(f"{end[1:]}_")):
-            if trimmed != name and trimmed:
-                return f"{folder}/{trimmed}".lstrip("/")
-    return f"{folder}/{name}".lstrip("/")
+    base = stem(PurePosixPath(name).name)
+    return name.lower().endswith(OUTLINES) or words.matches(base)
+
+
+def _plain(key: str, words: Words) -> str:
+    folder, slash, name = key.lower().rpartition("/")
+    return folder + slash + (words.cut(name) or name)
+
+
+def _trimmed_mask(key: str, file: str, words: Words) -> str:
+    """Return a mask's key as its image would have it, in lower case; it ends in / if nothing is left of the name."""
+    folder, slash, name = key.lower().rpartition("/")
+    name = words.cut(name)
+    if file.lower().endswith(OUTLINES):
+        name = ROI.cut(name)
+    if name.endswith(IMAGE_SUFFIXES):  # a.tif_mask.png
+        name = stem(name)
+    return folder + slash + name if name else folder + "/"
 
 
 def last_number(key: str) -> str:

@@ -15,6 +15,7 @@ from brightcell.files import expand
 
 from . import filenames, samples
 from .layouts import IMAGE_SUFFIXES
+from .names import natural
 
 
 def read(options: dict, check_files: bool = True, memory: str | Path | None = None) -> pd.DataFrame:
@@ -90,7 +91,7 @@ def find_frames(
         for path in folder.glob(pattern[len(fixed) :])
         if path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
     ]
-    paths = sorted((path.as_posix() for path in found), key=filenames.natural)
+    paths = sorted((path.as_posix() for path in found), key=natural)
     if not paths:
         raise InputError(
             f"segment.images {pattern}: no image fits. Expected files ending in {', '.join(IMAGE_SUFFIXES)}: correct the "
