@@ -89,6 +89,7 @@ except InputError as error:
 DATASET = config["dataset"]
 PREPROCESS = config["preprocess"] | REFERENCES
 GROUPS = list(dict.fromkeys(samples["group"]))
+ANNOTATIONS = sheets.shared_annotations(samples)
 RECORDINGS = chunks.rows_of_recordings(recordings)
 TRAININGS = folds.trainings(config)
 MODEL = f"results/{DATASET}/models/{{scheme}}/{{network}}/fold{{fold}}-seed{{seed}}"
@@ -108,6 +109,7 @@ shell.prefix("set -euo pipefail; trap : TERM; ")
 # that its path variables, such as `<model>`, stand for.
 CONSTRAINTS = {
     "group": "|".join(map(re.escape, GROUPS)) or "none",
+    "annotations": "|".join(map(re.escape, ANNOTATIONS.values())) or "none",
     "recording": "|".join(map(re.escape, RECORDINGS)) or "none",
     "scheme": "|".join(config["folds"]["schemes"]),
     "network": "|".join(config["networks"]),

@@ -1,11 +1,38 @@
 # From images and masks to stacks of frames and truth, a pair a group.
 
+# Files with the outlines of several groups, and the databases into which they are read once.
+DATABASES = {
+    path: result(f"annotations/{name}.sqlite") for path, name in ANNOTATIONS.items()
+}
+
 
 rule prepare:
     """Read the images and masks of all groups into stacks."""
     input:
         every_group("frames.tif"),
         result("samples.tsv") if SHEET else [],
+
+
+rule index_annotations:
+    """Read a file with the outlines of many groups once, into a database that fetches those of one image."""
+    input:
+        lambda wildcards: next(
+            path for path, name in ANNOTATIONS.items() if name == wildcards.annotations
+        ),
+    output:
+        temp("<results>/annotations/{annotations}.sqlite"),
+    log:
+        "<results>/logs/index_annotations/{annotations}.log",
+    benchmark:
+        "<results>/benchmarks/index_annotations/{annotations}.tsv"
+    container:
+        IMAGES["image"]
+    resources:
+        **MEDIUM,
+    message:
+        "Read {input}"
+    script:
+        "../scripts/index_annotations.py"
 
 
 rule prepare_group:
@@ -16,6 +43,11 @@ rule prepare_group:
         ),
         masks=lambda wildcards: sheets.files_of_group(samples, wildcards.group, "mask"),
         references=list(REFERENCES.values()),
+        databases=lambda wildcards: [
+            DATABASES[path]
+            for path in sheets.files_of_group(samples, wildcards.group, "mask")
+            if path in DATABASES
+        ],
     output:
         frames="<results>/prepared/{group}/frames.tif",
         truth="<results>/prepared/{group}/truth.tif",
@@ -29,9 +61,7 @@ rule prepare_group:
     resources:
         **MEDIUM,
     params:
-        rows=lambda wildcards: samples[samples["group"] == wildcards.group].to_dict(
-            "records"
-        ),
+        rows=lambda wildcards: sheets.rows_of_group(samples, wildcards.group, DATABASES),
         images=lookup(dpath="images", within=config),
         preprocess=PREPROCESS,
     message:

@@ -28,7 +28,7 @@ def lapse(request, tmp_path):
 
 def test_the_pages_of_a_time_lapse_and_its_pixel_size(lapse):
     with readers.open_image_file(lapse) as recording:
-        assert (recording.pages, recording.axes) == (5, "5 × T")
+        assert (recording.pages, recording.axes) == (5, (("T", 5),))
         assert recording.pixel_size_um == pytest.approx(0.65, rel=1e-4)
         for page in (4, 0, 2):
             frame = readers.frame_of(recording, page)

@@ -11,7 +11,8 @@ from pictures import save
 from PIL import Image
 
 from brightcell.errors import InputError
-from brightcell.io import annotations, masks, rasterize, readers
+from brightcell.io import coco as coco_files
+from brightcell.io import masks, rasterize, readers
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 shapes = hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=12)
@@ -347,7 +348,7 @@ def test_compressed_run_lengths():
     long = "hn0=\\16K4L4M2M4M2N2N2O0O2N2O0O2O0O2O000O2O000000000000000000000001N10001N101N101N2N101N2N2N3L3N3L4L5J_k0"
     for text, mask in (("01f02^O00000004N", box), (long, disc)):
         np.testing.assert_array_equal(
-            annotations.run_lengths({"size": list(mask.shape), "counts": text}, mask.shape), mask
+            coco_files.run_lengths({"size": list(mask.shape), "counts": text}, mask.shape), mask
         )
 
 

@@ -11,7 +11,7 @@ from pictures import save
 from PIL import Image
 
 from brightcell.errors import InputError
-from brightcell.io import readers
+from brightcell.io import image_file, readers
 from brightcell.io.bioio import VENDOR_PACKAGES
 
 
@@ -374,3 +374,62 @@ def test_16_bit_colour_keeps_its_depth(tmp_path):
     image = np.random.default_rng(1).integers(0, 65536, (12, 17, 3)).astype(np.uint16)
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(image))
     np.testing.assert_array_equal(readers.read_image(tmp_path / "a.png"), image)
+
+
+def write_ome_files(folder, files, size="", channels=1, times=3):
+    """Write an OME-TIFF in several files, each of which describes all; `files` has the (c, t) of each one's pages."""
+    ids = [f"urn:uuid:00000000-0000-0000-0000-00000000000{number}" for number in range(len(files))]
+    data = "".join(
+        f'<TiffData FirstC="{c}" FirstT="{t}" FirstZ="0" IFD="{page}" PlaneCount="1">'
+        f'<UUID FileName="a_{number}.ome.tif">{ids[number]}</UUID></TiffData>'
+        for number, pages in enumerate(files)
+        for page, (c, t) in enumerate(pages)
+    )
+    paths = []
+    for number, pages in enumerate(files):
+        xml = (
+            '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="{ids[number]}"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="9" '
+            f'SizeY="8" SizeC="{channels}" SizeZ="1" SizeT="{times}" {size}>{data}</Pixels></Image></OME>'
+        )
+        stack = np.stack([np.full((8, 9), 10 * c + t, np.uint8) for c, t in pages])
+        paths.append(folder / f"a_{number}.ome.tif")
+        tifffile.imwrite(paths[-1], stack, photometric="minisblack", description=xml, metadata=None)
+    return paths
+
+
+def test_of_an_ome_tiff_in_several_files_each_holds_its_own_frames(tmp_path):
+    for number, path in enumerate(write_ome_files(tmp_path, [[(0, 0)], [(0, 1)], [(0, 2)]])):
+        with readers.open_image_file(path) as file:
+            assert (file.pages, file.read().max()) == (1, number)
+    first, second = write_ome_files(
+        tmp_path, [[(0, 0), (1, 0), (0, 1), (1, 1)], [(0, 2), (1, 2)]], channels=2
+    )
+    with readers.open_image_file(first) as file:
+        assert (file.axes, file.planes) == ((("T", 2),), 2)
+        assert [file.read(page)[0, 0].tolist() for page in (0, 1)] == [[0, 10], [1, 11]]
+    second.rename(tmp_path / "b.tif")  # the files need not lie together
+    with readers.open_image_file(first) as file:
+        assert file.pages == 2
+
+
+def test_a_file_with_half_the_channels_of_its_frames_is_refused(tmp_path):
+    first, _ = write_ome_files(tmp_path, [[(0, 0), (1, 0), (0, 1)], [(1, 1), (0, 2), (1, 2)]], channels=2)
+    with pytest.raises(InputError, match="3 of 6 pictures, not all channels of each frame"):
+        readers.open_image_file(first)
+
+
+@pytest.mark.parametrize(
+    ("unit", "size"),
+    [
+        ("micrometers", 0.5),
+        ("Micrometre", 0.5),
+        ("pm", 5e-7),
+        ("µm", 0.5),
+        ("nm", 5e-4),
+        ("inches", 12700),
+        ("pixel", None),
+    ],
+)
+def test_units_of_length(unit, size):
+    assert image_file.micrometres(0.5, unit) == (None if size is None else pytest.approx(size))

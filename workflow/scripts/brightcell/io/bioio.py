@@ -52,7 +52,8 @@ def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> ImageFile
         format=path.suffix[1:].upper(),
         get=get,
         pages=math.prod(length for _, length in counted),
-        axes=" of ".join(f"{length} × {axis}" for axis, length in counted),
+        axes=tuple(counted),
+        planes=sizes.get("C", 1),
         pixel_size_um=float(size) if size and size > 0 else None,
         size_source="its metadata" if size else "",
     )

@@ -13,8 +13,31 @@ LARGEST_PX = (
 )
 SAME_SIZE = 0.02  # pixel sizes that differ by less are the same number, rounded
 UNITS_UM = {
-    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "\\u00b5m"), 1.0),
-    **{"nm": 1e-3, "å": 1e-4, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25_400.0},
+    **{
+        "µm": 1.0,
+        "μm": 1.0,
+        "um": 1.0,
+        "micron": 1.0,
+        "\\u00b5m": 1.0,
+        "µ": 1.0,
+        "μ": 1.0,
+        "pm": 1e-6,
+        "nm": 1e-3,
+    },
+    **{"å": 1e-4, "angstrom": 1e-4, "mm": 1e3, "cm": 1e4, "dm": 1e5, "m": 1e6, "mil": 25.4, "inch": 25_400.0},
+    **{"in": 25_400.0, '"': 25_400.0, "inche": 25_400.0, "ft": 304_800.0},
+    **{
+        f"{prefix}{metre}": size
+        for prefix, size in (
+            ("pico", 1e-6),
+            ("nano", 1e-3),
+            ("micro", 1.0),
+            ("milli", 1e3),
+            ("centi", 1e4),
+            ("", 1e6),
+        )
+        for metre in ("meter", "metre")
+    },
 }
 
 
@@ -24,7 +47,8 @@ class ImageFile:
 
     pages : number of frames, over all axes that are neither space nor colour
     get : returns a page as (height, width) or (height, width, channels), with the dtype of the file
-    axes : the pages in words, such as "30 × T", for messages
+    axes : what the pages count, with the lengths, such as ("T", 30), ("Z", 5): time, and slices of depth inside it
+    planes : pictures that the file holds for each page, if its channels are stored one by one
     pixel_size_um, size_source : side of a pixel, and the field of the file that it comes from
     alpha : the last of two or four channels is transparency
     palette : (colours, 3) uint8, if the pixels are indices into a table of colours
@@ -35,7 +59,8 @@ class ImageFile:
     format: str
     get: Callable[[int], np.ndarray]
     pages: int = 1
-    axes: str = ""
+    axes: tuple[tuple[str, int], ...] = ()
+    planes: int = 1
     pixel_size_um: float | None = None
     size_source: str = ""
     alpha: bool = False
@@ -49,11 +74,16 @@ class ImageFile:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    @property
+    def axes_in_words(self) -> str:
+        """The pages in words, such as `30 × T of 5 × Z`."""
+        return " of ".join(f"{length} × {axis}" for axis, length in self.axes)
+
     def read(self, page: int | None = None) -> np.ndarray:
         """Read a page, counted from 0; None means the only one. Raises InputError if there is no such page."""
         if page is None and self.pages != 1:
             raise InputError(
-                f"{self.path}: a stack of {self.pages} pages ({self.axes}). Expected one frame a row: name the page in "
+                f"{self.path}: a stack of {self.pages} pages ({self.axes_in_words}). Expected one frame a row: name the page in "
                 f"the sheet's column `page`, from 0 to {self.pages - 1}, one row a page."
             )
         if page is not None and page >= self.pages:
@@ -95,7 +125,8 @@ def micrometres(value: str | float | None, unit: str) -> float | None:
     if value is None:
         return None
     try:
-        size = float(value) * UNITS_UM[str(unit).strip().lower()]
+        name = str(unit).strip().lower()
+        size = float(value) * UNITS_UM[name if name in UNITS_UM else name.rstrip("s.")]
     except (TypeError, ValueError, KeyError):
         return None
     return size if 0 < size < float("inf") else None

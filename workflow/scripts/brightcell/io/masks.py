@@ -1,7 +1,8 @@
 """Read masks of any kind as label images: one number per cell, 0 for background."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -10,18 +11,20 @@ from brightcell.errors import InputError
 
 from .annotations import ANNOTATIONS
 from .image_file import ImageFile, damaged
-from .rasterize import paint
+from .outlined import Cells, Frame, refuse_micrometres, without_enclosing
+from .rasterize import Patch, paint
 from .readers import open_image_file
 
 LARGEST_NUMBER = np.iinfo(np.int32).max
 SPECK_PX = 4  # colours on fewer pixels are blends, which a drawing program made along edges
 TRANSPARENT_CHANNELS = (2, 4)
+IGNORED = -1  # in labels: pixels that do not count, in training, calibration and scores
 
 
 class Mask(NamedTuple):
     """The contents of a mask file.
 
-    labels : int32 (height, width)
+    labels : int32 (height, width), IGNORED where the pixels do not count
     mask_type : `instances` (numbers as in the file) or `binary` (the connected components, from 1)
     source : kind of file in words, for the log
     numbers : for a binary mask not declared as one, the file's numbers for background and cell, see `as_instances`
@@ -41,12 +44,15 @@ def read_mask(
     page: int | None = None,
     shape: tuple[int, int] | None = None,
     image: str | Path = "",
+    ignore: int | None = None,
+    **known: Any,
 ) -> Mask:
     """Read the mask of one frame.
 
     mask_type : with `auto`, outlines and masks of more than two values or colours are instances
     page : number of the page in a stack, from 0
     shape : (height, width) of the image, which outlines need; image : its path, by which COCO identifies images
+    ignore : number of the pixels that do not count; known : what else outlines need, see `outlined.Frame`
 
     Instances keep their numbers; a binary mask is labelled by its connected components (8-neighbours).
     In a mask of two values the background is 0, or else the smaller value; in colours it is black, or else the most
@@ -54,28 +60,42 @@ def read_mask(
     """
     path = Path(path)
     if path.suffix.lower() in ANNOTATIONS:
-        return _outlines(path, mask_type, page, shape, image)
+        if shape is None:
+            raise ValueError("outlines need the size of their image")
+        return _outlines(path, mask_type, Frame(shape, str(image), page, **known))
     with open_image_file(path, stacked=True) as file:
-        return mask_of(file, mask_type, page)
+        return mask_of(file, mask_type, page, ignore)
 
 
-def mask_of(file: ImageFile, mask_type: str = "auto", page: int | None = None) -> Mask:
+def mask_of(
+    file: ImageFile, mask_type: str = "auto", page: int | None = None, ignore: int | None = None
+) -> Mask:
     """Read a mask of pixels from an open file; a single page serves every page of the image."""
     path, pixels = file.path, file.read(page if file.pages > 1 else None)
     if file.format == "JPEG":
+        if ignore is not None:
+            raise InputError(
+                f"{path}: a JPEG as mask, which changes values, so that images.ignore_value {ignore} is lost. Expected TIFF "
+                "or PNG."
+            )
         return _from_jpeg(path, pixels, mask_type)
     numbers, source = _numbers(file, pixels)
+    ignored = numbers == ignore if ignore is not None else None
+    if ignored is not None:
+        numbers[ignored] = IGNORED
     values = distinct(numbers)
     if mask_type == "instances" or (mask_type == "auto" and len(values) > 2):
         return Mask(numbers, "instances", source)
     labels = components(numbers > (values[0] if len(values) == 2 else 0))
-    found = (int(values[0]) if len(values) == 2 else 0, int(values[-1]))
+    if ignored is not None:
+        labels[ignored] = IGNORED
+    found = (int(values[0]) if len(values) == 2 else 0, int(values.max(initial=0)))
     return Mask(labels, "binary", source, None if mask_type == "binary" else found)
 
 
 def as_instances(labels: np.ndarray, numbers: tuple[int, int]) -> np.ndarray:
     """Return the numbers of the file for a binary mask, because other masks of its group number their cells."""
-    return np.where(labels > 0, np.int32(numbers[1]), np.int32(numbers[0]))
+    return np.where(labels > 0, np.int32(numbers[1]), np.where(labels < 0, labels, np.int32(numbers[0])))
 
 
 def components(foreground: np.ndarray) -> np.ndarray:
@@ -86,41 +106,64 @@ def components(foreground: np.ndarray) -> np.ndarray:
 
 
 def distinct(numbers: np.ndarray) -> np.ndarray:
-    """Return the sorted values of an array of whole numbers from 0, without sorting all pixels if values are small."""
+    """Return the sorted values from 0 in an array of whole numbers, without sorting all pixels if values are small."""
     top = int(numbers.max(initial=0))
     if top >= 1 << 24:
-        return np.unique(numbers)
-    seen = np.zeros(top + 1, bool)
+        values = np.unique(numbers)
+        return values[values >= 0]
+    seen = np.zeros(top + 2, bool)
     for row in numbers:
-        seen[row] = True
-    return np.flatnonzero(seen)
+        seen[row] = True  # IGNORED, -1, falls into the last place
+    return np.flatnonzero(seen[:-1])
 
 
-def _outlines(
-    path: Path, mask_type: str, page: int | None, shape: tuple[int, int] | None, image: str | Path
-) -> Mask:
+def _outlines(path: Path, mask_type: str, frame: Frame) -> Mask:
     if not path.is_file():
         raise InputError(f"{path}: no such file. Correct the path in the sample sheet.")
-    if shape is None:
-        raise ValueError("outlines need the size of their image")
     try:
-        patches, notes = ANNOTATIONS[path.suffix.lower()](path, shape, str(image), page)
+        found = without_enclosing(ANNOTATIONS[path.suffix.lower()](path, frame))
     except Exception as error:  # JSON, zip and ROI readers each have their own errors
         raise damaged(path, error) from error
+    patches, notes = found.cells, list(found.notes)
     drawn = [patch for patch in patches if patch.pixels.any()]
     if patches and not drawn:
+        height, width = frame.shape
         raise InputError(
-            f"{path}: none of its {len(patches)} outlines holds a pixel of the image {image} ({shape[0]} × {shape[1]} "
+            f"{path}: none of its {len(patches)} outlines holds a pixel of the image {frame.image} ({height} × {width} "
             "px). Expected coordinates in px of this image, not in µm: is it another image's file?"
         )
     if len(drawn) < len(patches):
-        notes = [*notes, f"{len(patches) - len(drawn)} outlines hold no pixel of the image and are left out"]
-    labels, overlap = paint(drawn, shape)
+        notes.append(f"{len(patches) - len(drawn)} outlines hold no pixel of the image and are left out")
+    refuse_micrometres(path, drawn, frame)
+    labels, overlap = paint(drawn, frame.shape)
     if overlap:
-        notes = [*notes, f"outlines overlap on {overlap} pixels, which go to the smaller cell"]
+        notes.append(f"outlines overlap on {overlap} pixels, which go to the smaller cell")
+    ignored = _ignored(found, labels)
+    labels[ignored] = 0
     if mask_type == "binary":
-        return Mask(components(labels > 0), "binary", "outlines", notes=tuple(notes))
-    return Mask(labels, "instances", "outlines", notes=tuple(notes))
+        labels = components(labels > 0)
+    labels[ignored] = IGNORED
+    return Mask(labels, "binary" if mask_type == "binary" else "instances", "outlines", notes=tuple(notes))
+
+
+def _ignored(found: Cells, labels: np.ndarray) -> np.ndarray:
+    """Return the pixels that do not count, bool: ignored areas, what lies outside of the regions, cells mostly in them."""
+    ignored = _union(found.ignored, labels.shape)
+    if found.regions:
+        ignored |= ~_union(found.regions, labels.shape)
+    if not ignored.any():
+        return ignored
+    inside, whole = (np.bincount(labels[part], minlength=labels.max() + 1) for part in (ignored, labels >= 0))
+    gone = 2 * inside > whole
+    gone[0] = False
+    return (ignored & (labels == 0)) | gone[labels]
+
+
+def _union(patches: Sequence[Patch], shape: tuple[int, ...]) -> np.ndarray:
+    union = np.zeros(shape, bool)
+    for row, column, pixels in patches:
+        union[row : row + pixels.shape[0], column : column + pixels.shape[1]] |= pixels
+    return union
 
 
 def _from_jpeg(path: Path, pixels: np.ndarray, mask_type: str) -> Mask:

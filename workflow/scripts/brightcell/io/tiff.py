@@ -18,11 +18,11 @@ ORIENTATION_AS_STORED = 1
 
 
 class Frames(NamedTuple):
-    """Frames of a file: their number, the axes that they run along in words, and how one is read."""
+    """Frames of a file: the axes that they run along with their lengths, how one is read, and the pictures of each."""
 
-    number: int
-    axes: str
+    axes: tuple[tuple[str, int], ...]
     get: Callable[[int], np.ndarray]
+    planes: int = 1
 
 
 def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
@@ -31,10 +31,10 @@ def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
     scene : name or number, from 0, of an image in an OME-TIFF with several
     stacked : read 2 to 4 images of unknown meaning as pages, not as channels
     """
-    file = tifffile.TiffFile(path)
+    file = _opened(path)
     try:
         number, series = _choose(path, file, scene)
-        pages, axes, get = _single_pages(file) if series is None else _pages(path, series, stacked)
+        frames = _single_pages(file) if series is None else _pages(path, series, stacked)
         first = file.pages.first if series is None else series.keyframe
         check_size(path, first.imagelength, first.imagewidth)
         size, source, notes = _pixel_size(file, number)
@@ -46,9 +46,10 @@ def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
         return ImageFile(
             path=path,
             format="TIFF",
-            get=get,
-            pages=pages,
-            axes=axes,
+            get=frames.get,
+            pages=math.prod(length for _, length in frames.axes),
+            axes=frames.axes,
+            planes=frames.planes,
             pixel_size_um=size,
             size_source=source,
             alpha=any(int(sample) in (1, 2) for sample in first.extrasamples),
@@ -59,6 +60,15 @@ def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
     except Exception:
         file.close()
         raise
+
+
+def _opened(path: Path) -> tifffile.TiffFile:
+    """Open a TIFF. Of an OME-TIFF in several files the others are opened only where their pages must be told apart."""
+    file = tifffile.TiffFile(path, _multifile=False)
+    if not file.is_ome or len(file.pages) == 1 or file.series[0].kind == "ome":
+        return file
+    file.close()
+    return tifffile.TiffFile(path)
 
 
 def _choose(path: Path, file: tifffile.TiffFile, scene: str) -> tuple[int, tifffile.TiffPageSeries | None]:
@@ -89,7 +99,7 @@ def _names(file: tifffile.TiffFile) -> str:
 def _single_pages(file: tifffile.TiffFile) -> Frames:
     """Return the pages of a TIFF with pages of several sizes, without reduced copies of a page."""
     pages = [page for page in file.pages if not (isinstance(page, tifffile.TiffPage) and page.is_reduced)]
-    return Frames(len(pages), f"{len(pages)} pages of several sizes", lambda page: _spatial(pages[page]))
+    return Frames((("pages of several sizes", len(pages)),), lambda page: _spatial(pages[page]))
 
 
 def _spatial(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
@@ -109,18 +119,22 @@ def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool) -> Frames
         )
     if inner == "YX" and outer in ("Q", "I") and series.shape[-1] <= MOST_CHANNELS < min(series.shape[:2]):
         # Height × width × channels, from a program that took the rows for pages.
-        return Frames(1, "", lambda _: series.asarray())
+        return Frames((), lambda _: series.asarray())
     channel = outer.find("C") if "S" not in inner else -1
     if outer == "C" and shape[0] > MOST_CHANNELS and stacked:
         channel = -1  # some programs call the frames of a stack channels
     if channel < 0 and outer in ("Q", "I") and inner == "YX" and shape[0] <= MOST_CHANNELS and not stacked:
         channel = 0
-    counted = tuple(length for axis, length in enumerate(shape) if axis != channel)
-    names = [
-        f"{length} × {name}"
+    axes = tuple(
+        (name, length)
         for axis, (name, length) in enumerate(zip(outer, shape, strict=True))
         if axis != channel
-    ]
+    )
+    if series.kind == "ome" and (
+        series.is_multifile or any(series[n] is None for n in range(math.prod(shape)))
+    ):
+        return _own_frames(path, series, shape, channel, axes)
+    counted = tuple(length for _, length in axes)
 
     def picture(index: tuple[int, ...]) -> np.ndarray:
         number = int(np.ravel_multi_index(index, shape)) if shape else 0
@@ -134,12 +148,8 @@ def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool) -> Frames
             stack = np.memmap(path, dtype, "r", series.dataoffset, (math.prod(shape), *series.keyframe.shape))
             return np.array(stack[number], dtype=series.dtype)
         if page is None:
-            raise InputError(
-                f"{path}: page {number} is stored in another file of the same OME-TIFF, which is missing. "
-                "Put the files that belong together into one folder."
-            )
-        pixels = page.asarray()
-        return np.moveaxis(pixels, 0, -1) if inner == "SYX" else pixels
+            raise InputError(f"{path}: page {number} is not in the file. Export it anew.")
+        return _spatial(page)
 
     def get(page: int) -> np.ndarray:
         index = [int(i) for i in np.unravel_index(page, counted)] if counted else []
@@ -150,7 +160,43 @@ def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool) -> Frames
             axis=-1,
         )
 
-    return Frames(math.prod(counted), " of ".join(names), get)
+    return Frames(axes, get, shape[channel] if channel >= 0 else 1)
+
+
+def _own_frames(
+    path: Path,
+    series: tifffile.TiffPageSeries,
+    shape: tuple[int, ...],
+    channel: int,
+    axes: tuple[tuple[str, int], ...],
+) -> Frames:
+    """Return the frames of an OME-TIFF in several files that lie in this file; the others are read from theirs.
+
+    Every file describes the whole series. Channels in files of their own are left to those files, too.
+    """
+    pictures = [series[number] for number in range(math.prod(shape))]
+    own = np.array([page is not None and page.parent is series.parent for page in pictures]).reshape(shape)
+    pages = np.arange(own.size).reshape(own.shape)
+    if channel >= 0:
+        own, pages = (np.moveaxis(each, channel, -1).reshape(-1, shape[channel]) for each in (own, pages))
+    else:
+        own, pages = own.reshape(-1, 1), pages.reshape(-1, 1)
+    held = np.flatnonzero(own.any(axis=1))
+    if not len(held) or (own[held] != own[held[0]]).any():
+        raise InputError(
+            f"{path}: one of several files of an OME-TIFF, with {int(own.sum())} of {own.size} pictures, not all channels of "
+            "each frame. Expected whole frames in each file: save the series as one file, for example with Fiji."
+        )
+    places = np.array(np.unravel_index(held, [length for _, length in axes] or [1]))
+    mine = tuple((name, len(np.unique(place))) for (name, _), place in zip(axes, places, strict=False))
+    if math.prod(length for _, length in mine) != len(held):
+        mine = (("frames", len(held)),)
+
+    def get(page: int) -> np.ndarray:
+        channels = [_spatial(pictures[number]) for number in pages[held[page]][own[held[page]]]]
+        return channels[0] if len(channels) == 1 else np.stack(channels, axis=-1)
+
+    return Frames(tuple((name, length) for name, length in mine if length > 1), get, int(own[held[0]].sum()))
 
 
 def _palette(page: tifffile.TiffPage) -> np.ndarray | None:

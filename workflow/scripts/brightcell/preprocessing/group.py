@@ -13,7 +13,7 @@ from brightcell.errors import InputError
 from brightcell.io import masks, stacks
 
 from . import rescaling
-from .loader import FrameLoader, number, page_of
+from .loader import FrameLoader, RawFrame, number, page_of
 
 logger = logging.getLogger("brightcell")
 
@@ -47,7 +47,7 @@ class Group:
         self.working = options["working_pixel_size_um"]
         self.loader = FrameLoader(rows, options, steps)
         self.problems: list[str] = []
-        self.raw_shapes: dict[str, tuple[int, ...]] = {}  # as in the image files
+        self.raw: dict[str, RawFrame] = {}
         self.factors: dict[str, float] = {}
         self.masks: dict[str, masks.Mask] = {}  # without their labels
         self.mask_type = options["mask_type"]
@@ -72,7 +72,7 @@ class Group:
                 file = "" if row["image"] in str(error) else f"{row['image']}: "
                 self.problems.append(f"sample {sample}: {file}{error}")
                 continue
-            self.raw_shapes[sample], self.factors[sample] = frame.raw_shape, factor
+            self.raw[sample], self.factors[sample] = frame.raw, factor
             image = rescaling.rescale_image(_storable(frame.image), factor)
             height, width, channels = image.shape
             scaled = self.working and not math.isnan(frame.pixel_size_um)
@@ -88,10 +88,10 @@ class Group:
         """Yield (sample, labels) of the same size; after `frames`."""
         for row in self.rows:
             sample = row["sample"]
-            if sample not in self.raw_shapes:
+            if sample not in self.raw:
                 continue  # its image is a problem already
             try:
-                mask = self.loader.mask(row, self.mask_type, self.raw_shapes[sample])
+                mask = self.loader.mask(row, self.mask_type, self.raw[sample])
             except InputError as error:
                 self.problems.append(f"sample {sample}: {error}")
                 continue
@@ -147,7 +147,7 @@ class Group:
         """Raise one InputError with all problems found."""
         channels = defaultdict(list)
         for row in self.rows:
-            if row["sample"] in self.raw_shapes:
+            if row["sample"] in self.raw:
                 channels[self.facts[row["sample"]]["channels"]].append(row["image"])
         if len(channels) > 1:
             found = "; ".join(

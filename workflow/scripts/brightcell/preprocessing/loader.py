@@ -20,12 +20,21 @@ logger = logging.getLogger("brightcell")
 FRAMES_OF_A_RANGE = 16  # read once more where the grey values of a whole group are asked for
 
 
+class RawFrame(NamedTuple):
+    """A frame in its file: shape, and what outlines of its cells need, see `outlined.Frame`."""
+
+    shape: tuple[int, ...]
+    axes: tuple[tuple[str, int], ...]
+    planes: int
+    pixel_size_um: float
+
+
 class LoadedFrame(NamedTuple):
-    """A frame after preprocessing: (height, width, channels), its pixel size in µm or nan, and its shape in the file."""
+    """A frame after preprocessing: (height, width, channels), its pixel size in µm or nan, and where it stands in its file."""
 
     image: np.ndarray
     pixel_size_um: float
-    raw_shape: tuple[int, ...]
+    raw: RawFrame
 
 
 class FrameLoader:
@@ -51,15 +60,30 @@ class FrameLoader:
         file, pixels = self._pixels(row)
         size = self._pixel_size(row, file)
         image = apply(pixels, self.steps)
-        return LoadedFrame(image, size * shrinkage(self.steps), pixels.shape)
+        raw = RawFrame(pixels.shape, file.axes, file.planes, size)
+        return LoadedFrame(image, size * shrinkage(self.steps), raw)
 
-    def mask(self, row: dict, mask_type: str, raw_shape: tuple[int, ...]) -> masks.Mask:
-        """Read the mask of a row whose frame has the shape `raw_shape` in its file; raises InputError."""
-        path, page = row["mask"], page_of(row)
+    def mask(self, row: dict, mask_type: str, raw: RawFrame) -> masks.Mask:
+        """Read the mask of a row whose frame was read; raises InputError."""
+        path, page, raw_shape = row["mask"], page_of(row), raw.shape
         if Path(path).suffix.lower() in ANNOTATIONS:
-            mask = masks.read_mask(path, mask_type, page, (raw_shape[0], raw_shape[1]), row["image"])
+            mask = masks.read_mask(
+                path,
+                mask_type,
+                page,
+                (raw_shape[0], raw_shape[1]),
+                row["image"],
+                axes=raw.axes,
+                planes=raw.planes,
+                pixel_size_um=raw.pixel_size_um,
+                turn=row.get("turn", (0, 1)),
+                database=row.get("database", ""),
+                channels=self.options["channels"],
+                classes=self.options["cell_classes"],
+            )
         else:
-            mask = masks.mask_of(self._file("mask", path, "", stacked=True), mask_type, page)
+            file = self._file("mask", path, "", stacked=True)
+            mask = masks.mask_of(file, mask_type, page, self.options["ignore_value"])
         for note in mask.notes:
             logger.warning("%s: %s", path, note)
         if mask.labels.shape != tuple(raw_shape[:2]):

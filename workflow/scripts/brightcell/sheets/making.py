@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from brightcell.config import suggest, validation
 from brightcell.errors import InputError
@@ -14,6 +15,7 @@ from brightcell.io.masks import read_mask
 from brightcell.io.readers import READERS, open_image_file
 
 from . import filenames, layouts
+from .samples import turns
 
 MEASURED = 8  # masks that are read for the suggested settings
 
@@ -139,13 +141,22 @@ def suggest_config(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_
     """Measure the cells of some masks and write a config with settings that suit them."""
     diameters: list[float] = []
     shape, kinds, sizes = (512, 512), set(), set()
+    places = turns(pd.DataFrame(rows))
     for row in rows[:: max(1, len(rows) // MEASURED)][:MEASURED]:
         page = int(row["page"]) if row["page"] else None
         try:
             with open_image_file(folder / row["image"], stacked=page is not None) as recording:
                 shape = recording.read(page).shape[:2]
                 sizes.add(recording.pixel_size_um)
-            mask = read_mask(folder / row["mask"], page=page, shape=shape, image=folder / row["image"])
+            mask = read_mask(
+                folder / row["mask"],
+                page=page,
+                shape=shape,
+                image=folder / row["image"],
+                axes=recording.axes,
+                planes=recording.planes,
+                turn=places.get(row["sample"], (0, 1)),
+            )
         except InputError as error:
             return f"# No settings are suggested: {error}\n"
         diameters.extend(suggest.cell_diameters(mask.labels))

@@ -1,15 +1,18 @@
 """Read a sample sheet and report everything that is wrong with it, with line numbers."""
 
+import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from brightcell.config.validation import SAMPLES_SCHEMA, load_schema
 from brightcell.errors import InputError, nearest
 
+from .filenames import OUTLINES, legal
 from .paths import SHOWN, few, missing_files, path_problems
 
 
@@ -57,6 +60,42 @@ def no_samples(schema: dict | None = None) -> pd.DataFrame:
     """Return the table of a sheet without rows."""
     schema = load_schema(SAMPLES_SCHEMA) if schema is None else schema
     return pd.DataFrame(columns=list(schema["properties"]), dtype=str)
+
+
+def rows_of_group(samples: pd.DataFrame, group: str, databases: Mapping[str, str]) -> list[dict]:
+    """Return the rows of a group with two more keys: `turn`, see `turns`, and `database`, of the mask's outlines, or ""."""
+    chosen = samples[samples["group"] == group]
+    places = turns(samples[samples["mask"].isin(chosen["mask"])])
+    return [
+        row | {"turn": places.get(row["sample"], (0, 1)), "database": databases.get(row["mask"], "")}
+        for row in chosen.to_dict("records")
+    ]
+
+
+def turns(samples: pd.DataFrame) -> dict[str, tuple[int | None, int]]:
+    """Return the turn of every sample among those whose single files share a file of outlines, and their number.
+
+    The turn is the place, from 0, in the order of the column frame, or else of the rows; None if numbers of frames are
+    missing between them.
+    """
+    single = samples[samples["mask"].str.lower().str.endswith(OUTLINES) & (samples["page"] == "")]
+    found: dict[str, tuple[int | None, int]] = {}
+    for _, sharing in single[single["mask"].duplicated(keep=False)].groupby("mask", sort=False):
+        frames = pd.to_numeric(sharing["frame"])
+        order = sharing["sample"].iloc[np.argsort(frames.to_numpy(), kind="stable")]
+        gaps = frames.notna().all() and (np.diff(np.sort(frames)) != 1).any()
+        found |= {sample: (None if gaps else place, len(order)) for place, sample in enumerate(order)}
+    return found
+
+
+def shared_annotations(samples: pd.DataFrame) -> dict[str, str]:
+    """Return the .json files that are masks of several groups, each with a name for its database."""
+    outlined = samples[samples["mask"].str.lower().str.endswith(".json")]
+    groups = outlined.groupby("mask", sort=False)["group"].nunique()
+    return {
+        path: f"{legal(Path(path).stem)[:60]}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+        for path in groups.index[groups > 1]
+    }
 
 
 def files_of_group(samples: pd.DataFrame, group: str, column: str) -> list[str]:
