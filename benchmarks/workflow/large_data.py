@@ -96,7 +96,7 @@ def run_stage(stage: str, folder: Path) -> None:
             page=out / "check.html",
         )
         template = ROOT / "workflow/report/check.html.j2"
-        check.main(out / "samples.tsv", *stacks, template, made, "large", [], None)
+        check.main(out / "samples.tsv", *stacks, template, made, "large", [], None, [5, 200])
     elif stage == "folds":
         import folds
         from brightcell.config import validation

@@ -169,8 +169,9 @@ def run(folder: Folder) -> Outcome:
             **{name: out / f"check_{name}.tsv" for name in ("findings", "frames", "groups")},
             page=out / "check.html",
         )
-        options = config["check"]["ignore"], config["images"]["working_pixel_size_um"]
-        check.main(out / "samples.tsv", *stacks, TEMPLATE, made, "corpus", *options)
+        accepted, plausible = config["check"]["ignore"], config["check"]["cell_diameter_um"]
+        working = config["images"]["working_pixel_size_um"]
+        check.main(out / "samples.tsv", *stacks, TEMPLATE, made, "corpus", accepted, working, plausible)
         found_rows, samples = read_table(made.findings), read_table(out / "samples.tsv")
         gate.main(made.findings, made.page, out / "passed.txt")
         stage = ""

@@ -46,6 +46,7 @@ rule check_frames:
         working_pixel_size_um=lookup(
             dpath="images/working_pixel_size_um", within=config
         ),
+        cell_diameter_um=lookup(dpath="check/cell_diameter_um", within=config),
     script:
         "../scripts/check.py"
 

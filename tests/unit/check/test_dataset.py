@@ -1,3 +1,5 @@
+import base64
+import io
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +9,7 @@ import pandas as pd
 import pytest
 import tifffile
 from defaults import defaults
+from PIL import Image
 from scipy import ndimage
 from textured import scene
 
@@ -16,7 +19,7 @@ import gather
 import prepare
 from brightcell.check import dataset, thumbnails
 from brightcell.check import page as page_module
-from brightcell.check.findings import FINDINGS, LEVELS, UNACCEPTABLE, finding_row, findings_table
+from brightcell.check.findings import FINDINGS, LEVELS, UNACCEPTABLE, finding_row, findings_table, summary
 from brightcell.errors import InputError
 from brightcell.files import read_table
 from brightcell.io import stacks
@@ -179,10 +182,52 @@ def test_frames_that_vary_have_no_outlier():
     assert dataset.outlier_findings(samples) == []
 
 
-def test_a_mask_that_fits_far_worse_than_the_others():
-    samples = facts(8, fit=[0.6, 0.7, 0.65, 0.02, 0.6, 0.7, 0.6, 0.1], foreground=[*[0.2] * 7, 0.7])
-    assert listed(dataset.outlier_findings(samples)) == [("misfit", "s3")]  # dense layers are spared
-    assert dataset.outlier_findings(facts(8, fit=[0.2, 0.3, 0.1, 0, 0.2, 0.3, 0.1, 0])) == []
+def fits(values, **columns):
+    return listed(dataset.fit_findings_of_set(facts(len(values), fit=values, **columns)))
+
+
+def test_a_mask_that_does_not_follow_its_image_as_the_others_do():
+    good = [0.6, 0.7, 0.65, 0.7]
+    assert fits([*good, 0.02, 0.6, 0.1], foreground=[*[0.2] * 6, 0.7]) == [
+        ("wrong_mask", "s4")
+    ]  # one is dense
+    assert fits([0.71, 0.7, 0.02]) == [("wrong_mask", "s2")]
+    assert fits([*good, 0.12]) == [("misfit", "s4")]
+    assert fits([*good, 0.02], foreground=[*[0.2] * 4, 0.02]) == [
+        ("misfit", "s4")
+    ]  # few of the cells are outlined
+    assert fits([0.2, 0.3, 0.1, 0, 0.2, 0.3, 0.1, 0]) == []
+    assert fits([0.6, 0.02]) == []
+
+
+def test_masks_that_follow_no_image_stop_the_run():
+    (row,) = dataset.fit_findings_of_set(facts(4, fit=[0.02, -0.1, 0.05, 0.0]))
+    assert (row["finding"], row["level"], row["sample"]) == ("no_fit", "error", "")
+    assert "the correlations of 4 frames have the median 0.01" in row["found"]
+    assert fits([0.02, -0.1, 0.05, 0.0], foreground=0.6) == []  # dense layers
+    assert fits([0.02, 0.0]) == [] and fits([0.15, 0.2, 0.19]) == [] and fits([0.02, 0.0, 0.5]) == []
+
+
+def test_masks_of_the_next_frame_and_outlines_in_micrometres_follow_no_image():
+    frames = [scene(seed, 200, cells=30) for seed in range(4)]
+    small = np.zeros((200, 200), np.int32)
+    small[:130, :130] = frames[0][1][np.ix_(*[np.linspace(0, 199, 130).astype(int)] * 2)]
+    for masks in ([labels for _, labels in frames[1:]], [small] * 3):
+        seen = [
+            dataset.check_frame(image, labels, "instances")
+            for (image, _), labels in zip(frames, masks, strict=False)
+        ]
+        values = {name: [each.facts[name] for each in seen] for name in ("fit", "foreground")}
+        assert listed(dataset.fit_findings_of_set(facts(3, **values))) == [("no_fit", "")]
+
+
+def test_cells_of_an_impossible_size_are_told_in_micrometres():
+    samples = facts(diameter_px=31.0, pixel_size_um=6.5)
+    (row,) = dataset.table_findings(samples)
+    assert row["finding"] == "cell_diameter" and row["level"] == "warning"
+    assert "cells are 31 px = 202 µm across" in row["found"] and "expected 5 to 200 µm" in row["found"]
+    assert dataset.table_findings(facts(diameter_px=30.0, pixel_size_um=0.065), None, [0.5, 10]) == []
+    assert dataset.table_findings(samples.assign(pixel_size_um=np.nan)) == []
 
 
 def test_few_frames_have_no_outlier():
@@ -205,6 +250,26 @@ def test_errors_come_first_and_accepted_findings_become_notes():
     assert findings_table([]).empty
 
 
+def test_findings_are_sorted_by_harm_and_summed_up():
+    names = ("holes", "saturated", "misfit", "shifted", "leakage", "near_duplicate")
+    table = findings_table([finding_row(name, name.upper(), "a", "g") for name in names])
+    assert table["finding"].tolist() == [
+        "leakage",
+        "shifted",
+        "near_duplicate",
+        "misfit",
+        "saturated",
+        "holes",
+    ]
+    assert summary(table, shown=2) == [
+        "2 errors, 3 warnings, 1 note",
+        "  error leakage, a: LEAKAGE",
+        "  error shifted, a: SHIFTED",
+        "  … and 3 more",
+    ]
+    assert summary(findings_table([])) == ["0 errors, 0 warnings, 0 notes"]
+
+
 @pytest.mark.parametrize("scale", [1, 10])
 def test_a_thumbnail_shows_outlines_of_small_and_large_frames(scale):
     image, labels = (np.kron(each, np.ones((scale, scale), each.dtype)) for each in (texture(), cells()))
@@ -217,6 +282,29 @@ def test_a_thumbnail_shows_outlines_of_small_and_large_frames(scale):
         6,
         3,
     )
+
+
+@pytest.mark.parametrize(("side", "shown"), [(60, 60), (3000, thumbnails.LARGE_SIDE)])
+def test_a_frame_is_shown_unreduced_in_whole_or_around_a_fault(side, shown):
+    labels = np.zeros((side, side), np.int32)
+    labels[5:20, 5:20], labels[-9:-3, -9:-3], labels[-3:, -19:-15] = 1, 2, 2
+    seen = dataset.check_frame(np.resize(texture(), labels.shape), labels, "instances")
+    rows, columns = part = thumbnails.shown_part(labels.shape, seen.cells)
+    assert (rows.stop - rows.start, columns.stop - columns.start) == (shown, shown)
+    assert rows.stop == side  # the cell in pieces is in sight
+    sizes = []
+    for uri, kind in zip(
+        thumbnails.large_picture(np.resize(texture(), labels.shape), labels, part),
+        ("jpeg", "png"),
+        strict=True,
+    ):
+        assert uri.startswith(f"data:image/{kind};base64,")
+        sizes.append(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
+    assert [each.size for each in sizes] == [(shown, shown)] * 2
+    outlines = np.array(sizes[1])
+    assert outlines[-9, -9] == 1 and outlines[-6, -6] == 0
+    (mark,) = thumbnails.cell_marks(seen.cells, 1, (rows.start, columns.start))
+    assert 0 < mark["x"] < shown and shown - 15 < mark["y"] < shown
 
 
 def test_faulty_cells_are_marked():
@@ -376,7 +464,7 @@ def run_check(groups, out, title="", ignore=()):
     outputs = SimpleNamespace(**{name: out / f"{name}.tsv" for name in ("findings", "frames", "groups")})
     outputs.page = out / "check.html"
     gather.main([folder / "samples.tsv" for folder in folders], out / "samples.tsv")
-    check.main(out / "samples.tsv", *stacks, TEMPLATE, outputs, title, ignore, None)
+    check.main(out / "samples.tsv", *stacks, TEMPLATE, outputs, title, ignore, None, [5, 200])
     return read_table(outputs.findings), outputs.page.read_text()
 
 
@@ -398,7 +486,7 @@ def test_check_joins_groups_and_lists_findings(group, tmp_path):
         ("note", "working_size", ""),
     }
     assert "&lt;b&gt;mine" in page and "<b>mine" not in page
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("<figure ") == page.count("data:image/jpeg;base64,") == 4
     assert not re.search(r"(src|href)=\"(?!data:|#frame-)", page)
     facts = read_table(tmp_path / "out" / "frames.tsv")
     assert facts["cells"].tolist() == [3, 3, 0, 3]
@@ -426,9 +514,9 @@ def test_check_tells_of_mixed_channels_and_many_frames_give_few_pictures(group, 
         group([(texture(n), cells()) for n in range(60)], "g"),
         group([(np.dstack([texture(99)] * 3), cells(numbers=(9, 8, 7)))], "h"),
     ]
-    found, page = run_check(groups, tmp_path, ignore=["duplicate_mask"])
+    found, page = run_check(groups, tmp_path, ignore=["duplicate_mask", "no_fit"])
     assert found.loc[found["level"] == "error", "finding"].tolist() == ["channels"]
-    assert 2 <= page.count("data:image/png;base64,") <= page_module.PICTURES
+    assert 2 <= page.count("<figure ") <= page_module.PICTURES
     assert "of 61 frames: those with findings" in page
 
 
@@ -447,7 +535,7 @@ def test_the_page_shows_both_frames_of_a_pair_and_marks_faults(group, tmp_path):
     }
     assert '<a href="#frame-g7">g7</a>' in page
     assert all(f'id="frame-{name}"' in page for name in ("g7", "h0", "g3", "g0"))
-    assert page.count('<circle class="pieces"') == 1
+    assert page.count('<circle class="pieces"') == 2  # in the small picture and in the large one
     assert page.count("<figure ") == 4
 
 

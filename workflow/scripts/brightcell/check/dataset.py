@@ -3,7 +3,7 @@
 `check_frame` looks at one frame, `set_findings` at all of them together; `findings.FINDINGS` lists what they find.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from brightcell.config import suggest
 
 from . import duplicates
-from .alignment import Fit, fit_findings, measure_fit
+from .alignment import LEAST, Fit, fit_findings, measure_fit
 from .findings import finding_row
 from .frames import image_findings, measure_frame
 from .masks import MaskObject, find_objects, mask_findings, touching_share
@@ -26,6 +26,10 @@ OTHER_SIZE = 2.0  # times larger or smaller cells than in the whole set
 FEW_FRAMES = 5  # with fewer frames no outlier is reported
 WELL_FITTING = 0.4  # median correlation of mask and image from which a bad fit is reported
 BADLY_FITTING = 0.15
+NOT_FITTING = 0.1  # a right mask fits better, on real cells by 0.4 and more; unrelated masks by less than 0.1
+FEW_FITS = 3  # with fewer frames no fit is compared
+LIKE_COVER = 4.0  # times more or less cover than the median, at most, for a fit to be compared
+CELL_DIAMETER_UM = (5.0, 200.0)
 
 
 class FrameCheck(NamedTuple):
@@ -73,11 +77,13 @@ def set_findings(
     masks: np.ndarray,
     working_pixel_size_um: float | None = None,
     known: Sequence[dict] = (),
+    cell_diameter_um: Sequence[float] = CELL_DIAMETER_UM,
 ) -> list[dict]:
     """Look at all frames together; rows of `findings.finding_row`.
 
     samples : the prepared samples, each with the facts of `check_frame`; pictures, masks : (frames, side, side), its small ones;
-    known : the rows of single frames; a mask of which it is known how it lies is not told again to fit badly.
+    known : the rows of single frames; a mask of which it is known how it lies is not reported again to fit badly.
+    cell_diameter_um : the range in which the cells' median diameter is plausible.
     """
     lying = {row["sample"] for row in known if row["finding"] in ("shifted", "offset", "turned", "inverted")}
     alike = duplicates.likeness_findings(samples, pictures, masks)
@@ -87,10 +93,14 @@ def set_findings(
         for row in duplicates.repeat_findings(samples)
         if row["finding"] != "duplicate_mask" or {row["sample"], *row["others"]} not in copies
     ]
-    outliers = [
-        row for row in outlier_findings(samples) if row["finding"] != "misfit" or row["sample"] not in lying
-    ]
-    return equal + alike + outliers + table_findings(samples, working_pixel_size_um)
+    fits = [row for row in fit_findings_of_set(samples) if row["sample"] not in lying]
+    return (
+        equal
+        + alike
+        + outlier_findings(samples)
+        + fits
+        + table_findings(samples, working_pixel_size_um, cell_diameter_um)
+    )
 
 
 def group_table(samples: pd.DataFrame) -> pd.DataFrame:
@@ -138,19 +148,9 @@ def suggested_settings(samples: pd.DataFrame) -> dict:
 
 
 def outlier_findings(samples: pd.DataFrame) -> list[dict]:
-    """Look for frames whose sharpness, contrast or fit of mask and image is far from the others'.
-
-    A frame is compared with its group if the group has enough frames, or else with the whole set.
-    """
-    known = samples[samples["image_print"] != ""]
-    sizes = known.groupby("group")["sample"].transform("size")
-    peers = known["group"].where(sizes >= FEW_FRAMES, "")
+    """Look for frames whose sharpness or contrast is far from the others'."""
     found = []
-    for name, members in known.groupby(peers, sort=False):
-        others = members if name else known
-        if len(others) < FEW_FRAMES:
-            continue
-        where = f"the group {name}" if name else "all frames"
+    for where, members, others in _peers(samples, FEW_FRAMES):
         for fact, limit, finding in (
             ("sharpness", BLURRED, "focus"),
             ("contrast", OTHER_CONTRAST, "contrast"),
@@ -162,14 +162,53 @@ def outlier_findings(samples: pd.DataFrame) -> list[dict]:
             for row in members[worst > np.maximum(np.log(limit), OUTLYING * spread)].itertuples():
                 text = f"{fact} {getattr(row, fact):.2g}; the median of {where} is {np.exp(middle):.2g}"
                 found.append(finding_row(finding, text, row.sample, row.group))
-        if others["fit"].median() >= WELL_FITTING:
-            for row in members[(members["fit"] < BADLY_FITTING) & (members["foreground"] < 0.5)].itertuples():
-                text = f"correlation of mask and image {row.fit:.2f}; the median of {where} is {others['fit'].median():.2f}"
-                found.append(finding_row("misfit", text, row.sample, row.group))
     return found
 
 
-def table_findings(samples: pd.DataFrame, working_pixel_size_um: float | None = None) -> list[dict]:
+def fit_findings_of_set(samples: pd.DataFrame) -> list[dict]:
+    """Look for masks that follow their images far worse than the others do, and for sets in which no mask does.
+
+    Dense layers of cells have hardly any background to compare with, and are left out.
+    """
+    comparable = samples[(samples["foreground"] < 0.5) & samples["fit"].notna()]
+    if (
+        len(comparable) >= FEW_FITS
+        and comparable["fit"].median() < NOT_FITTING
+        and comparable["fit"].max() < LEAST
+    ):
+        text = (
+            f"no mask follows its image: the correlations of {len(comparable)} frames have the median "
+            f"{comparable['fit'].median():.2f}; right masks of cells have 0.4 to 0.9"
+        )
+        return [finding_row("no_fit", text)]
+    found = []
+    for where, members, others in _peers(samples, FEW_FITS):
+        median, cover = others["fit"].median(), others["foreground"].median()
+        if not median >= WELL_FITTING:
+            continue
+        for row in members[(members["fit"] < BADLY_FITTING) & (members["foreground"] < 0.5)].itertuples():
+            alike = cover / LIKE_COVER < row.foreground < cover * LIKE_COVER
+            finding = "wrong_mask" if row.fit < NOT_FITTING and alike else "misfit"
+            text = f"correlation of mask and image {row.fit:.2f}; the median of {where} is {median:.2f}"
+            found.append(finding_row(finding, text, row.sample, row.group))
+    return found
+
+
+def _peers(samples: pd.DataFrame, few: int) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Yield frames with those they are compared with, in words and as a table: their group, or else all frames."""
+    known = samples[samples["image_print"] != ""]
+    sizes = known.groupby("group")["sample"].transform("size")
+    for name, members in known.groupby(known["group"].where(sizes >= FEW_FRAMES, ""), sort=False):
+        others = members if name else known
+        if len(others) >= few:
+            yield f"the group {name}" if name else "all frames", members, others
+
+
+def table_findings(
+    samples: pd.DataFrame,
+    working_pixel_size_um: float | None = None,
+    cell_diameter_um: Sequence[float] = CELL_DIAMETER_UM,
+) -> list[dict]:
     """Check channels, mask types, pixel sizes, and numbers and sizes of cells in the table of samples."""
     found = []
     channels = samples.groupby("channels")["sample"].agg(["size", "first"])
@@ -190,7 +229,27 @@ def table_findings(samples: pd.DataFrame, working_pixel_size_um: float | None = 
         parts = [f"{size:g} µm" for size in sorted(sizes)[:5]] + ["and more"] * (len(sizes) > 5)
         parts += [f"not known for {unknown.sum()} frames"] * bool(unknown.any())
         found.append(finding_row("pixel_sizes", f"pixel sizes: {', '.join(parts)}"))
-    return found + _amount_findings(samples) + _size_findings(samples)
+    return (
+        found
+        + _amount_findings(samples)
+        + _diameter_findings(samples, cell_diameter_um)
+        + _size_findings(samples)
+    )
+
+
+def _diameter_findings(samples: pd.DataFrame, plausible: Sequence[float]) -> list[dict]:
+    """Look for a median diameter, in µm, that no cell has."""
+    known = samples.dropna(subset=["pixel_size_um", "diameter_px"])
+    if known.empty:
+        return []
+    diameter = (known["diameter_px"] * known["pixel_size_um"]).median()
+    if plausible[0] <= diameter <= plausible[1]:
+        return []
+    text = (
+        f"cells are {known['diameter_px'].median():.0f} px = {diameter:.3g} µm across (median), with pixels of "
+        f"{known['pixel_size_um'].median():.3g} µm after rescaling; expected {plausible[0]:g} to {plausible[1]:g} µm"
+    )
+    return [finding_row("cell_diameter", text)]
 
 
 def _amount_findings(samples: pd.DataFrame) -> list[dict]:

@@ -1,11 +1,15 @@
 """Pass over the frames and masks of a data set, and show on a page what was found."""
 
+import base64
+import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 
 from brightcell.io import stacks
 
@@ -69,15 +73,29 @@ def pages(
 
 
 def figure(image: np.ndarray, labels: np.ndarray, seen: dataset.FrameCheck) -> dict:
-    """Draw one frame for the page: the picture, its size, and the marks of its faults."""
+    """Draw one frame for the page, small and unreduced: the pictures, their sizes, and the marks of its faults."""
     picture = thumbnails.thumbnail(image, labels)
     factor = max(picture.shape[:2]) / max(labels.shape)
+    rows, columns = part = thumbnails.shown_part(labels.shape, seen.cells)
+    jpeg, outlines = thumbnails.large_picture(image, labels, part)
     return {
         "png": thumbnails.data_uri(picture),
         "width": picture.shape[1],
         "height": picture.shape[0],
         "marks": thumbnails.cell_marks(seen.cells, factor),
         "shift": thumbnails.shift_mark(seen.fit, seen.findings, labels.shape, factor),
+        "large": {
+            "jpeg": jpeg,
+            "outlines": outlines,
+            "width": columns.stop - columns.start,
+            "height": rows.stop - rows.start,
+            "marks": thumbnails.cell_marks(seen.cells, 1, (rows.start, columns.start)),
+            "part": f"columns {columns.start}–{columns.stop - 1}, rows {rows.start}–{rows.stop - 1} of "
+            f"{labels.shape[1]} × {labels.shape[0]} px"
+            if (rows.stop - rows.start, columns.stop - columns.start) != labels.shape
+            else "",
+        },
+        "fit": np.nan if seen.fit is None else seen.fit.here,
     }
 
 
@@ -116,6 +134,20 @@ def shown_figures(
     ]
 
 
+def breakable(name: str) -> Markup:
+    """Let a browser break an identifier behind its separators, and nowhere else.
+
+    >>> breakable("a_b<c")
+    Markup('a_<wbr>b&lt;c')
+    """
+    return Markup("<wbr>").join(re.split(r"(?<=[_.-])", name))
+
+
+def digest(script: str) -> str:
+    """Return the hash by which the page's Content-Security-Policy admits a script."""
+    return base64.b64encode(hashlib.sha256(str(script).encode("utf-8")).digest()).decode("ascii")
+
+
 def render(
     template: Path,
     title: str,
@@ -126,6 +158,7 @@ def render(
 ) -> str:
     """Fill in the page; everything a user wrote is escaped."""
     environment = Environment(loader=FileSystemLoader(template.parent), autoescape=True, trim_blocks=True)
+    environment.filters |= {"breakable": breakable, "digest": digest}
     return environment.get_template(template.name).render(
         dataset=title,
         counts={level: int((found["level"] == level).sum()) for level in LEVELS},

@@ -16,6 +16,7 @@ from .frames import block_mean
 from .masks import MaskObject
 
 SIDE = 240  # px
+LARGE_SIDE = 1024  # px of a frame that are shown unreduced
 OUTLINE = (255, 190, 0)
 MARKS = 30  # faulty cells of one kind that are marked
 LEAST_RADIUS = 5  # px in the picture, so that a speck's mark is visible
@@ -40,15 +41,48 @@ def thumbnail(image: np.ndarray, labels: np.ndarray, side: int = SIDE) -> np.nda
 
 def data_uri(picture: np.ndarray) -> str:
     """Return a picture as a data URI: a PNG of 64 colours as text."""
+    return _uri(Image.fromarray(picture).quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+
+
+def _uri(picture: Image.Image, kind: str, **options: object) -> str:
     file = io.BytesIO()
-    Image.fromarray(picture).quantize(64, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    picture.save(file, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def cell_marks(cells: list[MaskObject], factor: float) -> list[dict]:
+def shown_part(
+    shape: tuple[int, ...], cells: list[MaskObject], side: int = LARGE_SIDE
+) -> tuple[slice, slice]:
+    """Choose the rows and columns of a frame to show unreduced: all, or around a faulty cell or the middle one."""
+    ranked = sorted(cells, key=lambda cell: (not cell.faults, abs(cell.row - shape[0] / 2)))
+    centre = (ranked[0].row, ranked[0].column) if ranked else (shape[0] / 2, shape[1] / 2)
+    starts = [
+        int(np.clip(middle - side / 2, 0, max(0, length - side)))
+        for middle, length in zip(centre, shape, strict=False)
+    ]
+    rows, columns = (
+        slice(start, min(length, start + side)) for start, length in zip(starts, shape, strict=False)
+    )
+    return rows, columns
+
+
+def large_picture(image: np.ndarray, labels: np.ndarray, part: tuple[slice, slice]) -> tuple[str, str]:
+    """Draw a part of a frame unreduced, and its cells' outlines apart from it; both as data URIs."""
+    frame = np.atleast_3d(image)
+    frame = frame if frame.shape[-1] == 3 else frame[..., 0]
+    grey = np.round(255 * np.clip(normalise(frame), 0, 1)).astype(np.uint8)[part]
+    drawn = Image.fromarray(outline_pixels(labels)[part].astype(np.uint8))
+    drawn.putpalette([0, 0, 0, *OUTLINE])
+    return (
+        _uri(Image.fromarray(grey), "JPEG", quality=80),
+        _uri(drawn, "PNG", optimize=True, transparency=0, bits=1),
+    )
+
+
+def cell_marks(cells: list[MaskObject], factor: float, origin: tuple[int, int] = (0, 0)) -> list[dict]:
     """Return a circle for each faulty cell, at most MARKS of a kind: x, y, radius in px of a picture, finding, text.
 
-    factor : sides of the picture divided by those of the frame.
+    factor : sides of the picture divided by those of the frame; origin : the frame's (row, column) at its corner.
     """
     marks: list[dict] = []
     number: Counter[str] = Counter()
@@ -56,7 +90,8 @@ def cell_marks(cells: list[MaskObject], factor: float) -> list[dict]:
         for finding in cell.faults:
             number[finding] += 1
             if number[finding] <= MARKS:
-                x, y, radius = (round(factor * value, 1) for value in (cell.column, cell.row, cell.radius))
+                row, column = cell.row - origin[0], cell.column - origin[1]
+                x, y, radius = (round(factor * value, 1) for value in (column, row, cell.radius))
                 text = f"{finding}: number {cell.number}"
                 marks.append(
                     {"x": x, "y": y, "radius": max(radius, LEAST_RADIUS), "finding": finding, "text": text}

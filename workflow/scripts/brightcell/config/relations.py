@@ -25,7 +25,7 @@ def problems(config: dict, faulty: set[str]) -> Iterator[str]:
         _recordings,
         _segmenting_network,
         _source_of_images,
-        _percentiles,
+        _ranges,
         _raw_data,
         _target,
     ):
@@ -110,12 +110,16 @@ def _source_of_images(config: dict, sound: Sound) -> Iterator[str]:
         yield "archive: found beside simulate; expected one of them: delete the other"
 
 
-def _percentiles(config: dict, sound: Sound) -> Iterator[str]:
-    for parent, key in (("images", "percentiles"), ("preprocess", "bit_depth_percentiles")):
+def _ranges(config: dict, sound: Sound) -> Iterator[str]:
+    for parent, key, example in (
+        ("images", "percentiles", [0.5, 99.5]),
+        ("preprocess", "bit_depth_percentiles", [0.5, 99.5]),
+        ("check", "cell_diameter_um", [5, 200]),
+    ):
         if sound(f"{parent}.{key}"):
             low, high = config[parent][key]
             if low >= high:
-                yield f"{parent}.{key}: found {[low, high]}; expected the smaller first, such as [0.5, 99.5]"
+                yield f"{parent}.{key}: found {[low, high]}; expected the smaller first, such as {example}"
 
 
 def _raw_data(config: dict, sound: Sound) -> Iterator[str]:
