@@ -55,6 +55,7 @@ try:
             config["segment"],
             check_files=FIRST_READING,
             memory=".snakemake/brightcell/pages.json",
+            plane=config["images"]["plane"],
         )
         if FETCHED
         else sheets.no_samples()

@@ -433,3 +433,23 @@ def test_a_file_with_half_the_channels_of_its_frames_is_refused(tmp_path):
 )
 def test_units_of_length(unit, size):
     assert image_file.micrometres(0.5, unit) == (None if size is None else pytest.approx(size))
+
+
+@pytest.mark.parametrize("axes", ["TZYX", "ZTYX", "ZYX"])
+def test_a_slice_of_a_stack_with_depth(tmp_path, axes):
+    stack = noise(*{"TZYX": (4, 3, 8, 9), "ZTYX": (3, 4, 8, 9), "ZYX": (3, 8, 9)}[axes])
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", stack, ome=True, photometric="minisblack", metadata={"axes": axes}
+    )
+    at = axes.index("Z")
+    with readers.open_image_file(tmp_path / "a.ome.tif") as file:
+        chosen = file.at_plane(1)
+        assert (chosen.pages, chosen.slices) == (stack.size // 72 // 3, 1)
+        for page in range(chosen.pages):
+            expected = np.take(stack, 1, at).reshape(-1, 8, 9)[page]
+            np.testing.assert_array_equal(chosen.read(page), expected)
+        assert file.at_plane("time") is file.at_plane(None) is file
+        with pytest.raises(
+            InputError, match="images.plane asks for slice 3; the file has 3, numbered from 0"
+        ):
+            file.at_plane(3)

@@ -66,6 +66,17 @@ def test_pages_of_a_stack_are_frames(folder):
     assert set(table["group"]) == {"stack"}
 
 
+def test_slices_of_depth_are_no_times(folder):
+    stack = np.zeros((2, 3, 8, 8), np.uint8)
+    tifffile.imwrite(folder / "new/deep.ome.tif", stack, ome=True, metadata={"axes": "TZYX"})
+    options = {"samples": None, "images": "new/deep*", "pattern": None}
+    for _ in range(2):  # from the file, then from memory
+        with pytest.raises(InputError, match=r"3 slices of depth at each of 2 times.*plane: 1.*plane: time"):
+            recordings.read(options, memory=folder / "pages.json")
+        assert list(recordings.read(options, memory=folder / "pages.json", plane=2)["page"]) == ["0", "1"]
+        assert len(recordings.read(options, plane="time")) == 6
+
+
 def read_stacks(memory=None):
     return recordings.read({"samples": None, "images": "many/*.tif", "pattern": None}, memory=memory)
 

@@ -121,7 +121,8 @@ def expectation(schema: dict) -> str:
     bounds = [
         f"{word} {schema[key]:,}" for key, word in limits.items() if schema.get(key, 2**31 - 1) < 2**31 - 1
     ]
-    return ", ".join([words[types[0]], *bounds]) + ("; or null" if "null" in types[1:] else "")
+    others = "".join(f"; or {words[name]}" for name in types[1:])
+    return ", ".join([words[types[0]], *bounds]) + others
 
 
 def _fill(value: Any, schema: dict) -> Any:

@@ -1,7 +1,8 @@
 """An open image file of any format: its number of pages, its pixel size, and its pages one at a time."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +80,39 @@ class ImageFile:
         """The pages in words, such as `30 × T of 5 × Z`."""
         return " of ".join(f"{length} × {axis}" for axis, length in self.axes)
 
+    @property
+    def slices(self) -> int:
+        """Number of slices in depth."""
+        return dict(self.axes).get("Z", 1)
+
+    def at_plane(self, plane: int | str | None) -> "ImageFile":
+        """Return the file with one slice of its depth alone, so that its pages are times; as it is for None or `time`."""
+        if not isinstance(plane, int) or self.slices == 1:
+            return self
+        if plane >= self.slices:
+            raise InputError(
+                f"{self.path}: images.plane asks for slice {plane}; the file has {self.slices}, numbered from 0. Correct the "
+                "config."
+            )
+        names, lengths = zip(*self.axes, strict=True)
+        kept = tuple((name, length) for name, length in self.axes if name != "Z")
+
+        def get(page: int) -> np.ndarray:
+            index = list(np.unravel_index(page, [length for _, length in kept])) if kept else []
+            index.insert(names.index("Z"), plane)
+            return self.get(int(np.ravel_multi_index(index, lengths)))
+
+        return replace(self, get=get, axes=kept, pages=math.prod(length for _, length in kept))
+
     def read(self, page: int | None = None) -> np.ndarray:
         """Read a page, counted from 0; None means the only one. Raises InputError if there is no such page."""
         if page is None and self.pages != 1:
+            choice = (
+                f", or choose a slice with images.plane, 0 to {self.slices - 1}" if self.slices > 1 else ""
+            )
             raise InputError(
                 f"{self.path}: a stack of {self.pages} pages ({self.axes_in_words}). Expected one frame a row: name the page in "
-                f"the sheet's column `page`, from 0 to {self.pages - 1}, one row a page."
+                f"the sheet's column `page`, from 0 to {self.pages - 1}, one row a page{choice}."
             )
         if page is not None and page >= self.pages:
             raise InputError(

@@ -113,7 +113,7 @@ class FrameLoader:
                 return file
             file.close()
             del self._open[kind]
-        file = readers.open_image_file(path, scene, stacked)
+        file = readers.open_image_file(path, scene, stacked).at_plane(self.options["plane"])
         self._open[kind] = wanted, file
         for note in file.notes:
             self._tell(logging.WARNING, path, note)

@@ -18,23 +18,30 @@ from .layouts import IMAGE_SUFFIXES
 from .names import natural
 
 
-def read(options: dict, check_files: bool = True, memory: str | Path | None = None) -> pd.DataFrame:
+def read(
+    options: dict,
+    check_files: bool = True,
+    memory: str | Path | None = None,
+    plane: int | str | None = None,
+) -> pd.DataFrame:
     """Return the table of the frames in the config's `segment`, see `samples.read_samples`; it may be empty.
 
-    memory : file that keeps the number of frames in each file, see `page_counter`
+    memory : file that keeps the number of frames in each file; plane : the config's `images.plane`; see `page_counter`
     """
     if options["samples"]:
         return samples.read_samples(
             expand(options["samples"]), masks=False, check_files=check_files, key="segment.samples"
         )
     if options["images"]:
-        with page_counter(memory) as pages:
+        with page_counter(memory, plane) as pages:
             return find_frames(expand(options["images"]), options["pattern"], pages)
     return samples.no_samples()
 
 
 @contextmanager
-def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], int]]:
+def page_counter(
+    memory: str | Path | None = None, plane: int | str | None = None
+) -> Iterator[Callable[[Path], int]]:
     """Yield a function that counts the frames in a file; a file that cannot be read yet counts as one frame.
 
     Every job counts all files again. A file with the size and time recorded in the file `memory` is not opened.
@@ -51,14 +58,21 @@ def page_counter(memory: str | Path | None = None) -> Iterator[Callable[[Path], 
         try:
             state = path.stat()
             key, stamp = str(path), [state.st_size, state.st_mtime_ns]
-            if known.get(key, [])[:2] != stamp or S_ISDIR(
-                state.st_mode
-            ):  # a .zarr may change without its folder's time
+            of_before = known.get(key, [])
+            # a .zarr may change without its folder's time
+            if of_before[:2] != stamp or len(of_before) != 4 or S_ISDIR(state.st_mode):
                 with open_image_file(path) as recording:
-                    found[key] = [*stamp, recording.pages]
-            return (found.get(key) or known[key])[2]
+                    found[key] = [*stamp, recording.pages, recording.slices]
         except (OSError, InputError):  # reported when the file is read in full
             return 1
+        number, slices = (found.get(key) or known[key])[2:]
+        if slices > 1 and plane is None:
+            raise InputError(
+                f"{path}: {slices} slices of depth{f' at each of {number // slices} times' * (number > slices)}. Expected to "
+                f"be told which one to segment: `images: {{plane: {slices // 2}}}` in the config, from 0 to {slices - 1}; or "
+                "`plane: time` if the slices are time points, as those of an image sequence that Fiji saved."
+            )
+        return number // slices if isinstance(plane, int) else number
 
     yield pages
     if memory and known | found != known:
