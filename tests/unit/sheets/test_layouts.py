@@ -531,3 +531,12 @@ def test_a_wrong_command_is_refused(words, capsys):
     with pytest.raises(SystemExit) as raised:
         make_samples.main(words)
     assert raised.value.code == 2
+
+
+def test_fields_of_one_group_with_the_same_frames_have_no_column_frame(tmp_path):
+    fill(
+        tmp_path, *(f"f{field}_{frame}{end}.tif" for field in "ab" for frame in "01" for end in ("", "_mask"))
+    )
+    table, told = make(tmp_path, pattern="{group}{}_{frame}")
+    assert "Frame 0 stands 2 times in the group f" in told
+    assert table["frame"].tolist() == [""] * 4

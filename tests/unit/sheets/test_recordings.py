@@ -142,3 +142,11 @@ def test_whole_paths_and_home_are_understood(folder, monkeypatch):
 def test_a_pattern_that_fits_nothing(folder, pattern, said):
     with pytest.raises(InputError, match=f"segment.images {pattern.replace('*', '.')}: {said}"):
         recordings.find_frames(pattern)
+
+
+def test_two_files_of_one_frame_are_refused(folder):
+    for name in ("copy.tif", "copy.jpg", "twin_01.tif", "twin_1.tif"):
+        (folder / "new" / name).touch()
+    for pattern in ("new/copy.*", "new/twin*"):
+        with pytest.raises(InputError, match=r"are the same frame of .*Expected each frame once"):
+            recordings.find_frames(pattern)

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brightcell.errors import InputError
-from brightcell.sheets.samples import read_samples
+from brightcell.sheets.samples import read_samples, rows_of_group, shared_annotations, turns
 
 COLUMNS = ["sample", "image", "mask", "group"]
 ROWS = [
@@ -360,3 +360,31 @@ def test_any_file_is_read_or_refused_with_a_message(tmp_path, content):
     path = tmp_path / "sheet.tsv"
     path.write_bytes(content)
     refuse(path)
+
+
+def test_a_frame_stands_once_in_a_group(sheet):
+    said = refuse(sheet(*with_column("frame", ["1", "01", "1"])))
+    assert "lines 2, 3: frame 1 stands 2 times in the group g1 (a.tif, b.tif)" in said
+    read_samples(sheet(*with_column("frame", ["1", "2", "1"])))  # another group
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [(["", "", ""], [0, 1, 2]), (["5", "4", "3"], [2, 1, 0]), (["0", "1", "3"], [None] * 3)],
+)
+def test_single_files_that_share_outlines_take_turns(sheet, frames, expected):
+    rows, columns = with_column("frame", frames)
+    for row in rows:
+        row[2] = "all.zip"
+    table = read_samples(sheet(rows, columns))
+    assert turns(table) == {name: (place, 3) for name, place in zip("abc", expected, strict=True)}
+    one, other = rows_of_group(table, "g1", {table["mask"][0]: "all.sqlite"})
+    assert (one["turn"], other["turn"], one["database"]) == ((expected[0], 3), (expected[1], 3), "all.sqlite")
+    assert rows_of_group(read_samples(sheet()), "g2", {})[0]["turn"] == (0, 1)
+
+
+def test_outlines_of_several_groups_have_a_database(sheet, tmp_path):
+    shared = read_samples(sheet([[*row[:2], "all.json", row[3]] for row in ROWS]))
+    ((path, name),) = shared_annotations(shared).items()
+    assert (path, name[:4]) == (str(tmp_path / "all.json"), "all-")
+    assert shared_annotations(shared[shared["group"] == "g1"]) == {}

@@ -231,6 +231,20 @@ def make_rows(
     return rows, left, notes + legal_names(rows)
 
 
+def number_once(rows: list[dict[str, str]]) -> list[str]:
+    """Empty the frames of all rows, in place, if one stands twice in a group of several fields; say so."""
+    count = Counter((row["group"], int(row["frame"])) for row in rows if row["frame"])
+    twice = next((place for place, number in count.items() if number > 1), None)
+    if not twice:
+        return []
+    for row in rows:
+        row["frame"] = ""
+    return [
+        f"Frame {twice[1]} stands {count[twice]} times in the group {twice[0]}: the sheet has no column frame, and frames are "
+        "in the order of their names. If these are several fields, put all that tells them apart into --pattern."
+    ]
+
+
 def cut_blocks(rows: list[dict[str, str]], block: int) -> list[dict[str, str]]:
     """Divide each group into groups of about `block` consecutive frames, in the order of time."""
     if block < 1:

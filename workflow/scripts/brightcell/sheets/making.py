@@ -61,6 +61,7 @@ def make_sheet(
         found.unlabelled, pattern, None, lambda name: count_frames(folder / name)
     )
     found.unpaired += left
+    found.notes += filenames.number_once(rows) + filenames.number_once(others)
     tell(f"{folder}: {len(rows):,} frames with masks.")
     for line in (*describe_groups(rows), *layouts.problems(found)):
         tell(line)

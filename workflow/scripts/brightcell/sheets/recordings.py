@@ -121,9 +121,26 @@ def find_frames(
         shown = "".join(f"\n  {path}: {why}" for path, why in left[:10])
         more = f"\n  … and {len(left) - 10:,} more" if len(left) > 10 else ""
         raise InputError(f"segment.images {pattern}: {len(left):,} files are no frames{shown}{more}")
+    double = _twice(rows)
+    if double:
+        raise InputError(
+            f"segment.images {pattern}: {double[0]} and {double[1]} are the same frame of {double[2]}. Expected each frame "
+            "once: name one kind of file, for example *.tif, or say with segment.pattern how the names are made."
+        )
     columns = samples.no_samples().columns
     table = pd.DataFrame(rows, dtype=str).reindex(columns=columns, fill_value="")
     table["image"] = table["image"].map(os.path.normpath)
     without = table.loc[table["frame"] == "", "group"]
     table.loc[table["group"].isin(without), "frame"] = ""  # these groups are in the order of the names
     return table
+
+
+def _twice(rows: list[dict[str, str]]) -> tuple[str, str, str] | None:
+    """Return two files that hold the same frame of a group, and the group; None if there are none."""
+    seen: dict[tuple, str] = {}
+    for row in rows:
+        name = int(row["frame"]) if row["frame"] else str(Path(row["image"]).with_suffix(""))
+        other = seen.setdefault((row["group"], name), row["image"])
+        if other != row["image"]:
+            return other, row["image"], row["group"]
+    return None

@@ -204,6 +204,7 @@ def _value_problems(table: pd.DataFrame, schema: dict, required: list[str]) -> I
         yield from few(_illegal(cells[~_is_legal(cells, entry)], entry))
     yield from few(_repeated(table["sample"]))
     yield from few(_repeated(_frames_of_files(table)))
+    yield from few(_frames_twice(table))
     yield from few(
         f"line {line}: image and mask are the same file, {name}; expected the file with the cells' numbers as mask"
         for line, name in table.loc[table["image"] == table.get("mask", ""), "image"].items()
@@ -263,6 +264,21 @@ def _repeated(cells: pd.Series) -> Iterator[str]:
             else "one frame is one sample: remove a row, or number the frames of a stack in the column page"
         )
         yield f"lines {where}: {cells.name} {value!r} stands {len(group)} times; {what}"
+
+
+def _frames_twice(table: pd.DataFrame) -> Iterator[str]:
+    if not {"group", "frame"} <= set(table):
+        return
+    numbered = table[(table["frame"] != "") & (table["group"] != "")]
+    numbered = numbered.assign(frame=numbered["frame"].str.lstrip("0").replace("", "0"))
+    twice = numbered[numbered.duplicated(["group", "frame"], keep=False)]
+    for (group, frame), rows in twice.groupby(["group", "frame"], sort=False):
+        where = ", ".join(map(str, rows.index[:SHOWN])) + (" and more" if len(rows) > SHOWN else "")
+        files = ", ".join(dict.fromkeys(Path(name).name for name in rows["image"][:2]))
+        yield (
+            f"lines {where}: frame {frame} stands {len(rows)} times in the group {group} ({files}); remove a copy, give "
+            "each time-lapse a group of its own, or number the frames of the group through"
+        )
 
 
 def _resolve(cells: pd.Series, folder: Path) -> pd.Series:
