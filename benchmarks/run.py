@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parent
 # What is run without being asked for: a few minutes each at most.
 SHORT = (
     "metrics/scores.py",
+    "nets/model_files.py",
     "inference/engines.py --rounds 3",
     "inference/engines.py growth --largest 2048",
     "training/steps.py steps --network simple --filters 16 --side 256",

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from brightcell import files
+from brightcell import files, trained
 from brightcell.jobs import job
 from brightcell.recordings import quality
 
@@ -13,7 +13,9 @@ logger = logging.getLogger("brightcell")
 def main(frames, cells, made_of, ordered: bool, out) -> None:
     """Write a row a frame. The recipes are read from beside the models that `made_of` names."""
     folders = [Path(path).parent for path in files.read_json(made_of)["models"]]
-    reference = quality.training_data([files.read_json(folder / "recipe.json") for folder in folders])
+    reference = quality.training_data(
+        [trained.read_recipe(folder / "recipe.json", ("working_pixel_size_um",)) for folder in folders]
+    )
     if reference is None:
         logger.warning(
             "%s: recipe.json does not tell how the training data looked (a model of an earlier version), so that frames are "

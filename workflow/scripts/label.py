@@ -1,6 +1,6 @@
 """Separate the cells of the test frames of one trained network."""
 
-from brightcell import files
+from brightcell import trained
 from brightcell.instances import labelling
 from brightcell.io import stacks
 from brightcell.jobs import job
@@ -8,7 +8,7 @@ from brightcell.jobs import job
 
 def main(test, calibration, labels_file, log):
     """Turn probability maps into a stack of int32 label images."""
-    parameters = files.read_json(calibration)["parameters"]
+    parameters = trained.read_calibration(calibration)["parameters"]
     log.info("watershed with %s", parameters)
 
     def labelled():

@@ -2,7 +2,7 @@
 
 import time
 
-from brightcell import files
+from brightcell import files, trained
 from brightcell.compute import backend
 from brightcell.io import stacks
 from brightcell.jobs import job
@@ -14,7 +14,7 @@ def main(model, recipe, frames, samples, folds, outputs: dict, speed, settings, 
 
     `speed` tells the frames and seconds of each role, from file to file, and what computed: engine and precision.
     """
-    recipe = files.read_json(recipe)
+    recipe = trained.read_recipe(recipe)
     precision = backend.start(threads, **compute)
     from brightcell.inference import streaming
     from brightcell.inference.engines import load_predictor

@@ -1,11 +1,12 @@
 """Score the labels and probabilities of one network, fold and seed on its test frames."""
 
 from brightcell.errors import InputError
-from brightcell.files import read_json, read_table, write_table
+from brightcell.files import read_table, write_table
 from brightcell.instances.variants import score_watersheds
 from brightcell.io.stacks import Pages, open_groups, open_maps
 from brightcell.jobs import job
 from brightcell.metrics.scoring import score_frames
+from brightcell.trained import read_calibration
 
 
 def main(labels, probabilities, calibration, truth, samples, outputs, log, **training) -> None:
@@ -29,7 +30,7 @@ def main(labels, probabilities, calibration, truth, samples, outputs, log, **tra
             "that pixels and boundaries alone can be scored",
             *(len(binary), len(scores.frames), ", ".join(binary[:5]) + (" …" if len(binary) > 5 else "")),
         )
-    watersheds = score_watersheds(labelled, predicted, maps, table, read_json(calibration))
+    watersheds = score_watersheds(labelled, predicted, maps, table, read_calibration(calibration))
     for name, scored in (scores._asdict() | {"watersheds": watersheds}).items():
         for position, (column, value) in enumerate(training.items()):
             scored.insert(position, column, value)

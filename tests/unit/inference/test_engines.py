@@ -225,8 +225,8 @@ def test_recordings_are_segmented_by_models_that_fit_their_recipe_alone(
 
 def test_a_network_of_somebody_else_is_run_as_it_is(tmp_path):
     inputs = keras.Input((None, None, 1))
-    pooled = keras.layers.Conv2D(1, 3, padding="valid", activation="sigmoid")(inputs)
-    model = keras.Model(inputs, keras.layers.ZeroPadding2D(1)(pooled))
+    mixed = keras.layers.SeparableConv2D(2, 3, padding="same")(inputs)
+    model = keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(mixed))
     model.save(tmp_path / "own.keras")
     predict = engines.load_predictor(tmp_path / "own.keras")
     assert predict.receptive_px is None

@@ -157,10 +157,12 @@ def run(folder, predicted, maps):
     write_stack(folder / "test.tif", maps.items())
     names = ("frames", "cells", "curves", "reliability", "watersheds")
     outputs = {name: folder / f"{name}.tsv" for name in names}
-    parameters = {"threshold": 0.5, "smoothing_px": 1.0, "minimum_area_px": 5}
+    parameters = {"threshold": 0.5, "smoothing_px": 1.0, "depth": 0.1, "minimum_area_px": 5}
     write_json(
         {
             "parameters": parameters,
+            "score": "mean_ap",
+            "value": 0.5,
             "markers": "learned" if next(iter(maps.values())).ndim == 3 else "foreground",
             "foreground": {"parameters": parameters | {"radius_px": 5.0}, "value": 0.5},
         },

@@ -18,6 +18,9 @@ RECIPE = {
 }
 
 
+PARAMETERS = {"threshold": 0.5, "smoothing_px": 1.0, "depth": 0.1, "minimum_area_px": 20}
+
+
 def calibration(value, **parameters):
     return {"score": "mean_ap", "value": value, "parameters": parameters}
 
@@ -74,7 +77,7 @@ def models(tmp_path):
         folder.mkdir(parents=True)
         (folder / "model.keras").write_bytes(b"")
         (folder / "recipe.json").write_text(json.dumps(RECIPE | {"network": network}))
-        (folder / "calibration.json").write_text(json.dumps(calibration(0.5)))
+        (folder / "calibration.json").write_text(json.dumps(calibration(0.5, **PARAMETERS)))
     return tmp_path / "lab"
 
 

@@ -3,8 +3,10 @@
 A package a stage, in the order in which the data pass through them. Each imports only from what stands above it:
 
     errors          messages that a user can act on
+    values          what a value in a file from elsewhere may be
     files           tables, JSON and temporary names: results appear whole
     provenance      digests of code, versions of packages, the machine
+    trained         the files beside a trained network, checked
     jobs            logs and messages of a rule's script
     config          the config against its schema, its manual, suggested settings
     simulation      time-lapses with known cells, for the demo and the tests

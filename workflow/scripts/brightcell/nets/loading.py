@@ -1,40 +1,78 @@
-"""Load trained networks."""
+"""Load trained networks, and check that a network can be saved and loaded again."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brightcell.errors import InputError
+
+from .layers import LAYERS
+from .model_file import Network, arguments_for_keras, describe, read_model_file
 
 if TYPE_CHECKING:
     import keras
 
 
 def load_model(path: str | Path, precision: str = "float32") -> "keras.Model":
-    """Load a trained network in safe mode: a file that carries code is refused.
+    """Load a trained network from a .keras file, whoever made it, without running anything in it.
 
-    precision is the dtype policy of the computation; the last layer stays float32. Raises InputError if the file is
-    missing or damaged.
+    The file is read as data (`model_file`): its layers must be among `layers.LAYERS`, its arrays finite and of the right
+    shapes. The network is then built anew and given the arrays.
+
+    Parameters
+    ----------
+    path : path
+        A model.keras.
+    precision : str
+        Keras' dtype policy of all layers but the last, which computes in float32. What the file says does not matter.
+
+    Returns
+    -------
+    keras.Model
+        From (batch, height, width, channels) to float32 (batch, height, width, outputs).
+
+    Raises
+    ------
+    InputError
+        For a file that is missing or damaged, or that holds anything but allowed layers and finite weights.
     """
+    network, arrays = read_model_file(path)
+    try:
+        model = build(network, precision)
+        for node, values in zip(network.nodes, arrays, strict=True):
+            model.get_layer(node.name).set_weights(values)
+    except (
+        ValueError,
+        TypeError,
+    ) as error:  # Keras finds what the tables cannot, such as shapes that do not add up
+        raise InputError(
+            f"{path}: not a model that can be loaded safely. Its layers do not fit together "
+            f"({next(iter(str(error).splitlines()), '')})."
+        ) from error
+    return model
+
+
+def build(network: Network, precision: str = "float32") -> "keras.Model":
+    """Build a network, with weights of 0."""
     import keras
 
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such model. Train it first, or correct the path.")
+    tensors: dict[str, keras.KerasTensor] = {}
+    for node in network.nodes:
+        arguments = dict(arguments_for_keras(node))
+        if node.kind == "InputLayer":
+            tensors[node.name] = keras.Input(arguments["batch_shape"][1:], name=node.name)
+            continue
+        arguments |= {key: "zeros" for key in LAYERS[node.kind].arguments if key.endswith("_initializer")}
+        arguments["dtype"] = "float32" if node.name == network.output else precision
+        layer = getattr(keras.layers, node.kind)(**arguments)
+        sources = [tensors[source] for source in node.sources]
+        tensors[node.name] = layer(sources if len(sources) > 1 else sources[0])
+    return keras.Model(tensors[network.input], tensors[network.output], name=network.name)
+
+
+def check_loadable(model: "keras.Model") -> None:
+    """Raise InputError if the file of a network could not be loaded again, before it is trained."""
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise InputError(
-            f"{path}: not a model that can be loaded safely ({str(error).splitlines()[0]}). "
-            "Expected a .keras file of this workflow. Where it trained the model, remove the file, and it trains it anew; "
-            "where the model came from elsewhere, get it again."
-        ) from error
-    if precision == "float32":
-        return model
-
-    def recast(layer: keras.Layer) -> keras.Layer:
-        dtype = "float32" if layer is model.layers[-1] else precision
-        return type(layer).from_config({**layer.get_config(), "dtype": dtype})
-
-    fast = keras.models.clone_model(model, clone_function=recast)
-    fast.set_weights(model.get_weights())
-    return fast
+        describe(json.loads(model.to_json()))
+    except InputError as error:
+        raise InputError(f"The network {model.name} could be saved but not loaded again. {error}") from error

@@ -1,6 +1,6 @@
 """The three U-Nets of Ghaznavi et al. 2022 (doi 10.1016/j.compbiomed.2022.105805), in Keras 3.
 
-All layers are Keras' own, so that a saved model loads anywhere in safe mode. A network of your own is one
+All layers are in the table of `layers`, so that a saved model can be loaded. A network of your own is one
 more entry in `ARCHITECTURES`.
 """
 

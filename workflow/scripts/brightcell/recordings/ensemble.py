@@ -8,18 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from brightcell import files
+from brightcell import files, trained
 from brightcell.errors import InputError, nearest
 from brightcell.io.image_file import SAME_SIZE
 
 logger = logging.getLogger("brightcell")
 
-# The files beside a model, and the keys that each must have.
-TOLD = {
-    "recipe.json": ("network", "channels", "outputs", "levels", "percentiles", "working_pixel_size_um"),
-    "calibration.json": ("parameters", "score", "value"),
-}
-FILES = ("model.keras", *TOLD)
 # What members must share, for the same frame is given to all of them.
 SHARED = {
     "channels": "channels",
@@ -63,17 +57,19 @@ def find_models(folder: str | Path, network: str | None = None, own: str | Path 
     found = sorted({path.parent for path in folder.glob("**/model.keras")})
     if not found:
         raise InputError(
-            f"segment.models {folder}: no model.keras in or below it. Expected folders that each hold {', '.join(FILES)}, "
+            f"segment.models {folder}: no model.keras in or below it. Expected folders that each hold {', '.join(trained.FILES)}, "
             "such as results/<dataset>/models of another project."
         )
     for place in found:
-        missing = [name for name in FILES if not (place / name).is_file()]
+        missing = [name for name in trained.FILES if not (place / name).is_file()]
         if missing:
             raise InputError(
-                f"{place}: no {' and no '.join(missing)} beside model.keras. Expected {', '.join(FILES)} together: copy the "
+                f"{place}: no {' and no '.join(missing)} beside model.keras. Expected {', '.join(trained.FILES)} together: copy the "
                 "whole folder, or remove it."
             )
-    recipes, _ = ([_complete(place / name, keys) for place in found] for name, keys in TOLD.items())
+    recipes = [trained.read_recipe(place / "recipe.json") for place in found]
+    for place in found:
+        trained.read_calibration(place / "calibration.json")
     networks = [recipe["network"] for recipe in recipes]
     if network is not None and network not in networks:
         guess = nearest(network, networks)
@@ -110,8 +106,8 @@ def load(
     made_of.json has network, digests of the models, parameters of the watershed, and settings.
     """
     chosen = choose(
-        [files.read_json(path) for path in recipes],
-        [files.read_json(path) for path in calibrations],
+        [trained.read_recipe(path) for path in recipes],
+        [trained.read_calibration(path) for path in calibrations],
         network,
         [str(Path(path).parent) for path in models],
     )
@@ -192,17 +188,6 @@ class Averaged:
     def __call__(self, tiles: np.ndarray) -> np.ndarray:
         maps = np.stack([np.asarray(predictor(tiles), np.float32) for predictor in self.predictors])
         return np.concatenate([maps.mean(0), maps[..., :1].std(0)], axis=-1)
-
-
-def _complete(path: Path, keys: Sequence[str]) -> dict:
-    content = files.read_json(path)
-    missing = [key for key in keys if key not in content]
-    if missing:
-        raise InputError(
-            f"{path}: no {' and no '.join(missing)} in it. Expected the file that this workflow wrote beside the model: get "
-            "it again, or remove the folder."
-        )
-    return content
 
 
 def _alike(one: object, other: object) -> bool:

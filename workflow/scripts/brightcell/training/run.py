@@ -8,7 +8,7 @@ import pandas as pd
 
 from brightcell import files
 from brightcell.errors import InputError
-from brightcell.nets import unet
+from brightcell.nets import loading, unet
 
 from . import checkpoints, loop
 from .patches import TrainingFrame
@@ -57,6 +57,7 @@ class Run:
         self.channels = frames[0].image.shape[-1]
         logger.info("%d frames to train on, %d to validate on", len(frames), len(validation))
         self.model = self._build(settings["patch"])
+        loading.check_loadable(self.model)
         self.parameters, self.trainable_parameters = unet.count_parameters(self.model)
         logger.info("%s: %d parameters", unet.ARCHITECTURES[architecture].title, self.parameters)
         if init:

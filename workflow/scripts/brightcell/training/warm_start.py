@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from brightcell import files
+from brightcell import trained
 from brightcell.errors import InputError
 from brightcell.nets.loading import load_model
 
@@ -36,7 +36,7 @@ def warm_start(model: keras.Model, path: Path) -> None:
 def tell_other_images(path: Path, percentiles: Sequence[float], pixel_um: float) -> None:
     """Warn where a network was trained on images mapped otherwise, or of other pixels, by the recipe beside it."""
     recipe = path.with_name("recipe.json")
-    known = files.read_json(recipe) if recipe.exists() else {}
+    known = trained.read_recipe(recipe, needed=()) if recipe.exists() else {}
     mapped, size = known.get("percentiles"), known.get("working_pixel_size_um")
     if mapped and list(mapped) != list(percentiles):
         logger.warning(
