@@ -121,7 +121,7 @@ def test_every_option_that_the_plugin_forbids_is_refused_with_advice():
 
     for pattern in get_forbidden_slurm_options():
         for option in re.sub(r"\[=\\s\]|\\s\??", " 1", pattern).split("|"):
-            with pytest.raises(InputError, match="belongs (as a resource|nowhere)"):
+            with pytest.raises(InputError, match=r"belongs (as a resource|nowhere)"):
                 submission(slurm_extra=option)
 
 

@@ -450,6 +450,6 @@ def test_a_slice_of_a_stack_with_depth(tmp_path, axes):
             np.testing.assert_array_equal(chosen.read(page), expected)
         assert file.at_plane("time") is file.at_plane(None) is file
         with pytest.raises(
-            InputError, match="images.plane asks for slice 3; the file has 3, numbered from 0"
+            InputError, match=r"images\.plane asks for slice 3; the file has 3, numbered from 0"
         ):
             file.at_plane(3)
