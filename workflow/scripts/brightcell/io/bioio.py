@@ -35,7 +35,8 @@ def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> ImageFile
     image = bioio.BioImage(str(path), reader=reader.Reader)
     image.set_scene(_scene(path, image.scenes, scene))
     sizes = dict(zip(image.dims.order, image.dims.shape, strict=True))
-    check_size(path, sizes["Y"], sizes["X"])
+    channels = sizes.get("S", 1) * sizes.get("C", 1)
+    check_size(path, sizes["Y"], sizes["X"], channels * np.dtype(image.dtype).itemsize)
     counted = [(axis, sizes[axis]) for axis in "TZ" if sizes.get(axis, 1) > 1]
     colours = "S" in sizes
 

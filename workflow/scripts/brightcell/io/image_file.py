@@ -9,9 +9,9 @@ import numpy as np
 
 from brightcell.errors import InputError
 
-LARGEST_PX = (
-    500_000_000  # of one channel; a larger file is a decompression bomb, or a slide to be cut into tiles
-)
+# Of one frame, and of all its channels; a larger one is a decompression bomb, or a slide to be cut into tiles.
+LARGEST_PX = 500_000_000
+LARGEST_BYTES = 2 * LARGEST_PX
 SAME_SIZE = 0.02  # pixel sizes that differ by less are the same number, rounded
 UNITS_UM = {
     **{
@@ -120,9 +120,18 @@ class ImageFile:
                 "Correct the column `page`."
             )
         try:
-            return np.asarray(self.get(page or 0))
+            pixels = np.asarray(self.get(page or 0))
         except Exception as error:
             raise damaged(self.path, error) from error
+        if self.palette is None:
+            return pixels
+        if pixels.dtype == bool:  # one bit a pixel; numpy would take it for a choice of colours
+            pixels = pixels.astype(np.uint8)
+        if pixels.dtype.kind != "u" or pixels.max(initial=0) >= len(self.palette):
+            raise InputError(
+                f"{self.path}: a colour beyond its palette. The file is damaged: export it anew."
+            )
+        return pixels
 
 
 def damaged(path: Path, error: Exception) -> InputError:
@@ -137,14 +146,22 @@ def damaged(path: Path, error: Exception) -> InputError:
     )
 
 
-def check_size(path: Path, height: int, width: int) -> None:
-    """Raise InputError for a frame larger than any camera takes, before it fills the memory."""
+def check_size(path: Path, height: int, width: int, pixel_bytes: float = 1) -> None:
+    """Raise InputError for a frame larger than any camera takes, before it fills the memory.
+
+    pixel_bytes : size of a pixel with all its channels
+    """
     if height < 1 or width < 1:
         raise InputError(f"{path}: a picture of {height} × {width} px holds nothing. Export it anew.")
     if height * width > LARGEST_PX:
         raise InputError(
             f"{path}: {height:,} × {width:,} px in one frame. Expected at most {LARGEST_PX:,} px: cut it into tiles, "
             "each with a row of its own."
+        )
+    if height * width * pixel_bytes > LARGEST_BYTES:
+        raise InputError(
+            f"{path}: {height:,} × {width:,} px of {pixel_bytes:g} bytes in one frame. Expected at most "
+            f"{LARGEST_BYTES:,} bytes: leave out channels, save it with fewer bits, or cut it into tiles."
         )
 
 

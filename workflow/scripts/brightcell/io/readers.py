@@ -11,23 +11,30 @@ from PIL import Image, ImageOps
 from brightcell.errors import InputError
 
 from .bioio import VENDOR_PACKAGES, open_vendor
-from .image_file import LARGEST_PX, ImageFile, check_size, damaged
+from .image_file import LARGEST_BYTES, LARGEST_PX, ImageFile, check_size, damaged
 from .tiff import open_tiff
 
 Image.MAX_IMAGE_PIXELS = LARGEST_PX  # above it Pillow only warns; `check_size` raises an InputError
 PNG_HEADER, PNG_PALETTE = 26, 3
+PNG_CHANNELS = {2: 3, 4: 2, 6: 4}  # by the kind of colour; one for all others
 
 
 def open_png(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
     """Open a PNG of 1 to 16 bits: grey, colour or with a palette."""
     with path.open("rb") as file:
         header = file.read(PNG_HEADER)
-    width, height, _, colour = struct.unpack(">IIBB", header[16:PNG_HEADER])
-    check_size(path, height, width)
+    width, height, bits, colour = struct.unpack(">IIBB", header[16:PNG_HEADER])
+    check_size(path, height, width, PNG_CHANNELS.get(colour, 1) * max(bits, 8) / 8)
     if colour == PNG_PALETTE:
         return _open_pillow(path, "PNG")
     # Pillow would cut 16-bit colours down to 8 bits.
-    return ImageFile(path, "PNG", lambda _: imagecodecs.png_decode(path.read_bytes()), alpha=True)
+    return ImageFile(path, "PNG", lambda _: imagecodecs.png_decode(_content(path)), alpha=True)
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a file, no more than its pixels may have."""
+    with path.open("rb") as file:
+        return file.read(LARGEST_BYTES)
 
 
 def open_jpeg(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
@@ -37,7 +44,7 @@ def open_jpeg(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
 
 def _open_pillow(path: Path, name: str) -> ImageFile:
     with Image.open(path) as image:
-        check_size(path, image.height, image.width)
+        check_size(path, image.height, image.width, len(image.getbands()))
         turned = image.getexif().get(0x0112, 1) != 1
         colours = image.getpalette("RGB") if image.mode == "P" else None
         kind = image.mode
@@ -122,7 +129,7 @@ def frame_of(file: ImageFile, page: int | None = None, channels: Sequence[int] |
     """
     path, pixels = file.path, file.read(page)
     if file.palette is not None:
-        pixels = _coloured(path, pixels, file.palette)
+        pixels = _coloured(pixels, file.palette)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.dtype.kind not in "buif":
@@ -152,9 +159,7 @@ def frame_of(file: ImageFile, page: int | None = None, channels: Sequence[int] |
     return pixels
 
 
-def _coloured(path: Path, indices: np.ndarray, palette: np.ndarray) -> np.ndarray:
+def _coloured(indices: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Look up the colours of a palette; if all are grey, return one channel."""
-    if indices.max(initial=0) >= len(palette):
-        raise InputError(f"{path}: a colour beyond its palette. The file is damaged: export it anew.")
     colours = palette[indices]
     return colours[..., :1] if (colours == colours[..., :1]).all() else colours

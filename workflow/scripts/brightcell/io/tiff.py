@@ -1,6 +1,7 @@
 """Read TIFF files: plain, tiled, compressed, BigTIFF, ImageJ hyperstacks and OME-TIFF, one page at a time."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import tifffile
 from brightcell.errors import InputError
 
 from .image_file import ImageFile, check_size, micrometres
+from .page_chain import MOST_PAGES, check_pages
 
 LARGEST_PIXEL_UM = 20  # larger values are for printing: 1200 dpi are 21 µm
 MOST_CHANNELS = 4
@@ -31,12 +33,13 @@ def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
     scene : name or number, from 0, of an image in an OME-TIFF with several
     stacked : read 2 to 4 images of unknown meaning as pages, not as channels
     """
+    check_pages(path)
     file = _opened(path)
     try:
         number, series = _choose(path, file, scene)
         frames = _single_pages(file) if series is None else _pages(path, series, stacked)
         first = file.pages.first if series is None else series.keyframe
-        check_size(path, first.imagelength, first.imagewidth)
+        _check_page(first)
         size, source, notes = _pixel_size(file, number)
         orientation = first.tags.valueof("Orientation", ORIENTATION_AS_STORED)
         if orientation != ORIENTATION_AS_STORED:
@@ -65,10 +68,30 @@ def open_tiff(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
 def _opened(path: Path) -> tifffile.TiffFile:
     """Open a TIFF. Of an OME-TIFF in several files the others are opened only where their pages must be told apart."""
     file = tifffile.TiffFile(path, _multifile=False)
+    _check_counts(path, file.ome_metadata or "")
     if not file.is_ome or len(file.pages) == 1 or file.series[0].kind == "ome":
         return file
     file.close()
     return tifffile.TiffFile(path)
+
+
+def _check_counts(path: Path, ome: str) -> None:
+    """Raise InputError if OME metadata tell of more pages than a file may have; tifffile makes a list of them all."""
+    for pixels in re.findall(r"<(?:\w+:)?Pixels\b[^>]*>", ome):
+        counts = re.findall(r"""Size[ZCT]\s*=\s*["']\s*(\d+)""", pixels)
+        if math.prod(map(int, counts)) > MOST_PAGES:
+            raise InputError(
+                f"{path}: its OME metadata tell of {' × '.join(counts)} pages. Expected at most {MOST_PAGES:,}: export it "
+                "anew, or cut it into several files."
+            )
+
+
+def _check_page(page: tifffile.TiffPage | tifffile.TiffFrame, channels: int = 1) -> None:
+    """Raise InputError if a frame of so many pages like this one is too large."""
+    key, path = page.keyframe, Path(page.parent.filehandle.path)
+    assert key is not None  # every page of a series has one
+    height, width = key.imagelength, key.imagewidth
+    check_size(path, height, width, channels * key.nbytes / max(1, height * width))
 
 
 def _choose(path: Path, file: tifffile.TiffFile, scene: str) -> tuple[int, tifffile.TiffPageSeries | None]:
@@ -104,6 +127,7 @@ def _single_pages(file: tifffile.TiffFile) -> Frames:
 
 def _spatial(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
     """Read a page as (height, width[, samples])."""
+    _check_page(page)
     pixels = page.asarray()
     return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
 
@@ -119,12 +143,14 @@ def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool) -> Frames
         )
     if inner == "YX" and outer in ("Q", "I") and series.shape[-1] <= MOST_CHANNELS < min(series.shape[:2]):
         # Height × width × channels, from a program that took the rows for pages.
+        _check_page(series.keyframe, series.shape[0])
         return Frames((), lambda _: series.asarray())
     channel = outer.find("C") if "S" not in inner else -1
     if outer == "C" and shape[0] > MOST_CHANNELS and stacked:
         channel = -1  # some programs call the frames of a stack channels
     if channel < 0 and outer in ("Q", "I") and inner == "YX" and shape[0] <= MOST_CHANNELS and not stacked:
         channel = 0
+    _check_page(series.keyframe, shape[channel] if channel >= 0 else 1)
     axes = tuple(
         (name, length)
         for axis, (name, length) in enumerate(zip(outer, shape, strict=True))
