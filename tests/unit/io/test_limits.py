@@ -1,5 +1,6 @@
 """Files made to fill the memory or to hold a reader up for ever: a message within seconds."""
 
+import json
 import struct
 import zlib
 
@@ -9,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from brightcell.errors import InputError
+from brightcell.io import rasterize
 from brightcell.io.image_file import LARGEST_BYTES
 from brightcell.io.masks import read_mask
 from brightcell.io.page_chain import MOST_PAGES, MOST_SIZES
@@ -146,3 +148,34 @@ def test_a_colour_beyond_the_palette(tmp_path):
         file.palette = file.palette[:1]
         with pytest.raises(InputError, match="a colour beyond its palette"):
             file.read()
+
+
+def coco(path, side, outlines):
+    image = {"id": 1, "file_name": "a.png", "height": side, "width": side}
+    cells = [{"image_id": 1, "segmentation": outline} for outline in outlines]
+    path.write_text(json.dumps({"images": [image], "annotations": cells}))
+    return refused(path, lambda path: read_mask(path, shape=(side, side), image="a.png"))
+
+
+@pytest.mark.parametrize("kind", ["outlines", "run lengths"])
+def test_a_thousand_outlines_as_large_as_the_frame(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(rasterize, "LARGEST_PX", 10**7)  # the frames of this test would be too slow otherwise
+    side = 1000
+    outlines = (
+        [[0, 0, side, 0, side, side, number, side]]
+        if kind == "outlines"
+        else {"size": [side, side], "counts": [number, side**2 - number]}
+        for number in range(1000)
+    )
+    assert "fill it 11 times" in coco(tmp_path / "cells.json", side, outlines)
+
+
+def test_a_run_length_that_never_ends(tmp_path):
+    said = coco(tmp_path / "cells.json", 64, [{"size": [64, 64], "counts": "o" * 1_000_000}])
+    assert "a run length without end" in said
+
+
+def test_an_outline_that_goes_up_and_down_through_the_whole_image(tmp_path):
+    side = 4000
+    zigzag = [[v for x in range(6000) for v in (x / 2, side * (x % 2))]]
+    assert "6,000 corners" in coco(tmp_path / "cells.json", side, [zigzag])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pictures import save
 from PIL import Image
+from skimage import draw
 
 from brightcell.errors import InputError
 from brightcell.io import coco as coco_files
@@ -217,6 +218,30 @@ def test_an_outline_is_cut_at_the_edge_of_the_image():
     cell = rasterize.fill([[rectangle(-10, 100, 30, 90)]], SHAPE)
     assert (cell.row, cell.column, cell.pixels.sum()) == (100, 0, 400)
     assert rasterize.fill([[rectangle(500, 500, 30, 90)]], SHAPE).pixels.size == 0
+
+
+def test_outlines_are_filled_as_by_another_program():
+    """Stars of random corners, some beyond the frame, some with lines that cross."""
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        ring = rng.uniform(-30, 130, (rng.integers(3, 12), 2))
+        filled, _ = rasterize.paint([rasterize.fill([[ring]], (90, 100))], (90, 100))
+        other = draw.polygon2mask((90, 100), ring[:, ::-1] - 0.5)
+        assert np.array_equal(filled == 1, other)
+
+
+def test_cells_with_a_common_border_through_the_centres_of_pixels_do_not_overlap():
+    left, right = (
+        [[5.5, 4.5], [20.5, 4.5], [20.5, 30.5], [5.5, 30.5]],
+        [[20.5, 4.5], [28, 4.5], [28, 30.5], [20.5, 30.5]],
+    )
+    labels, overlap = rasterize.paint(
+        [rasterize.fill([[np.array(ring)]], (40, 40)) for ring in (left, right)], (40, 40)
+    )
+    assert overlap == 0
+    assert (labels == 1).sum() == 15 * 26
+    assert (labels[4:30, 5:20] == 1).all()
+    assert (labels[4:30, 20:28] == 2).all()
 
 
 @pytest.mark.parametrize("order", [1, -1])

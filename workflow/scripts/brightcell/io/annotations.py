@@ -10,7 +10,7 @@ from brightcell.errors import InputError
 
 from . import coco, geojson
 from .outlined import Cells, Frame, Position, on_frame
-from .rasterize import fill
+from .rasterize import fill, limited
 
 LARGEST_UNPACKED = 500_000_000  # bytes of an unpacked zip of ROIs
 AREAS = ("POLYGON", "RECT", "OVAL", "FREEHAND", "TRACED")
@@ -27,7 +27,8 @@ def read_rois(path: Path, frame: Frame) -> Cells:
     rois = _of_channels(path, [roi for roi, here in zip(rois, chosen, strict=True) if here], frame)
     areas = [roi for roi in rois if roi.roitype.name in AREAS]
     notes = [f"{len(rois) - len(areas)} ROIs are no areas and are left out"] if len(areas) < len(rois) else []
-    return Cells([fill([_rings(roi)], frame.shape) for roi in areas], notes)
+    cells = limited(path, (fill([_rings(roi)], frame.shape) for roi in areas), frame.shape)
+    return Cells([cell for cell in cells if cell], notes)
 
 
 def _roi_files(path: Path) -> list[bytes]:

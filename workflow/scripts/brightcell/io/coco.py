@@ -16,7 +16,7 @@ from brightcell.errors import InputError
 
 from .image_file import damaged
 from .outlined import Cells, Frame, by_class
-from .rasterize import Patch, bounded, fill
+from .rasterize import Patch, bounded, fill, limited
 
 BOM = b"\xef\xbb\xbf"
 TABLES = """
@@ -24,6 +24,7 @@ create table images(id text, name text, base text, height integer, width integer
 create table classes(id text, name text);
 create table cells(image text, class text, crowd integer, outline text);
 """
+LONGEST_RUN = 60  # bits
 INDEXES = "create index by_base on images(base); create index by_image on cells(image);"
 
 
@@ -79,8 +80,8 @@ def read_coco(path: Path, frame: Frame) -> Cells:
         f"select distinct class, crowd, outline from cells where image in ({', '.join('?' * len(ids))})", ids
     ).fetchall()
     patches, classes, empty = [], [], 0
-    for category, crowd, outline in rows:
-        patch = _patch(json.loads(outline), frame.shape)
+    drawn = limited(path, (_patch(json.loads(outline), frame.shape) for *_, outline in rows), frame.shape)
+    for (category, crowd, _), patch in zip(rows, drawn, strict=True):
         if patch is None:
             empty += 1
         else:
@@ -268,6 +269,8 @@ def _decompressed(text: str) -> list[int]:
         digit = ord(character) - 48
         value |= (digit & 31) << bits
         bits += 5
+        if bits > LONGEST_RUN:
+            raise ValueError("a run length without end")
         if digit & 32:
             continue
         if digit & 16:

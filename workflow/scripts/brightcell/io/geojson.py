@@ -9,7 +9,7 @@ import numpy as np
 from brightcell.errors import InputError
 
 from .outlined import Cells, Frame, by_class, on_frame
-from .rasterize import Patch, fill
+from .rasterize import Patch, fill, limited
 
 # What QuPath called its objects before `objectType`, in the feature's `id`.
 OLD_KINDS = {
@@ -55,8 +55,8 @@ def read_features(path: Path, frame: Frame) -> Cells:
     patches: list[Patch] = []
     classes: list[str] = []
     left_out = 0
-    for feature in chosen:
-        patch = _patch(_geometry(feature), frame.shape)
+    drawn = limited(path, (_patch(_geometry(each), frame.shape) for each in chosen), frame.shape)
+    for feature, patch in zip(chosen, drawn, strict=True):
         kind, name = _kind(feature), _class(feature)
         around = marked and kind == "annotation" and not name.lower().startswith(("ignore", "region"))
         if patch is None or around or kind in NO_CELLS:

@@ -1,12 +1,19 @@
 """Fill outlines of cells into label images, by the centres of pixels, and find the outlines of label images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
-from skimage import draw
 
+from brightcell.errors import InputError
+
+from .image_file import LARGEST_PX
+
+# Of the rows of pixels that an outline's lines cross; a cell's cross some thousands.
+MOST_CROSSINGS = 20_000_000
+FAR = 1e9  # px; nothing is drawn beyond
 Ring = np.ndarray  # (points, 2): x to the right, y down, in px; (0, 0) is the outer corner of the first pixel
 
 
@@ -37,11 +44,48 @@ def fill(polygons: Sequence[Sequence[Ring]], shape: tuple[int, int]) -> Patch:
     if not cell.size:
         return Patch(int(top), int(left), cell)
     for rings in polygons:
-        part = np.zeros_like(cell)
-        for ring in rings:
-            part[draw.polygon(ring[:, 1] - top - 0.5, ring[:, 0] - left - 0.5, cell.shape)] ^= True
-        cell |= part
+        cell |= _inside([ring - (left, top) for ring in rings], cell.shape)
     return Patch(int(top), int(left), cell)
+
+
+def _inside(rings: Sequence[Ring], shape: tuple[int, ...]) -> np.ndarray:
+    """Return the pixels whose centres are inside an odd number of rings, bool.
+
+    In each row of pixels the lines of the rings change inside and outside from one pixel on. A centre on a line belongs to
+    what lies to the right of it, or below a level one, so that cells with a common border do not overlap.
+    """
+    starts = np.concatenate(rings).clip(-FAR, FAR)
+    ends = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings]).clip(-FAR, FAR)
+    height, width = shape
+    (x, y), (end_x, end_y) = starts.T, ends.T
+    first, last = (
+        np.ceil(each - 0.5).clip(0, height).astype(int)
+        for each in (np.minimum(y, end_y), np.maximum(y, end_y))
+    )
+    number = last - first  # of rows whose centres a line crosses
+    if number.sum() > MOST_CROSSINGS:
+        raise ValueError(f"an outline of {len(x):,} corners that goes up and down through the whole image")
+    line = np.repeat(np.arange(len(x)), number)
+    row = np.arange(len(line)) - np.repeat(np.cumsum(number) - number, number) + first[line]
+    slope = (end_x - x)[line] / (end_y - y)[line]
+    column = np.ceil(x[line] + (row + 0.5 - y[line]) * slope - 0.5).clip(0, width).astype(int)
+    changes = np.zeros((height, width + 1), np.uint8)
+    np.add.at(changes.reshape(-1), row * (width + 1) + column, 1)
+    return np.cumsum(changes, axis=1, dtype=np.uint8)[:, :width] % 2 == 1
+
+
+def limited(path: Path, patches: Iterable[Patch | None], shape: tuple[int, int]) -> Iterator[Patch | None]:
+    """Yield the cells of a file; raise InputError before those of one frame fill the memory."""
+    most, total = max(LARGEST_PX, 4 * shape[0] * shape[1]), 0
+    for number, patch in enumerate(patches, start=1):
+        total += patch.pixels.size if patch else 0
+        if total > most:
+            raise InputError(
+                f"{path}: the boxes around the first {number:,} outlines of a frame of {shape[0]:,} × {shape[1]:,} px fill it "
+                f"{total / (shape[0] * shape[1]):.0f} times. Expected outlines of cells, which hardly overlap: export them "
+                "without the regions around them."
+            )
+        yield patch
 
 
 def bounded(pixels: np.ndarray) -> Patch:
