@@ -37,7 +37,7 @@ def roles_of_groups(folds):
 def test_every_group_is_tested_once_and_has_one_role(groups, n_folds, seed, validation, data):
     if groups < n_folds or (groups, n_folds) == (3, 2):
         return
-    cells = data.draw(st.lists(st.integers(0, 500), min_size=groups * 2, max_size=groups * 2))
+    cells = data.draw(st.lists(st.integers(1, 500), min_size=groups * 2, max_size=groups * 2))
     folds = assign_folds(sheet(groups, 2, cells=cells), "grouped", n_folds, seed, validation)
     assert folds.columns.tolist() == ["scheme", "fold", "sample", "group", "role"]
     assert sorted(folds["fold"].unique()) == list(range(1, n_folds + 1))
@@ -204,3 +204,23 @@ def test_script_joins_the_schemes(tmp_path):
     assert folds.groupby("scheme")["fold"].nunique().to_dict() == {"grouped": 3, "sheet": 1}
     with pytest.raises(InputError, match=r"samples\.tsv: sample sheet: 3 groups for 4 folds"):
         script.main(tmp_path / "samples.tsv", tmp_path / "folds.tsv", OPTIONS | {"number": 4})
+
+
+@pytest.mark.parametrize("scheme", ["grouped", "random"])
+def test_frames_without_cells_are_never_all_that_validates_or_trains(scheme):
+    for empty in range(5):
+        samples = sheet(5, 1, cells=[0 if group == empty else 9 for group in range(5)])
+        for seed in range(4):
+            folds = assign_folds(samples, scheme, 4, seed).merge(samples[["sample", "cells"]])
+            assert (folds.groupby(["fold", "role"])["cells"].sum().unstack()[["train", "validate"]] > 0).all(
+                axis=None
+            )
+
+
+def test_too_few_groups_with_cells_are_refused():
+    samples = sheet(4, 1, cells=[9, 9, 0, 0])
+    with pytest.raises(InputError, match="only 1 of the 3 groups outside the test set have cells"):
+        assign_folds(samples, "grouped", 4, 1)
+    split = samples.assign(split=["train", "test", "validate", "validate"])
+    with pytest.raises(InputError, match="the split validate has no cell in any mask"):
+        assign_folds(split, "sheet", 1, 1)

@@ -107,6 +107,19 @@ def test_of_numbers_scattered_over_the_frame_some_are_looked_at():
     assert 3 <= len(masks.find_objects(labels)) <= 2 * masks.EFFORT
 
 
+def test_a_class_of_insides_and_one_of_borders_are_no_cells():
+    y, x = np.indices((120, 120))
+    classes = np.zeros((120, 120), np.int32)
+    for row, column in ((20, 20), (20, 60), (20, 100), (70, 30), (70, 80)):
+        distance = np.hypot(y - row, x - column)
+        classes[distance < 14], classes[distance < 11] = 2, 1
+    assert "scattered" in findings(classes)
+    assert "pieces" not in findings(classes)
+    two_cells = np.where(x < 40, 1, np.where(x > 80, 2, 0))
+    two_cells[50:60, :40] = 0  # a cell in two pieces is a fault of the drawing
+    assert set(findings(two_cells)) == {"pieces"}
+
+
 def test_classes_are_no_cells():
     classes = cells(numbers=(1, 2, 3)) + cells(numbers=(3, 1, 2))[::-1]
     assert set(findings(classes)) == {"scattered"}

@@ -9,6 +9,7 @@ from spoilt import draw_cells
 
 import calibrate
 from brightcell import files
+from brightcell.errors import InputError
 from brightcell.instances import calibration, labelling
 from brightcell.io import stacks
 from brightcell.training import patches
@@ -103,7 +104,8 @@ def test_the_typical_cell_is_measured_without_those_cut_by_the_border():
     touching = np.kron([[1, 2], [3, 4]], np.ones((20, 20), np.int32))
     assert calibration.typical_size([np.pad(touching, 5)]).radius_px == pytest.approx(10, abs=1)
     assert calibration.typical_size([touching]).cells == 4  # all are cut: better than none
-    assert calibration.typical_size([np.zeros((9, 9), np.int32)]).cells == 0
+    with pytest.raises(InputError, match="no cell on the 1 validation frames"):
+        calibration.typical_size([np.zeros((9, 9), np.int32)])
 
 
 def test_lengths_follow_the_cells():

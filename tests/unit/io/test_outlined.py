@@ -299,3 +299,30 @@ def test_a_number_for_pixels_that_do_not_count(tmp_path):
 def test_enclosures_tell_inner_from_outer():
     patches = [outlined.Patch(0, 0, np.ones((20, 20), bool)), outlined.Patch(5, 5, np.ones((4, 4), bool))]
     assert outlined.enclosures([*patches, outlined.Patch(18, 18, np.ones((6, 6), bool))]) == [(1, 0)]
+
+
+def test_a_folder_with_a_file_a_cell(tmp_path):
+    for number, (top, left) in enumerate(((5, 5), (8, 8), (30, 60))):
+        cell = np.zeros(SHAPE, np.uint8)
+        cell[top : top + 10 - number, left : left + 10 - number] = 255
+        Image.fromarray(cell).save(tmp_path / f"{number}.png")
+    mask = masks.read_mask(tmp_path)
+    assert (mask.mask_type, np.bincount(mask.labels.ravel())[1:].tolist()) == (
+        "instances",
+        [100 - 49, 81, 64],
+    )
+    assert mask.notes == ("cells overlap on 49 pixels, which go to the smaller cell",)
+    Image.fromarray(cell[:50]).save(tmp_path / "other.png")
+    with pytest.raises(InputError, match=r"other\.png: 50 × 80 px, 0\.png in the same folder is 60 × 80 px"):
+        masks.read_mask(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="a folder without masks"):
+        masks.read_mask(tmp_path / "empty")
+
+
+def test_a_folder_of_rois_is_as_good_as_a_zip(tmp_path):
+    with zipfile.ZipFile(
+        rois(tmp_path / "a.zip", *((4 + n, {"position": n + 1}) for n in range(3)))
+    ) as archive:
+        archive.extractall(tmp_path / "rois")
+    assert [areas(tmp_path / "rois", turn=(place, 3)) for place in range(3)] == [[16], [25], [36]]

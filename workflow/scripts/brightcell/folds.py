@@ -4,8 +4,9 @@ Frames of one group (a time-lapse, a field of view, an experiment) look alike. A
 was trained on has seen such frames before, and its scores say nothing about new recordings.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -163,8 +164,7 @@ def _roles_by_group(
     samples: pd.DataFrame, n_folds: int, rng: np.random.Generator, validation: float
 ) -> list[np.ndarray]:
     """Test each group in one fold; the largest group goes first, each into the fold with the fewest cells."""
-    cells = samples["cells"] if "cells" in samples else pd.Series(np.nan, samples.index)
-    sizes = pd.to_numeric(cells).fillna(1).groupby(samples["group"]).sum()
+    sizes = _cells(samples).groupby(samples["group"]).sum()
     advice = ", or, knowing that it overrates the networks, use the scheme random"
     _check_number(len(sizes), n_folds, "group", advice)
     sizes = sizes.iloc[rng.permutation(len(sizes))].sort_values(ascending=False, kind="stable")
@@ -184,7 +184,7 @@ def _roles_by_group(
         turn = (fold_of[rest.index] - fold) % n_folds
         misfit = (rest - validation * rest.sum() / number).abs()
         chosen = pd.DataFrame({"turn": turn, "misfit": misfit}).sort_values(["turn", "misfit"], kind="stable")
-        chosen = chosen.index[:number]
+        chosen = _with_cells(chosen.index, number, rest > 0, f"fold {fold + 1}", "groups")
         folds.append(
             np.select(
                 [samples["group"].isin(groups), samples["group"].isin(chosen)], ["test", "validate"], "train"
@@ -193,18 +193,46 @@ def _roles_by_group(
     return folds
 
 
+def _cells(samples: pd.DataFrame) -> pd.Series:
+    """Return the number of cells of each frame, 1 where it is not known yet."""
+    return pd.to_numeric(samples["cells"]).fillna(1) if "cells" in samples else pd.Series(1, samples.index)
+
+
+def _with_cells(order: Sequence, number: int, has_cells: Any, where: str, what: str) -> list:
+    """Choose the first `number` of some groups or frames to validate; if none of them has cells, the first that has is among
+    them.
+
+    Raises InputError if there are not cells enough for validation and training.
+    """
+    chosen, full = list(order[:number]), [each for each in order if has_cells[each]]
+    if len(full) < 2:
+        raise InputError(
+            f"sample sheet: in {where} only {len(full)} of the {len(order)} {what} outside the test set have cells. Expected "
+            f"cells in one to train on and in one to validate: add {what} with cells, or lower folds.number."
+        )
+    if not set(chosen) & set(full):
+        chosen[-1] = full[0]
+    elif set(full) <= set(chosen):
+        spare = next(each for each in order[number:])
+        chosen[chosen.index(full[-1])] = spare
+    return chosen
+
+
 def _roles_at_random(
     samples: pd.DataFrame, n_folds: int, rng: np.random.Generator, validation: float
 ) -> list[np.ndarray]:
     """Test each frame in one fold, whatever its group; the frames after the tested ones validate."""
     _check_number(len(samples), n_folds, "frame", "")
     shuffled = np.argsort(samples["sample"].to_numpy(), kind="stable")[rng.permutation(len(samples))]
-    folds, start = [], 0
+    cells = _cells(samples).to_numpy()
+    folds: list[np.ndarray] = []
+    start = 0
     for tested in np.array_split(shuffled, n_folds):
         rest = np.roll(shuffled, -start)[len(tested) :]
         roles = np.full(len(samples), "train", dtype=object)
         roles[tested] = "test"
-        roles[rest[: _validators(len(rest), validation)]] = "validate"
+        number = _validators(len(rest), validation)
+        roles[_with_cells(rest, number, cells > 0, f"fold {len(folds) + 1}", "frames")] = "validate"
         folds.append(roles)
         start += len(tested)
     return folds
@@ -232,6 +260,13 @@ def _roles_of_sheet(samples: pd.DataFrame, allow_shared_groups: bool) -> list[np
     if empty:
         raise InputError(
             f"sample sheet: no sample has the split {_list(empty)}. Expected all of {_list(ROLES)}. {advice}."
+        )
+    cells = _cells(samples)
+    bare = [role for role in ("train", "validate") if not cells[(split == role).to_numpy()].any()]
+    if bare:
+        raise InputError(
+            f"sample sheet: the split {_list(bare)} has no cell in any mask. Expected cells in both train and validate: "
+            "without them nothing is learned, and the watershed cannot be calibrated. Correct the column split."
         )
     roles = split.groupby(samples["group"]).nunique()
     shared = roles.index[roles > 1]

@@ -11,6 +11,7 @@ WAIST = 0.5  # half the width of a waist at which a cell may be two, as a share 
 LOBE = 0.6  # least radius of the smaller lobe, as a share of the largest
 LARGEST_INDEX = 1_000_000
 SCATTERED_SHARE, FEW = 0.5, 3  # if more numbers than this are in pieces, they are no cells
+MANY = 4  # no cell is in so many pieces
 EFFORT = 30  # limit of the pixels examined for single cells, in frames; only scattered numbers reach it
 EVERYWHERE = np.ones((3, 3), bool)
 
@@ -53,7 +54,9 @@ def mask_findings(labels: np.ndarray, mask_type: str, cells: list[MaskObject]) -
         if numbers:
             findings[name] = f"{len(numbers)} of {len(cells)} cells {what}: {_few(numbers)}"
     torn = sum("pieces" in cell.faults for cell in cells)
-    if mask_type == "instances" and torn >= FEW and torn > SCATTERED_SHARE * len(cells):
+    strewn = sum("strewn" in cell.faults for cell in cells)
+    most = (torn >= FEW and torn > SCATTERED_SHARE * len(cells)) or strewn >= SCATTERED_SHARE * len(cells)
+    if mask_type == "instances" and torn and most:
         findings["scattered"] = f"{torn} of {len(cells)} numbers are in several pieces"
         findings.pop("pieces")
     return findings
@@ -115,11 +118,12 @@ def _faults(own: np.ndarray) -> Iterator[str]:
         return
     own = np.pad(own, 1)
     # Thin parts of a cell may separate when a mask is scaled down: pieces at most 2 px apart still belong together.
-    if (
-        ndimage.label(own, EVERYWHERE)[1] > 1
-        and ndimage.label(ndimage.binary_dilation(own, EVERYWHERE))[1] > 1
-    ):
-        yield "pieces"
+    if ndimage.label(own, EVERYWHERE)[1] > 1:
+        pieces, count = ndimage.label(ndimage.binary_dilation(own, EVERYWHERE))
+        if count > 1:
+            yield "pieces"
+        if count >= MANY and np.count_nonzero(np.bincount(pieces[own])[1:] >= SPECK_PX) >= MANY:
+            yield "strewn"
     if ndimage.label(~own)[1] > 1:
         yield "holes"
 

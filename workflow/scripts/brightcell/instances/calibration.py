@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from brightcell.errors import InputError
 from brightcell.io.rasterize import outline_pixels
 from brightcell.metrics.matching import match_cells
 from brightcell.metrics.registry import METRICS, cell_scores, pixel_scores
@@ -40,13 +41,15 @@ class Size(NamedTuple):
 def typical_size(truths: Iterable[np.ndarray]) -> Size:
     """Measure the typical cell of label images (height, width), from cells that the border does not cut if there are any.
 
-    Without any cell, a radius of 10 px and the area of its disc are returned.
+    Raises InputError if there is no cell.
     """
     measured = [_measure(labels) for labels in truths]
     radius, area, cut = (np.concatenate(parts) for parts in zip(*measured, strict=True))
     if not len(radius):
-        logger.warning("no cell on the validation frames: lengths are taken for cells of 20 px across")
-        return Size(10.0, 314.0, 0)
+        raise InputError(
+            f"no cell on the {len(measured)} validation frames, by which the watershed is calibrated. Expected cells in "
+            "their masks: correct the masks, or the column split of the sheet."
+        )
     chosen = ~cut if not cut.all() else cut
     return Size(float(np.median(radius[chosen])), float(np.median(area[chosen])), int(chosen.sum()))
 

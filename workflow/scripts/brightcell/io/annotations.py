@@ -1,6 +1,7 @@
 """Read cells drawn as outlines: ImageJ ROIs, COCO and GeoJSON."""
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ CORNERS_OF_AN_ELLIPSE = 256
 
 
 def read_rois(path: Path, frame: Frame) -> Cells:
-    """Read ImageJ ROIs from a .zip of the ROI manager or a single .roi: those of one frame.
+    """Read ImageJ ROIs from a .zip of the ROI manager, a single .roi or a folder of them: those of one frame.
 
     Lines, points and texts are left out. A ROI without a position belongs to every page.
     """
@@ -32,6 +33,8 @@ def read_rois(path: Path, frame: Frame) -> Cells:
 
 
 def _roi_files(path: Path) -> list[bytes]:
+    if path.is_dir():
+        return [each.read_bytes() for each in sorted(path.iterdir()) if each.suffix.lower() == ".roi"]
     if path.suffix.lower() == ".roi":
         return [path.read_bytes()]
     with zipfile.ZipFile(path) as archive:
@@ -96,3 +99,10 @@ def read_json(path: Path, frame: Frame) -> Cells:
 
 # A format is one entry: the suffix, and the function that reads the cells of one image.
 ANNOTATIONS = {".zip": read_rois, ".roi": read_rois, ".json": read_json, ".geojson": geojson.read_features}
+
+
+def reader_of(path: Path) -> Callable[[Path, Frame], Cells] | None:
+    """Return the function that reads a file of outlines, or a folder of ROIs; None if the file is of another kind."""
+    if path.is_dir() and any(each.suffix.lower() == ".roi" for each in path.iterdir()):
+        return read_rois
+    return ANNOTATIONS.get(path.suffix.lower())

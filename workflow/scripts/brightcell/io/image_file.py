@@ -99,7 +99,7 @@ class ImageFile:
 
         def get(page: int) -> np.ndarray:
             index = list(np.unravel_index(page, [length for _, length in kept])) if kept else []
-            index.insert(names.index("Z"), plane)
+            index.insert(names.index("Z"), np.intp(plane))
             return self.get(int(np.ravel_multi_index(index, lengths)))
 
         return replace(self, get=get, axes=kept, pages=math.prod(length for _, length in kept))

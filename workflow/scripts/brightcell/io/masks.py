@@ -1,6 +1,6 @@
 """Read masks of any kind as label images: one number per cell, 0 for background."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,11 +9,11 @@ from scipy import ndimage
 
 from brightcell.errors import InputError
 
-from .annotations import ANNOTATIONS
+from .annotations import reader_of
 from .image_file import ImageFile, damaged
 from .outlined import Cells, Frame, refuse_micrometres, without_enclosing
-from .rasterize import Patch, paint
-from .readers import open_image_file
+from .rasterize import Patch, bounded, paint
+from .readers import READERS, open_image_file
 
 LARGEST_NUMBER = np.iinfo(np.int32).max
 SPECK_PX = 4  # colours on fewer pixels are blends, which a drawing program made along edges
@@ -59,12 +59,19 @@ def read_mask(
     frequent colour. Raises InputError if the file is no mask: fractions, NaN, negative numbers, smoothed edges.
     """
     path = Path(path)
-    if path.suffix.lower() in ANNOTATIONS:
+    if reader := reader_of(path):
         if shape is None:
             raise ValueError("outlines need the size of their image")
-        return _outlines(path, mask_type, Frame(shape, str(image), page, **known))
+        return _outlines(path, reader, mask_type, Frame(shape, str(image), page, **known))
+    if not holds_pixels(path):
+        return _one_file_a_cell(path, mask_type)
     with open_image_file(path, stacked=True) as file:
         return mask_of(file, mask_type, page, ignore)
+
+
+def holds_pixels(path: Path) -> bool:
+    """Tell whether a mask is a file of pixels, and not of outlines, nor a folder with a file a cell."""
+    return not reader_of(path) and (not path.is_dir() or path.suffix.lower() == ".zarr")
 
 
 def mask_of(
@@ -117,11 +124,11 @@ def distinct(numbers: np.ndarray) -> np.ndarray:
     return np.flatnonzero(seen[:-1])
 
 
-def _outlines(path: Path, mask_type: str, frame: Frame) -> Mask:
-    if not path.is_file():
+def _outlines(path: Path, reader: Callable[[Path, Frame], Cells], mask_type: str, frame: Frame) -> Mask:
+    if not path.exists():
         raise InputError(f"{path}: no such file. Correct the path in the sample sheet.")
     try:
-        found = without_enclosing(ANNOTATIONS[path.suffix.lower()](path, frame))
+        found = without_enclosing(reader(path, frame))
     except Exception as error:  # JSON, zip and ROI readers each have their own errors
         raise damaged(path, error) from error
     patches, notes = found.cells, list(found.notes)
@@ -144,6 +151,31 @@ def _outlines(path: Path, mask_type: str, frame: Frame) -> Mask:
         labels = components(labels > 0)
     labels[ignored] = IGNORED
     return Mask(labels, "binary" if mask_type == "binary" else "instances", "outlines", notes=tuple(notes))
+
+
+def _one_file_a_cell(folder: Path, mask_type: str) -> Mask:
+    """Join the masks in a folder, each of which shows one cell; where they overlap, a pixel goes to the smaller cell."""
+    patches: list[Patch] = []
+    first = (0, 0), folder
+    for path in sorted(each for each in folder.iterdir() if each.suffix.lower() in READERS):
+        with open_image_file(path) as file:
+            cell = mask_of(file, "binary").labels > 0
+        first = first if patches else ((cell.shape[0], cell.shape[1]), path)
+        if cell.shape != first[0]:
+            raise InputError(
+                f"{path}: {cell.shape[0]} × {cell.shape[1]} px, {first[1].name} in the same folder is {first[0][0]} × "
+                f"{first[0][1]} px. Expected masks of one image, a file a cell."
+            )
+        patches.append(bounded(cell))
+    if not patches:
+        raise InputError(
+            f"{folder}: a folder without masks. Expected a mask, or a folder with a file a cell."
+        )
+    labels, overlap = paint(patches, first[0])
+    notes = (f"cells overlap on {overlap} pixels, which go to the smaller cell",) if overlap else ()
+    if mask_type == "binary":
+        return Mask(components(labels > 0), "binary", "a file a cell", notes=notes)
+    return Mask(labels, "instances", "a file a cell", notes=notes)
 
 
 def _ignored(found: Cells, labels: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ import numpy as np
 
 from brightcell.errors import InputError
 from brightcell.io import masks, readers
-from brightcell.io.annotations import ANNOTATIONS
 from brightcell.io.image_file import SAME_SIZE, ImageFile
 
 from .steps import apply, apply_to_labels, plan, shrinkage, with_limits
@@ -66,7 +65,7 @@ class FrameLoader:
     def mask(self, row: dict, mask_type: str, raw: RawFrame) -> masks.Mask:
         """Read the mask of a row whose frame was read; raises InputError."""
         path, page, raw_shape = row["mask"], page_of(row), raw.shape
-        if Path(path).suffix.lower() in ANNOTATIONS:
+        if not masks.holds_pixels(Path(path)):
             mask = masks.read_mask(
                 path,
                 mask_type,

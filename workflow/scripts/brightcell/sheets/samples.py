@@ -12,7 +12,7 @@ import pandas as pd
 from brightcell.config.validation import SAMPLES_SCHEMA, load_schema
 from brightcell.errors import InputError, nearest
 
-from .filenames import OUTLINES, legal
+from .filenames import legal
 from .paths import SHOWN, few, missing_files, path_problems
 
 
@@ -78,7 +78,8 @@ def turns(samples: pd.DataFrame) -> dict[str, tuple[int | None, int]]:
     The turn is the place, from 0, in the order of the column frame, or else of the rows; None if numbers of frames are
     missing between them.
     """
-    single = samples[samples["mask"].str.lower().str.endswith(OUTLINES) & (samples["page"] == "")]
+    # The images of a COCO file are known by their names.
+    single = samples[~samples["mask"].str.lower().str.endswith(".json") & (samples["page"] == "")]
     found: dict[str, tuple[int | None, int]] = {}
     for _, sharing in single[single["mask"].duplicated(keep=False)].groupby("mask", sort=False):
         frames = pd.to_numeric(sharing["frame"])
