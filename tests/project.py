@@ -65,7 +65,7 @@ class Project:
         self.folder = folder
         folder.mkdir(parents=True)
         shutil.copy(ROOT / "Snakefile", folder)
-        for name in ("workflow", "config", "slurm", "containers", "requirements"):
+        for name in ("workflow", "profiles", "config", "slurm", "containers", "requirements"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.sif"))
         for kind in ("images", "masks"):
             (folder / "data" / kind).mkdir(parents=True)

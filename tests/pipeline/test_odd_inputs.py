@@ -37,7 +37,10 @@ def test_odd_paths_pass_and_a_mask_beside_its_cells_stops_the_run_unless_it_is_a
     run = project.snakemake("check")
     assert run.returncode != 0 and "Traceback" not in run.stdout
     assert "shifted: sample field1_0: the mask fits best when moved by 0 px down and 15 px left" in run.stdout
-    assert "check.html" in run.stdout
+    assert "The check: 1 error, " in run.stdout and "  error shifted, field1_0: " in run.stdout
+    assert f"Look at the pictures: {project.path('check/check.html')}" in run.stdout
+    assert "the same command goes on from here" in run.stdout
+    assert "Reason:" not in run.stdout
     found = read_table(project.path("check/findings.tsv"))
     assert found.loc[found["level"] == "error", ["sample", "finding"]].to_numpy().tolist() == [
         ["field1_0", "shifted"]
@@ -45,7 +48,9 @@ def test_odd_paths_pass_and_a_mask_beside_its_cells_stops_the_run_unless_it_is_a
     assert '<path class="shift"' in project.path("check/check.html").read_text()
 
     project.write_config(folds=FOLDS, check={"ignore": ["shifted"]})
-    assert project.snakemake("check").returncode == 0
+    run = project.snakemake("check")
+    assert run.returncode == 0
+    assert "The check: 0 errors, " in run.stdout and "\nDone in " in run.stdout
     assert project.path("check/passed.txt").exists()
     assert read_table(project.path("check/groups.tsv"))["cells"].sum() > 0
 

@@ -47,6 +47,8 @@ rule check_frames:
             dpath="images/working_pixel_size_um", within=config
         ),
         cell_diameter_um=lookup(dpath="check/cell_diameter_um", within=config),
+    message:
+        "Look for faults in images and masks"
     script:
         "../scripts/check.py"
 
@@ -66,5 +68,7 @@ rule check_passed:
         IMAGES["image"]
     resources:
         **SMALL,
+    message:
+        "Stop here if the check found errors"
     script:
         "../scripts/gate.py"

@@ -73,5 +73,7 @@ rule compare:
         confidence=lookup(dpath="comparison/confidence", within=config),
         margin=lookup(dpath="comparison/margin", within=config),
         order=list(samples["sample"]),
+    message:
+        "Compare the networks"
     script:
         "../scripts/compare.py"

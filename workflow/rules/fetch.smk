@@ -15,5 +15,7 @@ rule fetch:
     params:
         archive=lookup(dpath="archive", within=config),
         sheet=SHEET,
+    message:
+        "Get the images"
     script:
         "../scripts/fetch.py"

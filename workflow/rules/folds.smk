@@ -23,5 +23,7 @@ rule folds:
         **SMALL,
     params:
         folds=lookup(dpath="folds", within=config),
+    message:
+        "Divide the groups into folds"
     script:
         "../scripts/folds.py"

@@ -26,6 +26,8 @@ rule gather_jobs:
         **SMALL,
     params:
         jobs=lambda wildcards: jobs_behind(own_rules(), GROUPS, TRAININGS),
+    message:
+        "List where the jobs ran"
     script:
         "../scripts/gather_jobs.py"
 
@@ -50,5 +52,7 @@ rule account:
         lambda wildcards: None  # SLURM's accounting answers where Snakemake was started
     resources:
         **SMALL,
+    message:
+        "Sum up time and memory"
     script:
         "../scripts/account.py"

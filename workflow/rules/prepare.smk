@@ -84,5 +84,7 @@ rule gather_samples:
         IMAGES["image"]
     resources:
         **SMALL,
+    message:
+        "Join the groups' tables of samples"
     script:
         "../scripts/gather.py"

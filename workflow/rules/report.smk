@@ -71,5 +71,7 @@ rule report:
     params:
         dataset=DATASET,
         config=config,
+    message:
+        "Write the report"
     script:
         "../scripts/report.py"

@@ -62,5 +62,7 @@ rule baseline:
         IMAGES["image"]
     resources:
         **MEDIUM,
+    message:
+        "Score a threshold, for comparison"
     script:
         "../scripts/baseline.py"

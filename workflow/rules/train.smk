@@ -21,6 +21,8 @@ rule preflight:
         **LARGE,
     params:
         device=lookup(dpath="compute/device", within=config),
+    message:
+        "Look for a GPU"
     script:
         "../scripts/preflight.py"
 

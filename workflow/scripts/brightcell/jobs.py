@@ -81,6 +81,18 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
     logger.info("done in %.1f s", time.perf_counter() - start)
 
 
+def duration(seconds: float) -> str:
+    """Return a time in words, to two digits or so.
+
+    >>> [duration(seconds) for seconds in (0.4, 59, 200, 7300, 200_000)]
+    ['less than 1 s', '59 s', '3 min', '2 h', '2.3 days']
+    """
+    for unit, size, most in (("s", 1, 90), ("min", 60, 90 * 60), ("h", 3600, 36 * 3600)):
+        if seconds < most:
+            return f"{seconds / size:.0f} {unit}" if seconds >= size else f"less than 1 {unit}"
+    return f"{seconds / 86400:.1f} days"
+
+
 def tell(**facts: str) -> None:
     """Log facts about where a job runs, and add them to its record, for the table of jobs."""
     logger.info("where: %s", ", ".join(f"{name} {value}" for name, value in facts.items() if value))

@@ -1,0 +1,69 @@
+# What a run says: on a terminal a display of its progress, at its end what was found, where it lies and how long it took.
+
+import time
+
+from brightcell import jobs
+from brightcell.check.findings import summary
+
+STARTED = time.monotonic()
+
+
+def show_progress():
+    """Draw the progress on a terminal; files, --quiet, --verbose and another --logger get Snakemake's lines."""
+    lines = [each for each in logger.handlers if each.name == "DefaultStreamHandler"]
+    asked = workflow.output_settings
+    if (
+        not (FIRST_READING and lines and sys.stderr.isatty())
+        or asked.verbose
+        or asked.dryrun
+        or asked.stdout
+        or {"all", "progress", "rules"} & {str(each) for each in asked.quiet or ()}
+    ):
+        return
+    try:
+        from snakemake_logger_plugin_rich.handler import RichLogHandler
+    except ImportError:  # a module of another workflow, with packages of its own
+        return
+    logger.removeHandler(lines[0])
+    logger.addHandler(RichLogHandler(settings=asked))
+
+
+def found():
+    """Yield in words what the check found, if it was made."""
+    findings, page = result("check/findings.tsv"), result("check/check.html")
+    if Path(findings).is_file():
+        first, *rest = summary(files.read_table(findings))
+        yield "\n".join([f"The check: {first}", *rest])
+        yield f"Look at the pictures: {Path(page).resolve()}"
+
+
+def made():
+    """Yield in words where the pages lie that were asked for."""
+    rules = {job.rule.name for job in workflow.dag.jobs}
+    if "check_frames" in rules:
+        yield from found()
+    if "preview_recording" in rules:
+        pages = [Path(result(f"segmented/{name}/preview.html")) for name in RECORDINGS]
+        more = f", and {len(pages) - 1} more beside it" if len(pages) > 1 else ""
+        yield f"Look at the cells: {pages[0].resolve()}{more}"
+    if "report" in rules:
+        yield f"The report: {Path(result('report.html')).resolve()}"
+
+
+onsuccess:
+    for line in made():
+        logger.info(line)
+    logger.info(f"Done in {jobs.duration(time.monotonic() - STARTED)}.")
+
+
+onerror:
+    if not Path(result("check/passed.txt")).is_file():
+        for line in found():
+            logger.error(line)
+    logger.error(
+        f"Stopped after {jobs.duration(time.monotonic() - STARTED)}. The first message above that begins with ERROR says "
+        "why. When that is mended, the same command goes on from here."
+    )
+
+
+show_progress()
