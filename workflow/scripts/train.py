@@ -17,10 +17,9 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
     weights stay there: where the model is lost, because a later job of its SLURM job failed, it is not trained again.
     """
     samples, folds = files.read_table(inputs.samples), files.read_table(inputs.folds)
+    scheme, network = wildcards.scheme, wildcards.network
     fold, seed, init = int(wildcards.fold), int(wildcards.seed), inputs.get("init")
-    rows = {
-        role: rows_in_role(samples, folds, wildcards.scheme, fold, role) for role in ("train", "validate")
-    }
+    rows = {role: rows_in_role(samples, folds, scheme, fold, role) for role in ("train", "validate")}
     target = data.choose_target(params.network["target"], samples)
     shape = {key: params.network[key] for key in ("filters", "levels", "dropout")}
     shape["outputs"] = 2 if target == "foreground+distance" else 1
@@ -28,12 +27,13 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
 
     precision = backend.start(threads, **params.compute, deterministic=params.training["deterministic"])
     from brightcell.training import checkpoints, warm_start
-    from brightcell.training.run import Run
+    from brightcell.training.run import Run, random_seed
 
     frames = [
         data.load_frames(inputs.frames, inputs.truth, part, params.percentiles) for part in rows.values()
     ]
-    run = Run(wildcards.network, shape, params.training, *frames, seed, precision, init)
+    luck = random_seed(seed, scheme, fold, network)
+    run = Run(network, shape, params.training, *frames, luck, precision, init)
     if init:
         warm_start.tell_other_images(Path(init), params.percentiles, pixel_um)
     model = Path(outputs.model)

@@ -1,5 +1,7 @@
 """One training as a whole: what it is made of, what it writes, what it starts from."""
 
+from itertools import product
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from brightcell.errors import InputError
 from brightcell.nets import load_model
 from brightcell.training.checkpoints import Checkpoint
 from brightcell.training.patches import TrainingFrame
-from brightcell.training.run import Run
+from brightcell.training.run import Run, random_seed
 
 SHAPE = {"filters": 2, "levels": 2, "dropout": 0.0, "outputs": 1}
 SETTINGS = defaults("training", patch=16, batch_size=2, epochs=1, steps_per_epoch=2)
@@ -22,9 +24,9 @@ def frame(seed):
     return TrainingFrame.from_labels((labels + noise)[..., None].astype(np.float32), labels)
 
 
-def a_run(init=None, **changes):
+def a_run(init=None, seed=1, **changes):
     shape = SHAPE | {key: changes.pop(key) for key in list(changes) if key in SHAPE}
-    return Run("simple", shape, SETTINGS | changes, [frame(1)], [frame(2)], 1, "float32", init)
+    return Run("simple", shape, SETTINGS | changes, [frame(1)], [frame(2)], seed, "float32", init)
 
 
 def test_a_model_is_written_for_frames_of_any_size_with_its_best_weights(tmp_path):
@@ -51,6 +53,18 @@ def test_equal_seeds_give_equal_weights_and_digests():
         key for key, value in a_run(gamma=1.0).made_of("xyz").items() if value != one.made_of("abc")[key]
     }
     assert differing == {"training", "code"}
+
+
+def test_trainings_of_one_seed_share_no_luck():
+    words = list(product((0, 1, 2**31 - 1), ("grouped", "random"), range(1, 6), ("simple", "attention")))
+    numbers = [random_seed(*each) for each in words]
+    assert len(set(numbers)) == len(words)
+    assert all(0 <= number < 2**32 for number in numbers)
+    assert numbers == [random_seed(*each) for each in words]
+    one, other = (
+        a_run(seed=random_seed(1, "grouped", fold, "simple")).model.get_weights()[0] for fold in (1, 2)
+    )
+    assert np.abs(one - other).max() > 0.1
 
 
 def test_a_training_starts_from_given_weights_of_its_own_shape(tmp_path):

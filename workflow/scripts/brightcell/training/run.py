@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 
 from brightcell import files
@@ -15,6 +16,16 @@ from .patches import TrainingFrame
 from .warm_start import warm_start
 
 logger = logging.getLogger("brightcell")
+
+
+def random_seed(seed: int, scheme: str, fold: int, network: str) -> int:
+    """Return the number, 0 to 2³² − 1, from which one training draws its first weights, its patches and its dropout.
+
+    It is the first word of NumPy's `SeedSequence`, fed with seed, fold and the letters of scheme and network. So the
+    trainings of one seed share no luck, and the same training has the same number everywhere.
+    """
+    letters = f"{scheme}/{network}".encode()
+    return int(np.random.SeedSequence([seed, fold, *letters]).generate_state(1)[0])
 
 
 class Run:
@@ -31,7 +42,7 @@ class Run:
     frames, validation : list of TrainingFrame
         To train on, and to choose the best epoch by.
     seed : int
-        Fixes the first weights and the patches that are drawn.
+        Fixes the first weights, the patches that are drawn and the dropout, see `random_seed`.
     precision : str
         Keras' dtype policy to train in.
     init : path, optional
@@ -73,7 +84,7 @@ class Run:
                 "network": {"architecture": self.architecture, **self.shape},
                 "training": self.settings,
                 "precision": self.precision,
-                "seed": self.seed,
+                "random_seed": self.seed,
                 "init_weights": files.digest(self.init) if self.init else None,
                 "code": code,
                 "keras": f"{keras.__version__} on {keras.backend.backend()}",
