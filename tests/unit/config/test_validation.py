@@ -125,6 +125,17 @@ def test_a_module_is_not_given_what_the_command_line_says_of_another_config():
     assert complete(config, SCHEMA, given={"seeds": ["1", "2"], "other": "x"})["seeds"] == [3]
 
 
+ALIASES = {
+    "within itself": "seeds: &all [1, *all]",
+    "of aliases": "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 1}]" for n in range(9)),
+}
+
+
+@pytest.mark.parametrize("text", ALIASES.values(), ids=ALIASES)
+def test_aliases_without_end(text):
+    assert "config/mine.yaml: more than 100,000 values" in refuse(LEAST | yaml.safe_load(text))
+
+
 def test_neither_the_config_nor_the_schema_is_changed():
     given = {**LEAST, "training": {}}
     complete(given, SCHEMA)["seeds"].append(7)

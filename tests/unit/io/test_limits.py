@@ -64,6 +64,12 @@ def test_metadata_that_tell_of_pages_without_number(tmp_path):
     assert "1000 × 1 × 1000 pages" in refused(tmp_path / "a.tif")
 
 
+def test_a_file_that_tells_of_frames_without_number(tmp_path):
+    shape = '{"shape": [100000000, 4, 4]}'
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.uint8), description=shape, metadata=None)
+    assert "tells of 100,000,000 frames" in refused(tmp_path / "a.tif")
+
+
 def test_many_channels_are_one_large_frame(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((30, 8, 8), np.uint8), metadata={"axes": "CYX"}, ome=True)

@@ -1,6 +1,8 @@
 """Frames of recordings found by their paths."""
 
+import json
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -150,3 +152,22 @@ def test_two_files_of_one_frame_are_refused(folder):
     for pattern in ("new/copy.*", "new/twin*"):
         with pytest.raises(InputError, match=r"are the same frame of .*Expected each frame once"):
             recordings.find_frames(pattern)
+
+
+def test_a_folder_that_is_not_looked_through_in_time(folder, monkeypatch):
+    """The file that holds the reader up is named; what was counted before it is remembered."""
+    tifffile.imwrite(folder / "new/dish9_00.tif", np.zeros((3, 8, 8), np.uint8), photometric="minisblack")
+    wait, real = threading.Event(), readers.open_image_file
+    monkeypatch.setattr(
+        readers, "open_image_file", lambda path: wait.wait(9) if path.name == "dish9_01.tif" else real(path)
+    )
+    monkeypatch.setattr(recordings, "LOOKING_S", 0.2)
+    options = {"samples": None, "images": "new/*.tif", "pattern": None}
+    with pytest.raises(
+        InputError, match=r"within 0.2 s; 2 images were opened, the last one new/dish9_01.tif"
+    ):
+        recordings.read(options, memory="pages.json")
+    wait.set()
+    assert list(json.loads((folder / "pages.json").read_text())) == ["new/dish9_00.tif"]
+    with pytest.raises(InputError, match="no folder nowhere"):
+        recordings.read(options | {"images": "nowhere/*.tif"})

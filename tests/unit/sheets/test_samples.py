@@ -388,3 +388,14 @@ def test_outlines_of_several_groups_have_a_database(sheet, tmp_path):
     ((path, name),) = shared_annotations(shared).items()
     assert (path, name[:4]) == (str(tmp_path / "all.json"), "all-")
     assert shared_annotations(shared[shared["group"] == "g1"]) == {}
+
+
+def test_a_table_of_200_000_columns_is_told_at_once(sheet):
+    names = [f"c{number}" for number in range(200_000)]
+    assert "line 1: 200,000 columns" in refuse(sheet([["1"] * len(names)], names))
+
+
+def test_a_file_too_large_for_a_sheet_is_not_read(tmp_path):
+    with (tmp_path / "movie.tif").open("wb") as file:
+        file.truncate(1_000_000_000)
+    assert "1,000,000,000 bytes" in refuse(tmp_path / "movie.tif")

@@ -27,6 +27,7 @@ MOVED = {
     "comparison.seed": None,
 }
 
+MOST_VALUES = 100_000
 # YAML 1.1 reads 1e-3, which has no point, as text.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -57,6 +58,7 @@ def complete(config: dict, schema: dict, source: str = "config", given: dict | N
         false within brackets or braces are text there, and get the type that the schema asks for
     One InputError lists all faults, each with its source and the path of the key.
     """
+    _refuse_endless(config, source)
     told = set(_given(config, given or {}))
     config = _fill(_typed(config, schema, told), schema)
     errors = list(Draft202012Validator(schema).iter_errors(config))
@@ -77,6 +79,21 @@ def complete(config: dict, schema: dict, source: str = "config", given: dict | N
         many = f"{len(problems)} settings are" if len(problems) > 1 else "a setting is"
         raise InputError(f"{many} wrong; all settings are explained in config/README.md{lines}")
     return config
+
+
+def _refuse_endless(config: Any, source: str) -> None:
+    """Raise InputError for a config that YAML's aliases make endless: a value that holds itself, or copies of copies."""
+    waiting, number = [config], 0
+    while waiting:
+        value = waiting.pop()
+        number += 1
+        if number > MOST_VALUES:
+            raise InputError(
+                f"{source}: more than {MOST_VALUES:,} values. Expected a config: does an alias (*name) stand within the value "
+                "that it stands for (&name), or do aliases repeat one another?"
+            )
+        if isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
 
 
 def expectation(schema: dict) -> str:

@@ -12,6 +12,7 @@ from brightcell.errors import InputError
 
 from .bioio import VENDOR_PACKAGES, open_vendor
 from .image_file import LARGEST_BYTES, LARGEST_PX, ImageFile, check_size, damaged
+from .page_chain import MOST_PAGES
 from .tiff import open_tiff
 
 Image.MAX_IMAGE_PIXELS = LARGEST_PX  # above it Pillow only warns; `check_size` raises an InputError
@@ -108,9 +109,16 @@ def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) ->
             f"Expected one of {', '.join(READERS)}: convert the file, for example with Fiji."
         )
     try:
-        return READERS[suffix](path, scene, stacked)
+        file = READERS[suffix](path, scene, stacked)
     except Exception as error:  # each reader has its own errors; all mean a damaged file
         raise damaged(path, error) from error
+    if file.pages > MOST_PAGES:
+        file.close()
+        raise InputError(
+            f"{path}: tells of {file.pages:,} frames. Expected at most {MOST_PAGES:,}: cut it into several files, or export it "
+            "anew if it holds fewer."
+        )
+    return file
 
 
 def read_image(

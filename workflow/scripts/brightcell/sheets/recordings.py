@@ -2,10 +2,13 @@
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISDIR
+from typing import TypeVar
 
 import pandas as pd
 
@@ -14,8 +17,11 @@ from brightcell.errors import InputError
 from brightcell.files import expand
 
 from . import filenames, samples
-from .layouts import IMAGE_SUFFIXES
+from .layouts import IMAGE_SUFFIXES, MOST_FILES
 from .names import natural
+
+LOOKING_S = 120  # for the images that a pattern fits, while the workflow is read
+Result = TypeVar("Result")
 
 
 def read(
@@ -33,9 +39,53 @@ def read(
             expand(options["samples"]), masks=False, check_files=check_files, key="segment.samples"
         )
     if options["images"]:
+        pattern = expand(options["images"])
+        opened: list[Path] = []
+        frames = 0
         with page_counter(memory, plane) as pages:
-            return find_frames(expand(options["images"]), options["pattern"], pages)
+
+            def count(path: Path) -> int:
+                nonlocal frames
+                opened.append(path)
+                number = pages(path)
+                frames += number
+                if frames > MOST_FILES:
+                    raise InputError(
+                        f"segment.images {pattern}: more than {MOST_FILES:,} frames. Expected fewer in one run: narrow the "
+                        "pattern."
+                    )
+                return number
+
+            def late() -> str:
+                last = f", the last one {opened[-1]}" if opened else ""
+                return (
+                    f"segment.images {pattern}: not looked through within {LOOKING_S} s; {len(opened):,} images were "
+                    f"opened{last}. Expected a pattern that fits the recordings alone, such as new/*.tif. If it does, the "
+                    "disk is slow: start again, what was counted is remembered; or name a sheet with a row a frame, "
+                    "segment.samples, whose images are not opened beforehand."
+                )
+
+            return _in_time(lambda: find_frames(pattern, options["pattern"], count), LOOKING_S, late)
     return samples.no_samples()
+
+
+def _in_time(work: Callable[[], Result], seconds: float, late: Callable[[], str]) -> Result:
+    """Return what a function returns; raise InputError if it takes longer, for its thread cannot be ended."""
+    future: Future = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.done():  # an error of the disk
+            raise
+        raise InputError(late()) from None
 
 
 @contextmanager
@@ -74,10 +124,12 @@ def page_counter(
             )
         return number // slices if isinstance(plane, int) else number
 
-    yield pages
-    if memory and known | found != known:
-        with suppress(OSError):
-            files.write_json(known | found, memory)
+    try:
+        yield pages
+    finally:
+        if memory and known | found != known:
+            with suppress(OSError):
+                files.write_json(known | found, memory)
 
 
 def find_frames(

@@ -15,6 +15,9 @@ from brightcell.errors import InputError, nearest
 from .filenames import legal
 from .paths import SHOWN, few, missing_files, path_problems
 
+LARGEST_SHEET = 500_000_000  # bytes
+MOST_COLUMNS = 200
+
 
 def read_samples(
     path: str | Path,
@@ -112,6 +115,11 @@ def _split(path: Path, key: str) -> tuple[list[str], list[list[str]], list[int]]
         guess = nearest(path.name, names)
         hint = f" Did you mean {folder / guess}?" if guess else ""
         raise InputError(f"{path}: no such sample sheet. Correct the key `{key}` of the config.{hint}")
+    if path.stat().st_size > LARGEST_SHEET:
+        raise InputError(
+            f"{path}: {path.stat().st_size:,} bytes. Expected a table with one line a frame, of at most {LARGEST_SHEET:,}: "
+            f"correct the key `{key}` of the config."
+        )
     content = path.read_bytes()
     try:
         utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
@@ -131,6 +139,11 @@ def _split(path: Path, key: str) -> tuple[list[str], list[list[str]], list[int]]
     header = split[0][1]
     while len(header) > 1 and not header[-1]:  # Excel keeps columns that were once filled
         header.pop()
+    if len(header) > MOST_COLUMNS:
+        raise InputError(
+            f"{path}, line {split[0][0]}: {len(header):,} columns. Expected a table with one line a frame and a few columns: "
+            "are rows and columns swapped?"
+        )
     if len(header) == 1:
         used = next(
             (word for word, mark in (("commas", ","), ("semicolons", ";")) if mark in header[0]), "no tabs"
