@@ -18,6 +18,9 @@ class Site:
         self.status: list[int] = []  # codes with which the next answers refuse
         self.pause_s = 0.0  # before the body
         self.kind = "application/zip"
+        self.endless = False  # sends the content again and again, and does not say how long it is
+        self.drip_s = 0.0  # between single bytes
+        self.elsewhere = ""  # an address to which the server sends on
         self.asked: list[str | None] = []
         self.sent = 0
 
@@ -33,6 +36,11 @@ def serve(site: Site) -> Iterator[str]:
             if site.status and (code := site.status.pop(0)):
                 self.send_error(code)
                 return
+            if site.elsewhere:
+                self.send_response(302)
+                self.send_header("Location", site.elsewhere)
+                self.end_headers()
+                return
             start = 0
             if asked and site.ranges and self.headers["If-Range"] in (None, site.tag):
                 start = int(asked.removeprefix("bytes=").rstrip("-"))
@@ -45,9 +53,15 @@ def serve(site: Site) -> Iterator[str]:
             if site.tag:
                 self.send_header("ETag", site.tag)
             self.send_header("Content-Type", site.kind)
-            self.send_header("Content-Length", str(len(body)))
+            if not site.endless:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             time.sleep(site.pause_s)
+            while site.endless:
+                self.wfile.write(body)
+            for byte in body if site.drip_s else b"":
+                self.wfile.write(bytes([byte]))
+                time.sleep(site.drip_s)
             if site.breaks:
                 body = body[: site.breaks.pop(0)]
             self.wfile.write(body)

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import socket
 import stat
 import subprocess
 import zipfile
@@ -145,6 +146,54 @@ def test_a_server_that_sends_nothing_is_given_up(site, tmp_path):
     site.pause_s = 2
     with pytest.raises(InputError, match="broken off after 0 bytes"):
         get(site, tmp_path / "a.zip", timeout_s=0.05)
+
+
+def test_a_server_that_sends_without_end(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "LARGEST_UNTOLD", 3 * len(CONTENT))
+    site.endless = True
+    with pytest.raises(InputError, match="sends without end"):
+        get(site, tmp_path / "a.zip")
+    assert kept(tmp_path / "a.zip") == ["a.zip.part.json"]
+    assert site.asked == [None]
+
+
+def test_a_server_that_sends_byte_by_byte_is_given_up_and_gone_on_with(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TOTAL_S", 0.3)
+    site.drip_s = 0.01
+    with serve(site) as url:
+        with pytest.raises(InputError, match=r"not complete after .* bytes have come and are kept"):
+            download.download(url, tmp_path / "a.zip", SHA256)
+        come = (tmp_path / "a.zip.part").stat().st_size
+        assert come > 2
+        monkeypatch.setattr(download, "TOTAL_S", 60)
+        site.drip_s = 0
+        download.download(url, tmp_path / "a.zip", SHA256)
+    assert site.asked == [None, f"bytes={come}-"]
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_server_that_never_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "BEGIN_S", 0.1)
+    silent = socket.create_server(("127.0.0.1", 0))
+    with silent, pytest.raises(InputError, match="has not begun to send within 0 s"):
+        download.download(f"http://127.0.0.1:{silent.getsockname()[1]}/a.zip", tmp_path / "a.zip", SHA256)
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "told"),
+    [("ftp://127.0.0.1/a.zip", "sends on to ftp://127.0.0.1/a.zip"), ("file:///etc/hostname", "answers 302")],
+)
+def test_no_server_sends_on_to_files_or_ftp(site, tmp_path, elsewhere, told):
+    site.elsewhere = elsewhere
+    with pytest.raises(InputError, match=told):
+        get(site, tmp_path / "a.zip")
+
+
+def test_a_server_may_send_on_to_another(site, tmp_path):
+    with serve(Site(CONTENT)) as other:
+        site.elsewhere = other
+        get(site, tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
 
 
 def test_no_server(tmp_path):

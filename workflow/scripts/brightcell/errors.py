@@ -1,7 +1,12 @@
-"""Exceptions with messages for users, and a guess at a misspelt word."""
+"""Exceptions with messages for users, a guess at a misspelt word, and an end to waiting."""
 
 import difflib
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 class InputError(Exception):
@@ -24,3 +29,25 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
     spellings = {each.lower(): each for each in words}
     found = difflib.get_close_matches(str(word).lower(), spellings, n=1)
     return spellings[found[0]] if found else None
+
+
+def in_time(work: Callable[[], Result], seconds: float, late: Callable[[], str]) -> Result:
+    """Return what a function returns; raise InputError with the message `late` if it takes longer than `seconds`.
+
+    The function runs in a thread, which cannot be ended: it is left to itself, and does not keep Python from ending.
+    """
+    future: Future = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.done():  # an error of the function's own
+            raise
+        raise InputError(late()) from None

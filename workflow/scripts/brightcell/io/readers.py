@@ -109,16 +109,16 @@ def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) ->
             f"Expected one of {', '.join(READERS)}: convert the file, for example with Fiji."
         )
     try:
-        file = READERS[suffix](path, scene, stacked)
+        image = READERS[suffix](path, scene, stacked)
     except Exception as error:  # each reader has its own errors; all mean a damaged file
         raise damaged(path, error) from error
-    if file.pages > MOST_PAGES:
-        file.close()
+    if image.pages > MOST_PAGES:
+        image.close()
         raise InputError(
-            f"{path}: tells of {file.pages:,} frames. Expected at most {MOST_PAGES:,}: cut it into several files, or export it "
+            f"{path}: tells of {image.pages:,} frames. Expected at most {MOST_PAGES:,}: cut it into several files, or export it "
             "anew if it holds fewer."
         )
-    return file
+    return image
 
 
 def read_image(

@@ -11,11 +11,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
+from typing import IO
 
 from brightcell import __version__
-from brightcell.errors import InputError
+from brightcell.errors import InputError, in_time
 from brightcell.files import digest, expand
 
 logger = logging.getLogger("brightcell")
@@ -23,6 +24,10 @@ logger = logging.getLogger("brightcell")
 CHUNK = 1024**2
 TRIES = 5
 TIMEOUT_S = 60  # without a byte
+BEGIN_S = 600  # until the first byte of the file
+TOTAL_S = 24 * 3600  # for one start; what has come by then is kept
+LARGEST_BYTES = 2 * 10**12
+LARGEST_UNTOLD = 50 * 10**9  # bytes, where the server does not say how many come
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # status codes after which another try may succeed
 
 
@@ -49,6 +54,26 @@ def verify(path: str | Path, sha256: str | None, source: str) -> None:
         )
 
 
+class _HttpAlone(urllib.request.HTTPRedirectHandler):
+    """Follow redirects to http and https; urllib would also follow to ftp."""
+
+    def redirect_request(
+        self,
+        request: urllib.request.Request,
+        answer: IO[bytes],
+        code: int,
+        word: str,
+        headers: Message,
+        url: str,
+    ) -> urllib.request.Request | None:
+        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+            raise InputError(
+                f"{request.full_url}: the server sends on to {url}. Expected https:// or http://: download the file in a "
+                "browser, and name it as `archive.file`."
+            )
+        return super().redirect_request(request, answer, code, word, headers, url)
+
+
 def download(
     url: str, path: str | Path, sha256: str | None, *, pause_s: float = 2, timeout_s: float = TIMEOUT_S
 ) -> None:
@@ -61,8 +86,9 @@ def download(
     part = path.with_name(f"{path.name}.part")
     notes = path.with_name(f"{path.name}.part.json")
     path.parent.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + TOTAL_S
     for from_start in (False, True):
-        joined = part.exists() | _insist(url, part, notes, pause_s, timeout_s)
+        joined = part.exists() | _insist(url, part, notes, pause_s, timeout_s, end)
         try:
             verify(part, sha256, url)
         except InputError:
@@ -79,11 +105,11 @@ def download(
             return
 
 
-def _insist(url: str, part: Path, notes: Path, pause_s: float, timeout_s: float) -> bool:
+def _insist(url: str, part: Path, notes: Path, pause_s: float, timeout_s: float, end: float) -> bool:
     """Receive a file into `part`, with several tries; return whether it came in more than one piece."""
     for attempt in range(1, TRIES + 1):
         try:
-            _receive(url, part, notes, timeout_s)
+            _receive(url, part, notes, timeout_s, end)
             return attempt > 1
         except urllib.error.HTTPError as error:
             if error.code not in PASSING:
@@ -103,8 +129,11 @@ def _insist(url: str, part: Path, notes: Path, pause_s: float, timeout_s: float)
     )
 
 
-def _receive(url: str, part: Path, notes: Path, timeout_s: float) -> None:
-    """Receive the rest of a file into `part`; raises OSError if the connection breaks."""
+def _receive(url: str, part: Path, notes: Path, timeout_s: float, end: float) -> None:
+    """Receive the rest of a file into `part`; raises OSError if the connection breaks.
+
+    end : point of `time.monotonic` at which it is given up
+    """
     start, known = _size(part), _read_notes(notes)
     headers = {"User-Agent": f"brightcell/{__version__}", "Accept-Encoding": "identity"}
     mark = known.get("mark") if known.get("url") == url else None
@@ -113,7 +142,15 @@ def _receive(url: str, part: Path, notes: Path, timeout_s: float) -> None:
     if start and mark:  # without the server's mark of a version, parts of two versions could be joined
         headers |= {"Range": f"bytes={start}-", "If-Range": mark}
     request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+    opener = urllib.request.build_opener(_HttpAlone)
+    begin_s = max(0, min(BEGIN_S, end - time.monotonic()))
+    with in_time(
+        lambda: opener.open(request, timeout=timeout_s),
+        begin_s,
+        lambda: (
+            f"{url}: the server has not begun to send within {begin_s:.0f} s. Try again later, or get the file elsewhere."
+        ),
+    ) as answer:
         going_on = answer.status == 206 and (answer.headers["Content-Range"] or "").startswith(
             f"bytes {start}-"
         )
@@ -124,14 +161,31 @@ def _receive(url: str, part: Path, notes: Path, timeout_s: float) -> None:
         length = answer.headers["Content-Length"]
         total = start + int(length) if length and length.isdecimal() else None
         free = shutil.disk_usage(part.parent).free
+        if (total or 0) > LARGEST_BYTES:
+            raise InputError(f"{url}: {total:,} bytes; expected an archive of at most {LARGEST_BYTES:,}.")
         if total and total - start > free:
             raise InputError(f"{url}: {total:,} bytes; {free:,} are free below {part.parent}. Make room.")
         notes.write_text(
             json.dumps({"url": url, "mark": _mark(answer.headers), "bytes": total}), encoding="utf-8"
         )
+        begun = start
         with part.open("ab" if going_on else "wb") as file:
-            while chunk := answer.read(CHUNK):
+            # `read` would wait until the whole chunk is there, however slowly it comes.
+            while chunk := answer.read1(CHUNK):
                 file.write(chunk)
+                start += len(chunk)
+                if time.monotonic() > end:
+                    raise InputError(
+                        f"{url}: not complete after {TOTAL_S / 3600:g} h; {start:,} bytes have come and are kept. Start "
+                        "again to go on, or get the file on another way and name it as `archive.file`."
+                    )
+                if total is None and start > min(LARGEST_UNTOLD, begun + free):
+                    part.unlink()
+                    raise InputError(
+                        f"{url}: the server sends without end: {start:,} bytes, and it did not say how many there are "
+                        f"(no Content-Length; {free:,} bytes were free below {part.parent}). Removed. Is it the address of a "
+                        "zip file?"
+                    )
     if total is not None and _size(part) != total:
         raise OSError(f"{_size(part):,} of {total:,} bytes came")
 
@@ -166,11 +220,13 @@ def download_package(package: str, path: str | Path, sha256: str | None) -> None
             "--dest",
             folder,
         ]
-        done = subprocess.run(
-            [*command, "--disable-pip-version-check", "--quiet", "--", package],
-            capture_output=True,
-            text=True,
-        )
+        command += ["--disable-pip-version-check", "--quiet", "--", package]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TOTAL_S)
+        except subprocess.TimeoutExpired:
+            raise InputError(
+                f"{package}: pip was not done after {TOTAL_S / 3600:g} h. Try again later."
+            ) from None
         files = list(Path(folder).iterdir())
         if done.returncode or len(files) != 1:
             said = " ".join((done.stderr or done.stdout).strip().splitlines()[-2:])

@@ -2,18 +2,15 @@
 
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISDIR
-from typing import TypeVar
 
 import pandas as pd
 
 from brightcell import files
-from brightcell.errors import InputError
+from brightcell.errors import InputError, in_time
 from brightcell.files import expand
 
 from . import filenames, samples
@@ -21,7 +18,6 @@ from .layouts import IMAGE_SUFFIXES, MOST_FILES
 from .names import natural
 
 LOOKING_S = 120  # for the images that a pattern fits, while the workflow is read
-Result = TypeVar("Result")
 
 
 def read(
@@ -65,27 +61,8 @@ def read(
                     "segment.samples, whose images are not opened beforehand."
                 )
 
-            return _in_time(lambda: find_frames(pattern, options["pattern"], count), LOOKING_S, late)
+            return in_time(lambda: find_frames(pattern, options["pattern"], count), LOOKING_S, late)
     return samples.no_samples()
-
-
-def _in_time(work: Callable[[], Result], seconds: float, late: Callable[[], str]) -> Result:
-    """Return what a function returns; raise InputError if it takes longer, for its thread cannot be ended."""
-    future: Future = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        return future.result(seconds)
-    except TimeoutError:
-        if future.done():  # an error of the disk
-            raise
-        raise InputError(late()) from None
 
 
 @contextmanager
