@@ -63,7 +63,7 @@ class _HttpAlone(urllib.request.HTTPRedirectHandler):
         answer: IO[bytes],
         code: int,
         word: str,
-        headers: Message,
+        headers: HTTPMessage,
         url: str,
     ) -> urllib.request.Request | None:
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
