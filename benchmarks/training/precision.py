@@ -67,7 +67,7 @@ def main() -> None:
             )
             plain.set_weights(model.get_weights())
             scores[seed, precision] = validation.validate(
-                plain, tiles, loss.SegmentationLoss(), options.batch
+                loss.without_sigmoid(plain), tiles, loss.SegmentationLoss(), options.batch
             )[1]
             print(f"seed {seed} {precision}: {scores[seed, precision]:.4f}", file=sys.stderr, flush=True)
     single, mixed = (

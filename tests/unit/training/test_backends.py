@@ -45,6 +45,7 @@ def test_backends_agree_and_train(reference, backend):
     folder, expected = reference
     found = run(backend, folder)
     assert found.pop("iou") > 0.8
+    np.testing.assert_allclose(found.pop("gradient"), expected["gradient"], rtol=1e-3, atol=1e-7)
     if backend == "torch":
         np.testing.assert_array_equal(found.pop("resumed"), found.pop("undisturbed"))
     patches, targets = found.pop("patches"), found.pop("targets")
@@ -65,6 +66,7 @@ def main(folder: Path) -> None:
     backend.start(1, "cpu", "float32")
     import keras
     from discs import SETTINGS, discs
+    from gradients import focal_gradient
     from test_checkpoints import interrupted
     from test_checkpoints import run as run_dropping
     from test_patches import ALL
@@ -95,6 +97,7 @@ def main(folder: Path) -> None:
         content |= {
             end: np.concatenate([weight.ravel() for weight in weights]) for end, (weights, _) in ends.items()
         }
+    content["gradient"] = focal_gradient(2)[-1]
     drawn = patches.draw_batch([discs(1), discs(2)], 4, 32, 2, ALL, np.random.default_rng(7))
     make = backend.compiled(lambda tensors: warping.make_patches(tensors, 32, 2))
     made = make({key: keras.ops.convert_to_tensor(values) for key, values in drawn.items()})

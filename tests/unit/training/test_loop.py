@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from discs import SETTINGS, discs
+from gradients import expected_gradient, focal_gradient
 
 from brightcell.errors import InputError
 from brightcell.nets import unet
@@ -18,20 +19,40 @@ def network(outputs=1):
 def test_focal_loss_equals_keras_on_0_and_1():
     rng = np.random.default_rng(0)
     truth = (rng.uniform(size=(2, 5, 5, 1)) > 0.5).astype(np.float32)
-    predicted = rng.uniform(0.01, 0.99, size=truth.shape).astype(np.float32)
-    ours = loss.SegmentationLoss(gamma=2)(truth, predicted)
-    theirs = keras.losses.BinaryFocalCrossentropy(gamma=2)(truth, predicted)
+    logits = rng.uniform(-5, 5, size=truth.shape).astype(np.float32)
+    ours = loss.SegmentationLoss(gamma=2)(truth, logits)
+    theirs = keras.losses.BinaryFocalCrossentropy(gamma=2, from_logits=True)(truth, logits)
     assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
 
 
 def test_gamma_0_is_cross_entropy():
-    truth, predicted = np.ones((1, 1, 1, 1), np.float32), np.full((1, 1, 1, 1), 0.25, np.float32)
-    assert float(loss.SegmentationLoss(gamma=0)(truth, predicted)) == pytest.approx(np.log(4), rel=1e-5)
+    truth, logit = np.ones((1, 1, 1, 1), np.float32), np.full((1, 1, 1, 1), -np.log(3), np.float32)  # 0.25
+    assert float(loss.SegmentationLoss(gamma=0)(truth, logit)) == pytest.approx(np.log(4), rel=1e-5)
+
+
+@pytest.mark.parametrize("gamma", [0, 1, 2, 2.5])
+def test_the_gradient_of_the_focal_loss_is_that_of_its_formula(gamma):
+    truth, logits, found = focal_gradient(gamma)
+    np.testing.assert_allclose(found, expected_gradient(truth, logits, gamma), rtol=2e-4, atol=1e-7)
+    assert found[(truth == 0) & (logits > 16)] == pytest.approx(1, rel=1e-4)
+    assert found[(truth == 1) & (logits < -16)] == pytest.approx(-1, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", unet.ARCHITECTURES)
+def test_without_its_sigmoid_a_network_gives_logits_from_the_same_weights(name):
+    model = unet.build_unet(name, (16, 16, 1), filters=2, levels=2, outputs=2)
+    bare = loss.without_sigmoid(model)
+    for own, other in zip(model.get_weights(), bare.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
+    image = np.random.default_rng(0).normal(size=(1, 16, 16, 1)).astype(np.float32)
+    logits = bare.predict_on_batch(image)
+    assert logits.min() < 0 < logits.max()
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), model.predict_on_batch(image), atol=1e-5)
 
 
 def test_distance_adds_its_weighted_square():
     truth = np.array([[[[1.0, 0.8]]]], np.float32)
-    predicted = np.array([[[[1.0, 0.5]]]], np.float32)
+    predicted = np.array([[[[20.0, 0.0]]]], np.float32)  # 1 and 0.5
     found = loss.SegmentationLoss(distance_weight=2.0)(truth, predicted)
     assert float(found) == pytest.approx(2 * 0.3**2, abs=1e-5)
 
@@ -52,7 +73,7 @@ def test_the_best_epoch_is_restored_and_patience_stops():
     assert len(history) < 40
     assert history["epoch"].iloc[-1] - history.loc[history["val_loss"].idxmin(), "epoch"] == 2
     tiles = validation.validation_tiles([discs(3)], 32, 1)
-    best, _ = validation.validate(model, tiles, loss.SegmentationLoss(), 4)
+    best, _ = validation.validate(loss.without_sigmoid(model), tiles, loss.SegmentationLoss(), 4)
     assert best == pytest.approx(history["val_loss"].min(), rel=1e-3)
 
 

@@ -18,7 +18,7 @@ from brightcell.errors import InputError
 
 from . import fast_layers, patches, train_step, warping
 from .checkpoints import Checkpoint, Interrupted, Progress, stop_signals
-from .loss import SegmentationLoss
+from .loss import SegmentationLoss, without_sigmoid
 from .validation import validate, validation_tiles
 
 logger = logging.getLogger("brightcell")
@@ -50,8 +50,8 @@ def statistics_momentum(settings: dict) -> float:
 
 
 def prepare(model: keras.Model, settings: dict) -> keras.Model:
-    """Return the network ready for training: compiled, and with faster layers if the backend has some."""
-    model = fast_layers.with_fast_layers(model)
+    """Return the network ready for training: compiled, giving logits, and with faster layers if the backend has some."""
+    model = fast_layers.with_fast_layers(without_sigmoid(model))
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = statistics_momentum(settings)
@@ -175,7 +175,7 @@ def stays_high(value: float, progress: Progress, loss: SegmentationLoss, outputs
     so that the rule does not depend on luck with the first batch.
     """
     shape = (1, 1, 1, outputs)
-    ignorant = float(ops.convert_to_numpy(loss.call(ops.zeros(shape), ops.full(shape, 0.5)))[0, 0, 0])
+    ignorant = float(ops.convert_to_numpy(loss.call(ops.zeros(shape), ops.zeros(shape)))[0, 0, 0])
     limit = 2 * max(ignorant, progress.first)
     losses = [*(row[1] for row in progress.history[-2:]), value]
     if len(losses) < 3 or min(losses) < limit:

@@ -1,22 +1,34 @@
-"""The loss: focal for the foreground, squared error for the distance."""
+"""The loss, computed from logits: focal for the foreground, squared error for the distance."""
 
 from typing import Any
 
 import keras
-from keras import ops
+from keras import layers, ops
 
 
-def focal_loss(truth: keras.KerasTensor, predicted: keras.KerasTensor, gamma: float) -> keras.KerasTensor:
-    """Return the binary focal cross-entropy without class balancing, per pixel (Lin et al. 2017, arXiv 1708.02002)."""
-    predicted = ops.clip(predicted, 1e-7, 1 - 1e-7)
-    right = truth * predicted + (1 - truth) * (1 - predicted)
-    return -ops.power(1 - right, gamma) * ops.log(right)
+def without_sigmoid(model: keras.Model) -> keras.Model:
+    """Return a network with the same layers and weights, but without its last one, the sigmoid: it gives logits, float32.
+
+    A sigmoid rounds to 0 or 1, and a pixel that is wrong there no longer teaches anything. From logits it does.
+    """
+    logits = layers.Activation("linear", dtype="float32", name="logits")(model.layers[-1].input)
+    return keras.Model(model.inputs, logits, name=model.name)
+
+
+def focal_loss(truth: keras.KerasTensor, logits: keras.KerasTensor, gamma: float) -> keras.KerasTensor:
+    """Return the binary focal cross-entropy without class balancing, per pixel; truth is 0 or 1.
+
+    (1 - p)^gamma · -log p, with p the probability of the true class (Lin et al. 2017, arXiv 1708.02002). With z its
+    logit, -log p is softplus(-z) and 1 - p is exp(-softplus(z)): neither rounds to 0 where a pixel is wrong.
+    """
+    right = (2 * truth - 1) * logits
+    return ops.exp(-gamma * ops.softplus(right)) * ops.softplus(-right)
 
 
 class SegmentationLoss(keras.losses.Loss):
     """Focal loss on the foreground, plus a weighted squared error on the distance if there is one.
 
-    Takes truth and prediction as (batch, height, width, outputs); outputs is 1, or 2 with the distance second.
+    Takes truth and logits as (batch, height, width, outputs); outputs is 1, or 2 with the distance second.
     """
 
     def __init__(
@@ -30,7 +42,7 @@ class SegmentationLoss(keras.losses.Loss):
         """Return the loss per pixel, (batch, height, width)."""
         loss = focal_loss(y_true[..., 0], y_pred[..., 0], self.gamma)
         if y_pred.shape[-1] == 2:
-            loss = loss + self.distance_weight * ops.square(y_true[..., 1] - y_pred[..., 1])
+            loss = loss + self.distance_weight * ops.square(y_true[..., 1] - ops.sigmoid(y_pred[..., 1]))
         return loss
 
     def get_config(self) -> dict:

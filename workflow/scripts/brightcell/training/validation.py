@@ -39,7 +39,7 @@ def validate(
     batch: int,
     received: Sequence[str] = (),
 ) -> tuple[float, float]:
-    """Return loss and cell IoU (threshold 0.5, pixels of all tiles pooled) on validation tiles.
+    """Return loss and cell IoU (threshold 0.5, pixels of all tiles pooled) of a network that gives logits.
 
     Ends early, with meaningless figures, as soon as `received` is not empty.
     """
@@ -55,7 +55,7 @@ def validate(
         count = counts[chosen]
         pair = (ops.convert_to_tensor(targets[chosen]), ops.convert_to_tensor(predicted))
         total += float(ops.convert_to_numpy(loss.call(*pair))[count].sum())
-        truth, found = targets[chosen][..., 0][count] > 0.5, predicted[..., 0][count] > 0.5
+        truth, found = targets[chosen][..., 0][count] > 0.5, predicted[..., 0][count] > 0
         overlap += int((truth & found).sum())
         union += int((truth | found).sum())
     return total / max(1, int(counts.sum())), overlap / union if union else 1.0
