@@ -55,12 +55,12 @@ lock:  ## pin what requirements/*.in name, and keep the other pins (needs uv); U
 
 # The demo's networks are so small that two of them train faster side by side than one after the other.
 demo: setup  ## run the whole workflow on simulated time-lapses; at most ten minutes
-	@$(SNAKEMAKE) --logger rich --set-threads train_network=1 predict_frames=1
+	@$(SNAKEMAKE) --set-threads train_network=1 predict_frames=1
 	@echo
 	@echo "The report: $(CURDIR)/results/demo/report.html (open it in a browser)"
 
 leakage: setup  ## run the demo on grouped and on random folds: by how much leakage overrates; ten minutes or so
-	@$(SNAKEMAKE) --logger rich --set-threads train_network=1 predict_frames=1 --configfile config/config.yaml config/leakage.yaml
+	@$(SNAKEMAKE) --set-threads train_network=1 predict_frames=1 --configfile config/config.yaml config/leakage.yaml
 	@echo
 	@echo "The report: $(CURDIR)/results/demo_leakage/report.html; the figures: comparison/leakage.tsv beside it"
 

@@ -45,7 +45,9 @@ class Recording:
 
     def preview(self, followed: bool = True, **steps: object) -> Path:
         """Run the script `preview_recording`; give the page."""
-        names = {"labels": "labels.ome.tif", "cells": "cells.tsv", "quality": "quality.tsv"}
+        names = {"labels": "labels.ome.tif"} | {
+            name: f"{name}.tsv" for name in ("cells", "frames", "quality")
+        }
         inputs = SimpleNamespace(**{name: self.folder / path for name, path in names.items()})
         inputs.made_of = self.folder / "made_of.json"
         inputs.tracks = self.folder / "tracks.tsv" if followed else []
@@ -88,7 +90,7 @@ def make_recording(
         described.append(
             {
                 **{"sample": name_of, "frame": number, "image": str(path)},
-                **{"height": size, "width": size, "pixel_size_um": 1.0, "cells": len(own)},
+                **{"height": size, "width": size, "pixel_size_um": 1.0, "scale": 1.0, "cells": len(own)},
                 **{"cell_share": (labels > 0).mean(), "median_area_px": own["area_px"].median()},
                 **looks,
                 **{"confidence": 0.9, "disagreement": own["disagreement"].mean()},

@@ -93,6 +93,7 @@ rule preview_recording:
         references=list(REFERENCES.values()),
         labels="<segmented>/labels.ome.tif",  # made again where an image changes
         cells="<segmented>/cells.tsv",
+        frames="<segmented>/frames.tsv",
         quality="<segmented>/quality.tsv",
         made_of="<segmented>/made_of.json",
         tracks=lambda wildcards: (

@@ -18,17 +18,20 @@ def main(frames, cells, made_of, ordered: bool, out) -> None:
     )
     if reference is None:
         logger.warning(
-            "%s: recipe.json does not tell how the training data looked (a model of an earlier version), so that frames are "
-            "held against one another alone. Train anew to have it.",
+            "%s: recipe.json does not say how the training data looked (a model of an earlier version). Frames are compared "
+            "with one another alone. Train the network again to have it.",
             folders[0],
         )
     tables = (files.read_table(path) for path in (frames, cells))
     judged = quality.judge(*tables, reference, ordered)
     files.write_table(judged, out)
-    flagged = judged[judged["flags"] != ""]
-    for sample, flags in zip(flagged["sample"], flagged["flags"], strict=True):
-        logger.warning("%s: %s", sample, flags)
-    logger.info("%d of %d frames are flagged", len(flagged), len(judged))
+    common, rest = quality.shared_flags(judged["flags"])
+    for flag in common:
+        logger.warning("all %d frames: %s, as in the first", len(judged), flag)
+    for sample, flags in zip(judged["sample"], rest, strict=True):
+        if flags:
+            logger.warning("%s: %s", sample, flags)
+    logger.info("%d of %d frames are flagged", (judged["flags"] != "").sum(), len(judged))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def arguments() -> argparse.ArgumentParser:
         "--truth", choices=["GT", "ST"], help="Cell Tracking Challenge: gold (the default) or silver"
     )
     parser.add_argument(
-        "--pixel-size-um", type=float, metavar="UM", help="side of a pixel in the specimen, in µm"
+        "--pixel-size-um", type=decimal, metavar="UM", help="side of a pixel in the specimen, in µm"
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="write the suggested config; else it is printed"
@@ -60,6 +61,17 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--force", action="store_true", help="write over a sheet or config that exists")
     parser.add_argument("--dry-run", "-n", action="store_true", help="tell only; write nothing")
     return parser
+
+
+def decimal(text: str) -> float:
+    """Read a number; a decimal comma is named."""
+    try:
+        return float(text)
+    except ValueError:
+        hint = f"; write {text.replace(',', '.')}" if re.fullmatch(r"\d+,\d+", text) else ""
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}; expected a number with a decimal point, such as 0.65{hint}"
+        ) from None
 
 
 def main(words: list[str] | None = None) -> None:

@@ -15,7 +15,7 @@ logger = logging.getLogger("brightcell")
 
 
 def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, out) -> None:
-    """Read what `inputs` names (labels, cells, quality, made_of, tracks where there is one, template), write `out`.
+    """Read what `inputs` names (labels, cells, frames, quality, made_of, tracks where there is one, template), write `out`.
 
     rows : of the sheet; options, steps : the config's `images` and `preprocess`
     """
@@ -36,7 +36,8 @@ def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, o
     loader.close()
     folders = list(dict.fromkeys(str(Path(path).parent) for path in inputs.template))
     made_of = files.read_json(inputs.made_of)
-    html = preview.build(recording, judged, shown, made_of, tracks, folders)
+    sizes = preview.describe_sizes(files.read_table(inputs.frames))
+    html = preview.build(recording, judged, shown, made_of, tracks, folders, sizes)
     with files.whole(out) as temporary:
         temporary.write_text(html, encoding="utf-8")
     logger.info("%s: %.1f MB, %d of %d frames shown", out, len(html) / 1e6, len(shown), len(judged))

@@ -428,6 +428,19 @@ def test_frames_are_brought_to_the_working_pixel_size(group, tmp_path):
         assert shapes == [(30, 40), (120, 160)]
 
 
+def test_without_a_pixel_size_the_diameter_of_cells_scales_frames(group, tmp_path):
+    rows = group([(texture(), cells())], cell_diameter_px="14")
+    (row,) = run_prepare(rows, tmp_path / "out", cell_diameter_px=99.0).to_dict("records")
+    assert (row["height"], row["width"], row["cells"]) == (120, 160, 3)  # the sheet's 14 px become 28
+    assert np.isnan(row["pixel_size_um"])
+    (row,) = run_prepare(rows, tmp_path / "um", pixel_size_um=0.65).to_dict("records")
+    assert (row["height"], row["width"]) == (60, 80)  # a known pixel size counts
+    rows = group([(texture(), cells())], cell_diameter_px="0.1")
+    assert "give the diameter of a typical cell in pixels of the file" in refuse_prepare(
+        rows, tmp_path / "wrong"
+    )
+
+
 def test_without_a_pixel_size_frames_stay_as_they_are(group, tmp_path):
     table = run_prepare(group([(texture(), cells())]), tmp_path / "out", working_pixel_size_um=1.3)
     assert table["height"].tolist() == [60]

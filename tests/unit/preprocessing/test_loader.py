@@ -237,7 +237,7 @@ def test_components_are_numbered_in_rows():
 def test_a_frame_in_both_formats_is_the_same(tmp_path):
     image = texture()
     tifffile.imwrite(tmp_path / "a.tif", image, byteorder=">", compression="lzw")
-    (frame, size, raw) = loader.FrameLoader([], OPTIONS, defaults("preprocess")).frame(
+    (frame, size, raw, _) = loader.FrameLoader([], OPTIONS, defaults("preprocess")).frame(
         row("a", tmp_path / "a.tif", "")
     )
     np.testing.assert_array_equal(frame[..., 0], image)

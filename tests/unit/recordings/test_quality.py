@@ -45,6 +45,7 @@ def tables(images, labels, disagreement=0.02):
                 "sample": f"t{time}",
                 "frame": time,
                 "pixel_size_um": PIXEL_UM,
+                "scale": 1.0,
                 "cells": len(own),
                 "cell_share": (page > 0).mean(),
                 "median_area_px": own["area_px"].median() if len(own) else np.nan,
@@ -148,8 +149,46 @@ def test_a_single_network_does_not_disagree(sequences, reference):
 def test_cells_of_another_size_are_flagged(sequences, reference, pixel_um, flagged):
     """The areas compare in µm² where both pixel sizes are known, else in pixels."""
     frames, cells = tables(sequences[0].images, sequences[0].labels)
-    judged = quality.judge(frames.assign(pixel_size_um=pixel_um), cells, reference)
+    scale = pixel_um / PIXEL_UM if pixel_um == pixel_um else 1
+    judged = quality.judge(frames.assign(pixel_size_um=pixel_um, scale=scale), cells, reference)
     assert judged["flags"].str.contains("median cell area").tolist() == [flagged] * FRAMES
+
+
+def test_parts_of_cells_are_flagged(sequences, reference):
+    """Every cell cut into quarters, once with its size known and once with pixels of unknown size, brought to it."""
+    rows, columns = np.mgrid[: sequences[0].labels.shape[1], : sequences[0].labels.shape[2]]
+    cut = [
+        page * 4 * (page > 0) + (page > 0) * (rows // 4 % 2 + 2 * (columns // 4 % 2))
+        for page in sequences[0].labels
+    ]
+    assert all(
+        "smaller than a quarter of the training" in text
+        for text in flags_of(sequences[0].images, cut, reference)
+    )
+    frames, cells = tables(sequences[0].images, sequences[0].labels)
+    unknown = frames.assign(
+        pixel_size_um=np.nan, scale=2.0
+    )  # half the size in pixels: brought to the training's
+    small = cells.assign(area_px=cells["area_px"] / 4)
+    shrunk = unknown.assign(median_area_px=frames["median_area_px"] / 4)
+    assert (quality.judge(shrunk, small, reference)["flags"] == "").all()
+    assert (
+        quality.judge(shrunk.assign(scale=1.0), small, reference)["flags"].str.contains("smaller than").all()
+    )
+
+
+def test_flags_that_all_frames_share_are_said_once():
+    flags = [
+        "brightness 1.2, in the training 3 to 4; no cell",
+        "brightness 1.3e-05, in the training 3 to 4",
+        "brightness -7, in the training 3 to 4",
+    ]
+    common, rest = quality.shared_flags(flags)
+    assert common == ["brightness 1.2, in the training 3 to 4"]
+    assert rest == ["no cell", "", ""]
+    assert quality.shared_flags(["dark"]) == ([], ["dark"])
+    assert quality.shared_flags([]) == ([], [])
+    assert quality.shared_flags(["dark", ""]) == ([], ["dark", ""])
 
 
 def test_short_recordings_and_empty_ones_go_through(sequences, reference):
@@ -192,7 +231,7 @@ def test_the_range_is_that_of_all_members(sequences, reference, tmp_path):
 def test_models_of_an_earlier_version_are_told(sequences, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         table = judged(tmp_path, sequences[0], [{"working_pixel_size_um": None}])
-    assert "does not tell how the training data looked" in caplog.text
+    assert "does not say how the training data looked" in caplog.text
     assert (table["flags"] == "").all()
 
 

@@ -138,10 +138,46 @@ def test_a_pixel_size_that_no_one_means_is_refused(tmp_path):
     assert not list((tmp_path / "chunks").rglob("*.tif"))
 
 
+@pytest.mark.parametrize(("found", "wanted"), [(3, 1), (1, 3)])
+def test_grey_serves_networks_of_colour_and_colour_those_of_grey(tmp_path, caplog, found, wanted):
+    frame = disc() if found == 1 else np.stack([disc()] * 3, axis=-1)
+    cells, _ = tables(segment(tmp_path / "odd", [frame], channels=wanted))
+    like, _ = tables(segment(tmp_path / "like", [disc()]))
+    assert cells["area_px"].tolist() == like["area_px"].tolist()
+    assert (
+        f"0.tif: {found} channel{'s' * (found > 1)}, the networks were trained on {wanted}: the "
+        in caplog.text
+    )
+
+
 def test_frames_of_another_channel_count_are_refused(tmp_path):
-    coloured = np.stack([disc()] * 3, axis=-1)
-    with pytest.raises(InputError, match=r"0\.tif: 3 channels; the networks were trained on 1"):
-        segment(tmp_path, [coloured])
+    with pytest.raises(
+        InputError, match=r"0\.tif: 3 channels; the networks were trained on 2.*images\.channels"
+    ):
+        segment(tmp_path, [np.stack([disc()] * 3, axis=-1)], channels=2)
+
+
+def test_cells_of_a_given_diameter_are_brought_to_those_of_the_training(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    trained = {"training_data": {"cell_area_px": [100, np.pi * 20**2, 2000]}}
+    monkeypatch.setitem(SETTINGS, "images", defaults("images", cell_diameter_px=20))
+    cells, frames = tables(segment(tmp_path / "px", [disc()], pixel_um=None, **trained))
+    assert frames["scale"][0] == pytest.approx(2)
+    assert "made 2 times as large, by cell_diameter_px" in caplog.text
+    assert frames["pixel_size_um"].isna().all() and cells["area_px"][0] == pytest.approx(
+        np.pi * 100, rel=0.06
+    )
+    _, frames = tables(segment(tmp_path / "um", [disc()], pixel_um="0.5", **trained))
+    assert frames["scale"][0] == 1  # a pixel size counts before it
+    with pytest.raises(
+        InputError, match=r"0\.tif: cell_diameter_px is given, but .* recipe\.json does not say"
+    ):
+        segment(tmp_path / "old", [disc()], pixel_um=None)
+    monkeypatch.setitem(SETTINGS, "images", defaults("images", cell_diameter_px=0.5))
+    with pytest.raises(
+        InputError, match=r"cell_diameter_px 0\.5, brought to 40 px, makes frames 80 times as large"
+    ):
+        segment(tmp_path / "wrong", [disc()], pixel_um=None, **trained)
 
 
 def test_one_member_does_not_disagree(tmp_path):

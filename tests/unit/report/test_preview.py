@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from segmented import make_recording
 from brightcell import files
 from brightcell.preprocessing.loader import FrameLoader
 from brightcell.report import preview
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +124,20 @@ def test_flags_and_counts_are_those_of_the_table(recording):
     assert shown["flagged"] == (judged["flags"] != "").tolist()
     for text in judged["flags"][judged["flags"] != ""]:
         assert text in page.read_text()
+
+
+def test_what_all_frames_share_stands_once(recording, tmp_path):
+    judged = files.read_table(recording.folder / "quality.tsv")
+    judged["flags"] = ["; ".join(filter(None, ["dark 3", text])) for text in judged["flags"]]
+    sizes = preview.describe_sizes(
+        files.read_table(recording.folder / "frames.tsv").assign(pixel_size_um=np.nan)
+    )
+    folders = [ROOT / "workflow/report/preview", ROOT / "workflow/report/page"]
+    made_of = files.read_json(recording.folder / "made_of.json")
+    page = preview.build("dish", judged, {}, made_of, None, folders, sizes)
+    assert "All frames: dark 3 (in the first)." in page and ">dark 3" not in page
+    assert 'href="#flagged">2 frames to look at' in page
+    assert "Pixel size unknown, taken to be that of the training; cells about" in page
 
 
 def test_a_large_frame_is_drawn_smaller():

@@ -540,3 +540,24 @@ def test_fields_of_one_group_with_the_same_frames_have_no_column_frame(tmp_path)
     table, told = make(tmp_path, pattern="{group}{}_{frame}")
     assert "Frame 0 stands 2 times in the group f" in told
     assert table["frame"].tolist() == [""] * 4
+
+
+def test_a_decimal_comma_is_named(capsys):
+    with pytest.raises(SystemExit):
+        make_samples.main(["--detect", ".", "--pixel-size-um", "0,65"])
+    assert (
+        "found '0,65'; expected a number with a decimal point, such as 0.65; write 0.65"
+        in capsys.readouterr().err
+    )
+
+
+def test_the_suggested_config_says_how_large_cells_are(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path / "mine", *[f"{kind}/d{d}.tif" for kind in ("images", "masks") for d in (1, 2, 3)])
+    assert "Cells are about 5 px across" in command(capsys, "folders", "mine")
+    assert "cell_diameter_px" in command(capsys, "folders", "mine", "--force")
+    out = command(capsys, "folders", "mine", "--force", "--pixel-size-um", "65")
+    assert (
+        "Cells are about 5 px = 293 µm across (median of 3). Cells are 5 to 200 µm: is the pixel size of 65 µm"
+        in out
+    )

@@ -54,6 +54,7 @@ def test_a_sheet_becomes_a_table_of_text(sheet, tmp_path):
         "frame",
         "split",
         "pixel_size_um",
+        "cell_diameter_px",
         "page",
         "scene",
     ]
@@ -62,7 +63,7 @@ def test_a_sheet_becomes_a_table_of_text(sheet, tmp_path):
         str(tmp_path / "a.tif"),
         str(tmp_path / "a_mask.tif"),
         "g1",
-        *[""] * 5,
+        *[""] * 6,
     ]
     assert table.index.tolist() == [0, 1, 2]
 

@@ -29,7 +29,6 @@ BADLY_FITTING = 0.15
 NOT_FITTING = 0.1  # a right mask fits better, on real cells by 0.4 and more; unrelated masks by less than 0.1
 FEW_FITS = 3  # with fewer frames no fit is compared
 LIKE_COVER = 4.0  # times more or less cover than the median, at most, for a fit to be compared
-CELL_DIAMETER_UM = (5.0, 200.0)
 
 
 class FrameCheck(NamedTuple):
@@ -77,7 +76,7 @@ def set_findings(
     masks: np.ndarray,
     working_pixel_size_um: float | None = None,
     known: Sequence[dict] = (),
-    cell_diameter_um: Sequence[float] = CELL_DIAMETER_UM,
+    cell_diameter_um: Sequence[float] = suggest.PLAUSIBLE_UM,
 ) -> list[dict]:
     """Look at all frames together; rows of `findings.finding_row`.
 
@@ -207,7 +206,7 @@ def _peers(samples: pd.DataFrame, few: int) -> Iterator[tuple[str, pd.DataFrame,
 def table_findings(
     samples: pd.DataFrame,
     working_pixel_size_um: float | None = None,
-    cell_diameter_um: Sequence[float] = CELL_DIAMETER_UM,
+    cell_diameter_um: Sequence[float] = suggest.PLAUSIBLE_UM,
 ) -> list[dict]:
     """Check channels, mask types, pixel sizes, and numbers and sizes of cells in the table of samples."""
     found = []

@@ -1,7 +1,7 @@
 """Suggest settings from the data: the working pixel size, the size of patches, the depth of networks."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import yaml
@@ -9,6 +9,7 @@ import yaml
 # Cells about 28 px across were learned faster than cells of 56 px, and from 20 px on their shape is still seen.
 TARGET_PX = 28
 RANGE_PX = (20, 35)  # cells of this size stay as they are
+PLAUSIBLE_UM = (5, 200)  # diameter of a cell
 LARGEST_FACTOR = 2  # larger factors add pixels but no detail
 PATCHES = (64, 128, 256, 512)
 CELLS_ACROSS = 8
@@ -64,6 +65,22 @@ def settings(
     }
     suggested["seeds"] = [1, 2, 3]
     return suggested
+
+
+def size_in_words(diameters_px: Sequence[float], pixel_size_um: float | None) -> str:
+    """Return how large cells are, with a warning where no cell is that large.
+
+    >>> size_in_words([52, 52], 6.5)
+    'Cells are about 52 px = 338 µm across (median of 2). Cells are 5 to 200 µm: is the pixel size of 6.5 µm right?'
+    """
+    diameter = float(np.median(diameters_px))
+    um = diameter * pixel_size_um if pixel_size_um else None
+    text = f"Cells are about {diameter:.0f} px{f' = {um:.3g} µm' if um else ''} across (median of {len(diameters_px):,})."
+    if um and not PLAUSIBLE_UM[0] <= um <= PLAUSIBLE_UM[1]:
+        low, high = PLAUSIBLE_UM
+        text += f" Cells are {low:g} to {high:g} µm: is the pixel size of {pixel_size_um:g} µm right?"
+        text += " Bacteria are smaller: set check.cell_diameter_um." if um < low else ""
+    return text
 
 
 def config_text(dataset: str, samples: str, suggested: dict, remarks: Iterable[str] = ()) -> str:

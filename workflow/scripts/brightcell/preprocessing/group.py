@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brightcell.config.suggest import TARGET_PX
 from brightcell.errors import InputError
 from brightcell.io import masks, stacks
 
@@ -67,7 +68,10 @@ class Group:
             sample = row["sample"]
             try:
                 frame = self.loader.frame(row)
-                factor = rescaling.scale_factor(frame.pixel_size_um, self.working)
+                if math.isnan(frame.cell_diameter_px):
+                    factor = rescaling.scale_factor(frame.pixel_size_um, self.working)
+                else:
+                    factor = rescaling.diameter_factor(frame.cell_diameter_px, TARGET_PX)
             except InputError as error:
                 file = "" if row["image"] in str(error) else f"{row['image']}: "
                 self.problems.append(f"sample {sample}: {file}{error}")

@@ -29,11 +29,15 @@ class RawFrame(NamedTuple):
 
 
 class LoadedFrame(NamedTuple):
-    """A frame after preprocessing: (height, width, channels), its pixel size in µm or nan, and where it stands in its file."""
+    """A frame after preprocessing: (height, width, channels), its pixel size in µm or nan, and where it stands in its file.
+
+    cell_diameter_px : of a typical cell, where the pixel size is unknown and the sheet or config gives it; else nan
+    """
 
     image: np.ndarray
     pixel_size_um: float
     raw: RawFrame
+    cell_diameter_px: float = math.nan
 
 
 class FrameLoader:
@@ -60,7 +64,10 @@ class FrameLoader:
         size = self._pixel_size(row, file)
         image = apply(pixels, self.steps)
         raw = RawFrame(pixels.shape, file.axes, file.planes, size)
-        return LoadedFrame(image, size * shrinkage(self.steps), raw)
+        diameter = number(row.get("cell_diameter_px"), self.options["cell_diameter_px"])
+        if not math.isnan(size):
+            diameter = math.nan  # the pixel size counts
+        return LoadedFrame(image, size * shrinkage(self.steps), raw, diameter / shrinkage(self.steps))
 
     def mask(self, row: dict, mask_type: str, raw: RawFrame) -> masks.Mask:
         """Read the mask of a row whose frame was read; raises InputError."""

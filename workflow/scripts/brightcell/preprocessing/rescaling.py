@@ -27,6 +27,17 @@ def scale_factor(pixel_size_um: float | None, working_pixel_size_um: float | Non
     return factor
 
 
+def diameter_factor(diameter_px: float, wanted_px: float) -> float:
+    """Return the factor that brings cells of one diameter to another; raises InputError for an implausible one."""
+    factor = wanted_px / diameter_px
+    if not SMALLEST_FACTOR <= factor <= LARGEST_FACTOR:
+        raise InputError(
+            f"cell_diameter_px {diameter_px:g}, brought to {wanted_px:.3g} px, makes frames {factor:.3g} times as large. "
+            f"Expected {SMALLEST_FACTOR} to {LARGEST_FACTOR} times: give the diameter of a typical cell in pixels of the file."
+        )
+    return factor
+
+
 def rescale_image(image: np.ndarray, factor: float) -> np.ndarray:
     """Rescale (height, width, channels) by a factor, bilinear, anti-aliased; float32 unless the factor is 1."""
     if factor == 1:

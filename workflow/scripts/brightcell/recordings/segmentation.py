@@ -47,21 +47,51 @@ class Segmented(NamedTuple):
 
 
 def prepare(row: dict, taken: LoadedFrame, recipe: dict) -> Prepared:
-    """Rescale a frame to the pixel size of the networks' training.
+    """Bring a frame to the pixel size and the channels of the networks' training.
 
-    Raises InputError for another number of channels than theirs, or a pixel size that no one means.
+    Where the pixel size is unknown and the diameter of its cells is given, cells are brought to the training's median.
+    Raises InputError for channels that do not fit, or a size that no one means.
     """
     frame, pixel_um = taken.image, taken.pixel_size_um
-    if frame.shape[-1] != recipe["channels"]:
-        raise InputError(
-            f"{row['image']}: {frame.shape[-1]} channels; the networks were trained on {recipe['channels']}. "
-            "Choose those of the recording with images.channels, or train networks on images like it."
-        )
+    image = fit_channels(frame, recipe["channels"], row["image"])
     try:
-        factor = rescaling.scale_factor(pixel_um, recipe["working_pixel_size_um"])
+        if math.isnan(taken.cell_diameter_px):
+            factor = rescaling.scale_factor(pixel_um, recipe["working_pixel_size_um"])
+        else:
+            factor = rescaling.diameter_factor(taken.cell_diameter_px, _trained_diameter(recipe))
     except InputError as error:
         raise InputError(f"{row['image']}: {error}") from None
-    return Prepared(row, frame, pixel_um, rescaling.rescale_image(frame, factor), factor)
+    return Prepared(row, frame, pixel_um, rescaling.rescale_image(image, factor), factor)
+
+
+def fit_channels(frame: np.ndarray, wanted: int, name: str) -> np.ndarray:
+    """Return a frame with as many channels as networks want: grey repeated, colour averaged to grey; else InputError.
+
+    >>> fit_channels(np.array([[[1, 2, 6]]]), 1, "a.tif").tolist(), fit_channels(np.array([[[4]]]), 3, "a.tif").tolist()
+    ([[[3.0]]], [[[4, 4, 4]]])
+    """
+    found = frame.shape[-1]
+    if found == wanted:
+        return frame
+    if found == 1 and wanted == 3:
+        return np.repeat(frame, wanted, axis=-1)
+    if wanted == 1 and found == 3:
+        return frame.mean(axis=-1, keepdims=True, dtype=np.float32)
+    raise InputError(
+        f"{name}: {found} channels; the networks were trained on {wanted}. Choose those of the recording with "
+        f"images.channels, for example [0], or train networks on images like it."
+    )
+
+
+def _trained_diameter(recipe: dict) -> float:
+    """Return the median diameter in px of the cells that the networks were trained on."""
+    areas = recipe.get("training_data", {}).get("cell_area_px")
+    if not areas:
+        raise InputError(
+            "cell_diameter_px is given, but the networks' recipe.json does not say how large their cells were. Give the "
+            "pixel size in place of it (images.pixel_size_um), or train the networks again."
+        )
+    return 2 * math.sqrt(areas[1] / math.pi)
 
 
 def prepare_all(rows: list[dict], first_rows: list[dict], settings: dict, recipe: dict) -> Iterator[Prepared]:
@@ -76,22 +106,38 @@ def prepare_all(rows: list[dict], first_rows: list[dict], settings: dict, recipe
         frame = prepare(row, loader.frame(row), recipe)
         if frame.factor not in told:
             told.add(frame.factor)
-            _tell_of_size(frame, recipe)
+            _log_size(frame, recipe)
+            _log_channels(frame)
         yield frame
     loader.close()
 
 
-def _tell_of_size(frame: Prepared, recipe: dict) -> None:
-    if math.isnan(frame.pixel_size_um):
+def _log_size(frame: Prepared, recipe: dict) -> None:
+    if math.isnan(frame.pixel_size_um) and frame.factor == 1:
         logger.warning(
-            "%s: pixel size unknown, taken to be that of the training images. Write it into the sheet's column "
-            "pixel_size_um, or into images.pixel_size_um, if it is not.",
+            "%s: pixel size unknown, taken to be that of the training images. If it is not, give images.pixel_size_um or "
+            "the sheet's column pixel_size_um; or images.cell_diameter_px, the diameter of a typical cell in pixels.",
             frame.row["image"],
+        )
+    elif math.isnan(frame.pixel_size_um):
+        logger.info(
+            "%s: pixel size unknown; made %.3g times as large, by cell_diameter_px, for the prediction",
+            *(frame.row["image"], frame.factor),
         )
     elif frame.factor != 1:
         logger.info(
             "%s: rescaled from %.4g µm a pixel to the networks' %.4g µm for the prediction",
             *(frame.row["image"], frame.pixel_size_um, recipe["working_pixel_size_um"]),
+        )
+
+
+def _log_channels(frame: Prepared) -> None:
+    own, wanted = frame.frame.shape[-1], frame.image.shape[-1]
+    if own != wanted:
+        logger.warning(
+            "%s: %d channel%s, the networks were trained on %d: %s",
+            *(frame.row["image"], own, "s" * (own > 1), wanted),
+            "the grey values are given to each" if own == 1 else "the channels are averaged to grey",
         )
 
 
@@ -170,6 +216,7 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
         "height": labels.shape[0],
         "width": labels.shape[1],
         "pixel_size_um": prepared.pixel_size_um,
+        "scale": prepared.factor,
         "cells": len(cells),
         "cell_share": float((labels > 0).mean()),
         "median_area_px": float(cells["area_px"].median()) if len(cells) else math.nan,

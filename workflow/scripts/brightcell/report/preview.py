@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brightcell.preprocessing.rescaling import resize_labels
+from brightcell.recordings.quality import shared_flags
 
 from .gallery import STEPS_PER_PX, encode_picture, outline_paths
 from .html import page_templates, plain
@@ -84,6 +85,30 @@ def draw_frame(image: np.ndarray, labels: np.ndarray, cells: pd.DataFrame) -> di
     }
 
 
+def describe_sizes(frames: pd.DataFrame) -> str:
+    """Return in words how large pixels and cells are; frames : frames.tsv of the recording.
+
+    >>> row = {"pixel_size_um": 0.5, "median_area_px": 314.16, "scale": 1.0}
+    >>> describe_sizes(pd.DataFrame([row])), describe_sizes(pd.DataFrame([row | {"pixel_size_um": np.nan}]))
+    ('pixel size 0.5 µm; cells about 20 px = 10 µm across', 'pixel size unknown, taken to be that of the training; cells about 20 px across')
+    """
+    diameter = 2 * np.sqrt(frames["median_area_px"] / np.pi)
+    known = frames["pixel_size_um"].dropna()
+    if known.empty:
+        as_given = frames["scale"].ne(1).any()
+        first = (
+            "pixel size unknown, frames rescaled by cell_diameter_px"
+            if as_given
+            else ("pixel size unknown, taken to be that of the training")
+        )
+    else:
+        first = f"pixel size {known.median():.3g} µm"
+    if diameter.isna().all():
+        return first
+    um = (diameter * frames["pixel_size_um"]).median()
+    return f"{first}; cells about {diameter.median():.0f} px{f' = {um:.3g} µm' if np.isfinite(um) else ''} across"
+
+
 def build(
     recording: str,
     judged: pd.DataFrame,
@@ -91,6 +116,7 @@ def build(
     made_of: dict,
     tracks: pd.DataFrame | None,
     templates: list[str | Path],
+    sizes: str = "",
 ) -> str:
     """Write the page.
 
@@ -102,9 +128,12 @@ def build(
     made_of : network, models, parameters; made_of.json of the recording
     tracks : tracks.tsv, None where cells are not followed
     templates : folders of preview.html.j2 and of the report's page.css and page.js
+    sizes : how large pixels and cells are, in words
     """
     environment = page_templates(templates)
-    flagged = records(judged.assign(place=range(len(judged)))[judged["flags"].to_numpy() != ""])
+    common, own = shared_flags(judged["flags"])
+    told = judged.assign(flags=own, place=range(len(judged)))
+    flagged = records(told[told["flags"] != ""])
     first = None if tracks is None else tracks.drop_duplicates("track")
     series = {
         column: {"title": title, "values": judged[column].tolist(), "expected": judged[expected].tolist()}
@@ -118,6 +147,8 @@ def build(
         tracks=None if first is None else len(first),
         divisions=None if first is None else int((first["parent"] > 0).sum() // 2),
         made_of=made_of,
+        sizes=sizes,
+        common=common,
         flagged=flagged[:MOST_ROWS],
         flagged_in_all=len(flagged),
         shown=len(shown),
@@ -132,7 +163,7 @@ def build(
                 for place in sorted(shown)
             ],
             "times": judged["frame"].tolist(),
-            "flagged": (judged["flags"] != "").tolist(),
+            "flagged": (told["flags"] != "").tolist(),
             "series": plain(series),
         },
     )

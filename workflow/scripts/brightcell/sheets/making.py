@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from brightcell.config import suggest, validation
@@ -165,12 +164,15 @@ def suggest_config(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_
     number = len({row["group"] for row in rows})
     told = sizes.pop() if len(sizes) == 1 and not pixel_size_um else None
     remarks = [
-        f"Cells are about {np.median(diameters):.0f} px across (median of {len(diameters):,})."
+        suggest.size_in_words(diameters, pixel_size_um or told)
         if diameters
         else "No cell was found in the masks.",
         *["Masks are binary: cells that touch were measured as one."] * (kinds == {"binary"}),
-        *["The pixel size is what the files tell; is it right?"] * bool(told),
-        *["The pixel size is not known (--pixel-size-um): frames stay as they are."]
+        *["The pixel size is that of the files; is it right?"] * bool(told),
+        *[
+            "The pixel size is not known (--pixel-size-um): frames stay as they are. If it cannot be found out, add "
+            "cell_diameter_px, the diameter of a typical cell in pixels, to images."
+        ]
         * (not (told or pixel_size_um)),
         *["Too few groups to go together: single frames are shared out, and scores come out too high."]
         * (number < 3),
