@@ -28,6 +28,7 @@ from brightcell.sheets import (
     samples as sheets,
 )
 from brightcell.simulation.files import check_simulated
+from brightcell.training import starting
 
 # Every job reads this workflow again, on a cluster twice: what was looked for before it started is there.
 FIRST_READING = workflow.is_main_process
@@ -72,6 +73,17 @@ try:
     )
     if config["simulate"]:
         check_simulated(samples, config["simulate"], SHEET)
+    if config["training"]["init_weights"] and FIRST_READING:
+        channels = starting.channels_of(
+            samples.to_dict("records"), config["images"], config["preprocess"]
+        )
+        for training in folds.trainings(config):
+            starting.check_start(
+                files.expand(config["training"]["init_weights"].format(**training)),
+                training["network"],
+                config["network"],
+                channels,
+            )
     if SHEET and FETCHED and FIRST_READING:  # faults are reported before any job
         folds.assign_schemes(samples, config["folds"], SHEET)
     IMAGES = {

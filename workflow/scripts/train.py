@@ -35,7 +35,8 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
     luck = random_seed(seed, scheme, fold, network)
     run = Run(network, shape, params.training, *frames, luck, precision, init)
     if init:
-        warm_start.tell_other_images(Path(init), params.percentiles, pixel_um)
+        areas = [area for frame in frames[0] for area in data.cell_areas(frame.labels)]
+        warm_start.tell_other_images(Path(init), params.percentiles, pixel_um, areas)
     model = Path(outputs.model)
     checkpoint = checkpoints.Checkpoint(model.with_name("training_state"), run.made_of(params.code))
     history = run.train(checkpoint, model.with_name("diverged.keras"))

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from brightcell.training.warm_start import tell_other_images
@@ -25,6 +26,24 @@ def test_other_images_are_told(tmp_path, caplog, percentiles, pixel_um, told):
     assert len(caplog.messages) == len(told)
     for message, part in zip(caplog.messages, told, strict=True):
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("diameter", "pixel_um", "said"),
+    [
+        (30, 1.3, ""),
+        (30, 2.6, ""),  # the size in pixels is what the network sees
+        (56, 0.65, "cells 28 px across, these are 56 px: set images.working_pixel_size_um to 1.3, so that"),
+        (14, float("nan"), "cells 28 px across, these are 14 px: set images.working_pixel_size_um, so that"),
+    ],
+)
+def test_cells_of_another_size_are_told_in_pixels(tmp_path, caplog, diameter, pixel_um, said):
+    area = np.pi * 14**2
+    recipe = {"working_pixel_size_um": 1.3, "training_data": {"cell_area_px": [area / 2, area, 2 * area]}}
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    tell_other_images(tmp_path / "model.keras", [0.5, 99.5], pixel_um, [np.pi * diameter**2 / 4] * 3)
+    assert len(caplog.messages) == bool(said)
+    assert said in caplog.text
 
 
 def test_weights_without_a_recipe_are_taken_as_they_are(tmp_path, caplog):

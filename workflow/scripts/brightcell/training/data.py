@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from brightcell.errors import InputError
@@ -51,6 +52,15 @@ def load_frames(
         TrainingFrame.from_labels(normalisation.normalise(pictures[name], percentiles), truths[name][..., 0])
         for name in rows["sample"]
     ]
+
+
+def cell_areas(labels: np.ndarray) -> np.ndarray:
+    """Return the area in px of each cell of a label image.
+
+    >>> cell_areas(np.array([[0, 1, 1, 7]])).tolist()
+    [2, 1]
+    """
+    return np.unique(labels[labels > 0], return_counts=True)[1]
 
 
 def describe_data(frames: Paths, labels: Paths, rows: pd.DataFrame) -> dict[str, list[float]]:
