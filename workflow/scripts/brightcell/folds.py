@@ -198,13 +198,14 @@ def _cells(samples: pd.DataFrame) -> pd.Series:
     return pd.to_numeric(samples["cells"]).fillna(1) if "cells" in samples else pd.Series(1, samples.index)
 
 
-def _with_cells(order: Sequence, number: int, has_cells: Any, where: str, what: str) -> list:
+def _with_cells(order: Iterable, number: int, has_cells: Any, where: str, what: str) -> list:
     """Choose the first `number` of some groups or frames to validate; if none of them has cells, the first that has is among
     them.
 
     Raises InputError if there are not cells enough for validation and training.
     """
-    chosen, full = list(order[:number]), [each for each in order if has_cells[each]]
+    order = list(order)
+    chosen, full = order[:number], [each for each in order if has_cells[each]]
     if len(full) < 2:
         raise InputError(
             f"sample sheet: in {where} only {len(full)} of the {len(order)} {what} outside the test set have cells. Expected "
@@ -213,8 +214,7 @@ def _with_cells(order: Sequence, number: int, has_cells: Any, where: str, what: 
     if not set(chosen) & set(full):
         chosen[-1] = full[0]
     elif set(full) <= set(chosen):
-        spare = next(each for each in order[number:])
-        chosen[chosen.index(full[-1])] = spare
+        chosen[chosen.index(full[-1])] = order[number]
     return chosen
 
 
