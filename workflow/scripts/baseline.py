@@ -23,7 +23,7 @@ def main(frames, truth, samples, table_file, log):
             "sample": name,
             "group": group_of[name],
             "window_px": window,
-            **registry.pixel_scores(label[..., 0] > 0, labelling.local_contrast_foreground(frame, window)),
+            **registry.pixel_scores(label[..., 0], labelling.local_contrast_foreground(frame, window)),
         }
         for (name, frame), (_, label) in zip(
             stacks.iterate_named(frames, rows), stacks.iterate_named(truth, rows), strict=True

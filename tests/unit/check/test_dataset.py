@@ -378,6 +378,7 @@ def test_prepare_keeps_pixels_types_and_numbers(group, tmp_path, dtype):
         "channels",
         "pixel_size_um",
         "cells",
+        "ignored",
     ]
     assert list(table) == columns
     assert table["frame"].tolist() == [0, 1, 2]
@@ -566,3 +567,19 @@ def test_a_group_without_cells_does_not_make_masks_binary(group, tmp_path):
     rows = group([(texture(1), 0 * cells()), (texture(2), 0 * cells())], "control")
     run_prepare(rows, tmp_path / "out")
     assert set(read_table(tmp_path / "out" / "samples.tsv")["mask_type"]) == {"instances"}
+
+
+def test_what_does_not_count_is_left_out_of_the_check():
+    image, labels = scene(3)
+    half = labels.copy()
+    half[:, half.shape[1] // 2 :] = 0  # the right half was not annotated
+    bad = dataset.check_frame(image, half, "instances")
+    half[:, half.shape[1] // 2 :] = -1
+    seen = dataset.check_frame(image, half, "instances")
+    assert seen.facts["fit"] > bad.facts["fit"] + 0.1
+    assert seen.facts["foreground"] == pytest.approx((half > 0).sum() / (half >= 0).sum())
+    assert min(cell.number for cell in seen.cells) > 0
+    (row,) = [row for row in dataset.table_findings(facts(4, ignored=0.25)) if row["finding"] == "ignored"]
+    assert (row["level"], row["found"]) == ("note", "25.0% of all pixels, in 4 of 4 frames")
+    picture = page_module.figure(image, half, seen)
+    assert picture["png"] != page_module.figure(image, np.maximum(half, 0), seen)["png"]

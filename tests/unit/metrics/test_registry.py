@@ -276,3 +276,35 @@ def test_names_of_the_cells_do_not_matter(labels, names):
     for first, second in ((labels, renamed), (renamed, labels), (renamed.astype(np.uint32), renamed)):
         scores = instance_scores(first, second)
         assert scores["mean_ap"] == scores["seg"] == scores["det"] == scores["pq"] == 1
+
+
+def with_a_part_that_does_not_count():
+    """A truth whose right half does not count, and a prediction with cells on both halves and across."""
+    truth, predicted = np.zeros((2, 40, 40), np.int32)
+    truth[5:15, 5:15], truth[:, 20:] = 1, -1
+    predicted[5:15, 5:15], predicted[20:30, 30:38], predicted[30:34, 17:27] = 1, 2, 3
+    return truth, predicted
+
+
+def test_pixels_below_zero_do_not_count():
+    truth, predicted = with_a_part_that_does_not_count()
+    scores = pixel_scores(truth, predicted)
+    assert (scores["pixels_tp"], scores["pixels_fp"], scores["pixels_fn"]) == (100, 12, 0)
+    assert scores["pixels_tn"] == 40 * 20 - 112
+    cells = match_cells(truth, predicted)  # cell 2 lies outside of what counts, cell 3 for the most part
+    assert (cells.truth_ids.tolist(), cells.predicted_ids.tolist(), cells.iou.tolist()) == ([1], [1], [1.0])
+    assert boundary_scores(truth, np.where(predicted == 1, 1, 2 * (truth < 0)))["surface_dice_1px"] == 1
+    stored = np.where(predicted > 0, 65535, 0).astype(np.uint16)
+    assert probability_scores(truth, stored)["brier"] == pytest.approx(12 / 800)
+
+
+@given(
+    arrays(np.int32, (8, 9), elements=st.integers(0, 3)), arrays(np.int32, (8, 9), elements=st.integers(0, 3))
+)
+@settings(max_examples=50, deadline=None)
+def test_what_does_not_count_changes_nothing_elsewhere(truth, predicted):
+    wide = np.pad(truth, ((0, 0), (0, 4)), constant_values=-1)
+    noise = np.pad(predicted, ((0, 0), (0, 4)), constant_values=0)
+    noise[:, 10:] = 9
+    for score in (instance_scores, pixel_scores):
+        np.testing.assert_equal(score(wide, noise), score(truth, predicted))

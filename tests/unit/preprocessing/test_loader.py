@@ -243,3 +243,13 @@ def test_a_frame_in_both_formats_is_the_same(tmp_path):
     np.testing.assert_array_equal(frame[..., 0], image)
     assert np.isnan(size)
     assert raw.shape == (40, 50, 1)
+
+
+def test_what_does_not_count_passes_through(tmp_path):
+    mask = cells(1, 2)
+    mask[30:] = 255
+    rows = rows_of(tmp_path, [(texture(), mask)])
+    _, truth, table = prepared(tmp_path, rows, ignore_value=255, pixel_size_um=0.5, working_pixel_size_um=1.0)
+    assert np.unique(truth["s0"]).tolist() == [-1, 0, 1, 2]
+    assert (truth["s0"][15:] == -1).all()
+    assert table[["cells", "ignored"]].to_numpy().tolist() == [[2, 0.25]]

@@ -165,3 +165,26 @@ def test_unbiased_statistics_are_those_of_the_data():
     _, _, mean, variance = loop.unbiased_weights(model, 3)
     assert mean[0] == pytest.approx(data.mean(), rel=1e-4)
     assert variance[0] == pytest.approx(data.var(), rel=1e-3)
+
+
+def test_pixels_that_do_not_count_have_no_loss_and_no_gradient():
+    truth = np.zeros((1, 2, 2, 2), np.float32)
+    truth[..., 0] = [[[1, 0], [-1, -1]]]
+    truth[0, 1, :, 1] = 0.7
+    predicted = np.full((1, 2, 2, 2), 0.25, np.float32)
+    found = keras.ops.convert_to_numpy(loss.SegmentationLoss().call(truth, predicted))[0]
+    assert (found[0] > 0).all()
+    assert found[1].tolist() == [0, 0]
+    np.testing.assert_allclose(
+        found[0],
+        keras.ops.convert_to_numpy(loss.SegmentationLoss().call(truth[:, :1], predicted[:, :1]))[0, 0],
+    )
+
+
+def test_validation_leaves_out_pixels_that_do_not_count():
+    frame = discs(1)
+    labels = frame.labels.copy()
+    labels[: len(labels) // 2] = -1
+    part = type(frame).from_labels(frame.image, labels)
+    _, _, counts = validation.validation_tiles([part], 48, 2)
+    assert counts.sum() == (labels >= 0).sum()

@@ -264,3 +264,15 @@ def test_a_cell_cut_by_the_border_has_no_edge_there():
     distance = augment.normalised_distance(labels)
     assert distance[0, 0] == 1
     assert distance[10, 9] == pytest.approx(0.1)
+
+
+def test_labels_below_zero_are_foreground_minus_one():
+    labels = discs()
+    labels[:, 80:] = -1
+    frames = [augment.TrainingFrame.from_labels(np.zeros((96, 96, 1), np.float32), labels)]
+    assert len(frames[0].cells) == (labels > 0).sum()
+    assert frames[0].distance[:, 80:].max() == 0
+    _, targets = patches(frames, 6, 96, 2, STUDY, seed=3)
+    assert set(np.unique(targets[..., 0])) == {-1, 0, 1}
+    _, still = patches(frames, 1, 96, 2, STILL, seed=3)
+    np.testing.assert_array_equal(still[0, ..., 0], np.sign(labels))

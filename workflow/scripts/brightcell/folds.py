@@ -4,7 +4,7 @@ Frames of one group (a time-lapse, a field of view, an experiment) look alike. A
 was trained on has seen such frames before, and its scores say nothing about new recordings.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 

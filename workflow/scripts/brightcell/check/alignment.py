@@ -37,13 +37,17 @@ class Fit(NamedTuple):
 
 
 def measure_fit(image: np.ndarray, labels: np.ndarray) -> Fit | None:
-    """Correlate a frame (height, width[, channels]) with its labels (height, width); None if either is uniform."""
+    """Correlate a frame (height, width[, channels]) with its labels (height, width); None if either is uniform.
+
+    Pixels with labels below 0 do not count.
+    """
     size = max(1, -(-max(labels.shape) // SIDE))
     reduced = grey(block_mean(image, size))
     foreground = block_mean(labels > 0, size)
     if min(reduced.shape) < 16 or foreground.min() == foreground.max() or reduced.min() == reduced.max():
         return None
-    contrast, mask = _standard(_local_contrast(reduced)), _standard(_smooth(foreground))
+    counted = block_mean(labels < 0, size) < 0.5
+    contrast, mask = (_standard(each, counted) for each in (_local_contrast(reduced), _smooth(foreground)))
     shape = [fft.next_fast_len(2 * length, real=True) for length in mask.shape]
     spectra = fft.rfft2(contrast, shape) * np.conj(fft.rfft2(mask, shape))
     shifts = [np.r_[0 : length // 4 + 1, -(length // 4) : 0] for length in mask.shape]
@@ -108,8 +112,12 @@ def _level(values: np.ndarray) -> np.ndarray:
     return values - ndimage.uniform_filter(values, BACKGROUND_PX)
 
 
-def _standard(values: np.ndarray) -> np.ndarray:
-    return (values - values.mean()) / max(values.std(), 1e-12)
+def _standard(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Subtract the mean and divide by the standard deviation of the pixels that count; 0 elsewhere."""
+    if not counted.any():
+        return np.zeros_like(values)
+    values = np.where(counted, values - values[counted].mean(), 0)
+    return values / max(float(np.sqrt(np.mean(values**2))), 1e-12)
 
 
 def _chord(foreground: np.ndarray) -> float:

@@ -43,10 +43,11 @@ class FrameCheck(NamedTuple):
 
 
 def check_frame(image: np.ndarray, labels: np.ndarray, mask_type: str) -> FrameCheck:
-    """Check a frame (height, width[, channels]) and its labels, int (height, width)."""
+    """Check a frame (height, width[, channels]) and its labels, int (height, width), below 0 where pixels do not count."""
+    marked, labels = labels, np.maximum(labels, 0)
     cells = find_objects(labels)
     found = image_findings(image) | mask_findings(labels, mask_type, cells)
-    fit = None if "constant" in found else measure_fit(image, labels)
+    fit = None if "constant" in found else measure_fit(image, marked)
     lying = fit_findings(fit, max(labels.shape))
     # A dense layer with bright borders looks inverted, too, but no cell in it fills the frame.
     if "inverted" in lying and found.pop("mostly_cell", None) is None:
@@ -56,7 +57,7 @@ def check_frame(image: np.ndarray, labels: np.ndarray, mask_type: str) -> FrameC
     diameters = 2 * np.sqrt(areas / np.pi)
     low, median, high = np.percentile(diameters, [10, 50, 90])
     facts = measure_frame(image) | {
-        "foreground": float(np.count_nonzero(labels) / labels.size),
+        "foreground": float((labels > 0).sum() / max(1, int((marked >= 0).sum()))),
         "touching": touching_share(labels, len(cells)),
         "diameter_low_px": low,
         "diameter_px": median,
@@ -228,6 +229,12 @@ def table_findings(
         parts = [f"{size:g} µm" for size in sorted(sizes)[:5]] + ["and more"] * (len(sizes) > 5)
         parts += [f"not known for {unknown.sum()} frames"] * bool(unknown.any())
         found.append(finding_row("pixel_sizes", f"pixel sizes: {', '.join(parts)}"))
+    if "ignored" in samples and samples["ignored"].any():
+        areas = samples["height"] * samples["width"]
+        share, number = (samples["ignored"] * areas).sum() / areas.sum(), (samples["ignored"] > 0).sum()
+        found.append(
+            finding_row("ignored", f"{share:.1%} of all pixels, in {number:,} of {len(samples):,} frames")
+        )
     return (
         found
         + _amount_findings(samples)

@@ -149,6 +149,10 @@ FINDINGS = {
         "note",
         "One class is rare: accuracy and background IoU are high without any cell found. Read cell IoU.",
     ),
+    "ignored": (
+        "note",
+        "Masks or classes mark these pixels to be left out: they count neither in training nor in scores.",
+    ),
     "few_cells": (
         "note",
         "Scores will be uncertain; read the intervals, not the means alone.",

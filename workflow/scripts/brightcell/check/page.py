@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from brightcell.io import stacks
+from brightcell.io.rasterize import shaded
 
 from . import dataset, thumbnails
 from .findings import FINDINGS, LEVELS, finding_row
@@ -74,6 +75,7 @@ def pages(
 
 def figure(image: np.ndarray, labels: np.ndarray, seen: dataset.FrameCheck) -> dict:
     """Draw one frame for the page, small and unreduced: the pictures, their sizes, and the marks of its faults."""
+    image, labels = shaded(image, labels < 0), np.maximum(labels, 0)
     picture = thumbnails.thumbnail(image, labels)
     factor = max(picture.shape[:2]) / max(labels.shape)
     rows, columns = part = thumbnails.shown_part(labels.shape, seen.cells)

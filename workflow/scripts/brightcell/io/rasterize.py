@@ -118,3 +118,12 @@ def outline_pixels(labels: np.ndarray) -> np.ndarray:
     return (labels > 0) & (
         (ndimage.maximum_filter(labels, 3) != labels) | (ndimage.minimum_filter(labels, 3) != labels)
     )
+
+
+def shaded(image: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Darken the pixels of a frame (height, width[, channels]) that do not count; a copy if there are any."""
+    if not ignored.any():
+        return image
+    image, low = image.copy(), image.min()
+    image[ignored] = low + (image[ignored] - low) / 3
+    return image

@@ -72,13 +72,14 @@ def check_shapes(truth: np.ndarray, predicted: np.ndarray) -> None:
 
 
 def count_pixels(truth: np.ndarray, predicted: np.ndarray) -> Pixels:
-    """Compare two masks (height, width), bool or labels, pixel by pixel."""
+    """Compare two masks (height, width), bool or labels, pixel by pixel; pixels where the truth is below 0 do not count."""
     check_shapes(truth, predicted)
-    truth, predicted = np.asarray(truth) > 0, np.asarray(predicted) > 0
+    counted = np.asarray(truth) >= 0
+    truth, predicted = np.asarray(truth) > 0, (np.asarray(predicted) > 0) & counted
     tp = int(np.count_nonzero(truth & predicted))
     fp = int(np.count_nonzero(predicted)) - tp
     fn = int(np.count_nonzero(truth)) - tp
-    return Pixels(tp, fp, fn, truth.size - tp - fp - fn)
+    return Pixels(tp, fp, fn, int(np.count_nonzero(counted)) - tp - fp - fn)
 
 
 def match_cells(truth: np.ndarray, predicted: np.ndarray) -> Cells:
@@ -88,10 +89,15 @@ def match_cells(truth: np.ndarray, predicted: np.ndarray) -> Cells:
     sum of their IoU is largest. A cell has at most one partner of IoU above 0.5, and two only as
     exact halves, so that the first step needs no search and is optimal at every threshold from 0.5.
 
+    Pixels where the truth is below 0 do not count: of predicted cells the part on them is cut off, and cells that lie on
+    them with more than half of their area are left out.
+
     Ids may be as large as an int64 holds: time and memory depend on the cells' outlines alone.
     """
     check_shapes(truth, predicted)
     truth, predicted, length = _runs(np.asarray(truth), np.asarray(predicted))
+    if (truth < 0).any():
+        predicted = _counted(truth, predicted, length)
     truth_ids, row, truth_areas = _count(truth, length)
     predicted_ids, column, predicted_areas = _count(predicted, length)
     both = (row >= 0) & (column >= 0)
@@ -113,6 +119,13 @@ def _runs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndar
     changes = (truth[1:] != truth[:-1]) | (predicted[1:] != predicted[:-1])
     starts = np.append(0, np.flatnonzero(changes) + 1)
     return truth[starts], predicted[starts], np.diff(starts, append=truth.size)
+
+
+def _counted(truth: np.ndarray, predicted: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Remove from the prediction's runs what lies where the truth is below 0, and cells that lie there for the most part."""
+    ids, position = np.unique(predicted, return_inverse=True)
+    areas, outside = (np.bincount(position, weights, len(ids)) for weights in (length, length * (truth < 0)))
+    return np.where((truth < 0) | (2 * outside > areas)[position], 0, predicted)
 
 
 def _count(ids: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

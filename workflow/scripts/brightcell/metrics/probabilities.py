@@ -28,11 +28,12 @@ class Probabilities(NamedTuple):
 def count_probabilities(truth: np.ndarray, probability: np.ndarray) -> Probabilities:
     """Count the probabilities (height, width; uint16 of 0..65,535 as stored) on cells and background.
 
-    `truth` is a mask (height, width), bool or labels.
+    `truth` is a mask (height, width), bool or labels; pixels where it is below 0 do not count.
     """
     check_shapes(truth, probability)
-    cell = np.bincount(probability[np.asarray(truth) > 0], minlength=len(LEVELS))
-    return Probabilities(cell, np.bincount(probability.ravel(), minlength=len(LEVELS)) - cell)
+    truth = np.asarray(truth)
+    cell = np.bincount(probability[truth > 0], minlength=len(LEVELS))
+    return Probabilities(cell, np.bincount(probability[truth >= 0], minlength=len(LEVELS)) - cell)
 
 
 def add(counts: list[Probabilities]) -> Probabilities:

@@ -44,9 +44,11 @@ def measure_surfaces(truth: np.ndarray, predicted: np.ndarray) -> Surfaces:
     """Measure the distances between the boundaries of two masks (height, width), bool or labels.
 
     Exact Euclidean distances between pixel centres, in the order of the pixels: the values of a distance
-    transform. Labels only count as foreground: there is no boundary between touching cells.
+    transform. Labels only count as foreground: there is no boundary between touching cells. The prediction is cut off where
+    the truth is below 0, which are pixels that do not count.
     """
     check_shapes(truth, predicted)
+    predicted = (np.asarray(predicted) > 0) & (np.asarray(truth) >= 0)
     # walled, so that a step of NEAR pixels from a boundary neither leaves the image nor enters it again
     edges = [np.pad(boundary(mask), NEAR) for mask in (truth, predicted)]
     places = [np.flatnonzero(edge) for edge in edges]

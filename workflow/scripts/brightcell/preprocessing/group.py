@@ -30,6 +30,7 @@ COLUMNS = [
     "channels",
     "pixel_size_um",
     "cells",
+    "ignored",
 ]
 
 
@@ -102,7 +103,7 @@ class Group:
             before = _count(mask.labels)
             labels = rescaling.rescale_labels(mask.labels, self.factors[sample])
             self.masks[sample] = mask._replace(labels=np.empty((0, 0), np.int32))
-            self.facts[sample]["cells"] = _count(labels)
+            self.facts[sample] |= {"cells": _count(labels), "ignored": float(np.mean(labels < 0))}
             if self.facts[sample]["cells"] < before:
                 logger.warning(
                     "sample %s: %d of %d cells are too small to be seen at %s µm a pixel",

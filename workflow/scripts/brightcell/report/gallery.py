@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import ndimage
 from skimage import measure, transform
 
+from brightcell.io.rasterize import shaded
 from brightcell.metrics.matching import match_cells
 from brightcell.metrics.objects import merged_pairs, split_pairs
 from brightcell.preprocessing.normalisation import normalise
@@ -99,7 +100,7 @@ def wrong_window(truth: np.ndarray, predictions: list[np.ndarray]) -> tuple[slic
         return slice(0, height), slice(0, width)
     wrong = np.zeros(truth.shape, np.float32)
     for predicted in predictions:
-        wrong += (predicted > 0) != (truth > 0)
+        wrong += ((predicted > 0) != (truth > 0)) & (truth >= 0)
     sums = np.pad(wrong, ((1, 0), (1, 0))).astype(np.float64).cumsum(0).cumsum(1)
     within = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     top, left = np.unravel_index(int(within.argmax()), within.shape)
@@ -197,7 +198,7 @@ def draw_frame(frame: GalleryFrame, networks: list[str]) -> dict:
     """
     names = [name for name in networks if name in frame.predictions]
     window = wrong_window(frame.truth, [frame.predictions[name] for name in names])
-    truth = frame.truth[window]
+    ignored, truth = frame.truth < 0, np.maximum(frame.truth[window], 0)
     height, width = truth.shape
     seen = {}
     for name in names:
@@ -216,7 +217,7 @@ def draw_frame(frame: GalleryFrame, networks: list[str]) -> dict:
             counts = {kind: len(ids) for kind, ids in kinds.items()}
         else:
             here = predicted[window] > 0
-            areas = {"missed": (truth > 0) & ~here, "false": here & (truth == 0)}
+            areas = {"missed": (truth > 0) & ~here, "false": here & (truth == 0) & ~ignored[window]}
             paths = {"found": outline_path(here.astype(np.int32))}
             paths |= {kind: outline_path(area.astype(np.int32)) for kind, area in areas.items()}
             counts = {kind: int(area.sum()) for kind, area in areas.items()}
@@ -232,7 +233,7 @@ def draw_frame(frame: GalleryFrame, networks: list[str]) -> dict:
         "part": None if truth.shape == frame.truth.shape else [width, height, *frame.truth.shape[::-1]],
         "width": width * STEPS_PER_PX,
         "height": height * STEPS_PER_PX,
-        "image": encode_picture(frame.image, window),
+        "image": encode_picture(shaded(frame.image, ignored), window),
         "truth": outline_path(truth),
         "networks": seen,
     }

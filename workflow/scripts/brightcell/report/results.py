@@ -182,7 +182,9 @@ def measure_shapes(scores: pd.DataFrame, samples: pd.DataFrame, labels: list, tr
         number = int(np.ceil(SHAPE_CELLS / max(1.0, rows["cells"].mean()))) if len(rows) else 0
         rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(number, len(rows))).astype(int))]
         tested = part[part["sample"].isin(rows["sample"])].drop_duplicates(["sample", "network"])
-        pages = {(TRUTH, name): page[..., 0] for name, page in stacks.iterate_named(truth, rows)}
+        pages = {
+            (TRUTH, name): np.maximum(page[..., 0], 0) for name, page in stacks.iterate_named(truth, rows)
+        }
         for (network, sample), page in (pages | read_labels(path_of, tested)).items():
             found.append(regionprops.shapes(page).assign(scheme=scheme, network=network, sample=sample))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

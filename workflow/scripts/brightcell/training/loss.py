@@ -28,7 +28,8 @@ def focal_loss(truth: keras.KerasTensor, logits: keras.KerasTensor, gamma: float
 class SegmentationLoss(keras.losses.Loss):
     """Focal loss on the foreground, plus a weighted squared error on the distance if there is one.
 
-    Takes truth and logits as (batch, height, width, outputs); outputs is 1, or 2 with the distance second.
+    Takes truth and logits as (batch, height, width, outputs); outputs is 1, or 2 with the distance second. Where the true
+    foreground is below 0 a pixel does not count: its loss is 0.
     """
 
     def __init__(
@@ -40,10 +41,11 @@ class SegmentationLoss(keras.losses.Loss):
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Return the loss per pixel, (batch, height, width)."""
-        loss = focal_loss(y_true[..., 0], y_pred[..., 0], self.gamma)
+        foreground = y_true[..., 0]
+        loss = focal_loss(ops.maximum(foreground, 0.0), y_pred[..., 0], self.gamma)
         if y_pred.shape[-1] == 2:
             loss = loss + self.distance_weight * ops.square(y_true[..., 1] - ops.sigmoid(y_pred[..., 1]))
-        return loss
+        return loss * ops.cast(foreground >= 0, loss.dtype)
 
     def get_config(self) -> dict:
         """Return the arguments from which Keras rebuilds the loss."""

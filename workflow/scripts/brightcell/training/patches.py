@@ -15,7 +15,7 @@ from scipy import ndimage
 class TrainingFrame:
     """A frame to train on.
 
-    image : float32 (height, width, channels), normalised; labels : int32 (height, width);
+    image : float32 (height, width, channels), normalised; labels : int32 (height, width), below 0 where pixels do not count;
     distance : float32 (height, width), see `normalised_distance`; cells : int (pixels,), the positions of the cells'
     pixels, counted row by row.
     """
@@ -29,7 +29,7 @@ class TrainingFrame:
     def from_labels(cls, image: np.ndarray, labels: np.ndarray) -> "TrainingFrame":
         """Compute distance and cells from the labels."""
         kind = np.int32 if labels.size < 2**31 else np.int64
-        return cls(image, labels, normalised_distance(labels), np.flatnonzero(labels).astype(kind))
+        return cls(image, labels, normalised_distance(labels), np.flatnonzero(labels > 0).astype(kind))
 
 
 def normalised_distance(labels: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from .loss import SegmentationLoss
 def validation_tiles(frames: list[patches.TrainingFrame], patch: int, outputs: int) -> tuple[np.ndarray, ...]:
     """Cut validation frames, without augmentation, into tiles: images, targets and the pixels that count.
 
-    Tiles lie side by side; parts beyond the frame are reflected and do not count.
+    Tiles lie side by side; parts beyond the frame are reflected and do not count, nor do pixels with labels below 0.
     """
     images, targets, counts = [], [], []
     for frame in frames:
@@ -22,7 +22,7 @@ def validation_tiles(frames: list[patches.TrainingFrame], patch: int, outputs: i
         target = np.stack([frame.labels > 0, frame.distance][:outputs], -1).astype(np.float32)
         image = np.pad(frame.image, (*pad, (0, 0)), mode="reflect")
         target = np.pad(target, (*pad, (0, 0)), mode="reflect")
-        count = np.pad(np.ones((height, width), bool), pad)
+        count = np.pad(frame.labels >= 0, pad)
         for top in range(0, image.shape[0], patch):
             for left in range(0, image.shape[1], patch):
                 window = (slice(top, top + patch), slice(left, left + patch))

@@ -11,11 +11,12 @@ def make_patches(drawn: dict[str, KerasTensor], patch: int, outputs: int) -> tup
     """Turn drawn crops (tensors, see `patches.draw_batch`) into images and targets.
 
     Returns image float32 (batch, patch, patch, channels) and target float32 (batch, patch, patch, outputs): the
-    foreground, where the warped labels are above 0, and for two outputs the distance.
+    foreground, where the warped labels are above 0, and for two outputs the distance. Where they are below 0, which are
+    pixels that do not count, the foreground is -1.
     """
     smooth, labels = warp(drawn, patch)
     channels = drawn["planes"].shape[-1] - outputs
-    foreground = ops.cast(labels > 0, "float32")
+    foreground = ops.clip(labels, -1.0, 1.0)
     target = ops.concatenate([foreground, smooth[..., channels:]], -1) if outputs == 2 else foreground
     return change_light(smooth[..., :channels], drawn), target
 
