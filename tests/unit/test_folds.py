@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import folds as script
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_table
-from brightcell.folds import ROLES, assign_folds, frame_ratios, leaky_schemes
+from brightcell.folds import ROLES, assign_folds, assign_schemes, leaky_schemes
 
 OPTIONS = {"schemes": ["grouped"], "number": 3, "validation": 0.2, "seed": 1, "allow_shared_groups": False}
 
@@ -180,11 +180,27 @@ def test_which_schemes_test_on_what_they_train_on():
     assert leaky_schemes(assign_folds(beside, "sheet", 1, 1, allow_shared_groups=True)) == []
 
 
-def test_ratio_of_tested_to_trained_frames():
-    samples = sheet(6, 5, split=["train"] * 20 + ["validate"] * 5 + ["test"] * 5)
-    folds = pd.concat([assign_folds(samples, scheme, 3, 1, 0.25) for scheme in ("grouped", "sheet")])
-    # of six groups two are tested, one validates, three are trained on
-    assert frame_ratios(folds) == pytest.approx({"grouped": 2 / 3, "sheet": 1 / 4})
+def test_schemes_that_are_compared_train_on_as_many_frames():
+    samples = sheet(7, 5)
+    samples["cells"] = [0 if number % 3 else 9 for number in range(len(samples))]
+    options = {
+        "number": 3,
+        "seed": 4,
+        "validation": 0.2,
+        "allow_shared_groups": False,
+        "schemes": ["grouped", "random"],
+    }
+    folds = assign_schemes(samples, options, "samples.tsv")
+    frames = folds.groupby(["scheme", "fold", "role"]).size().unstack("role")
+    assert frames.loc["random", "train"].tolist() == frames.loc["grouped", "train"].tolist()
+    assert (frames.loc["random"].sum(axis=1) == len(samples)).all()
+    alone = assign_schemes(samples, options | {"schemes": ["random"]}, "samples.tsv")
+    assert (
+        alone["role"].value_counts()["test"]
+        == folds.query("scheme == 'random'")["role"].value_counts()["test"]
+    )
+    validating = folds.query("scheme == 'random' and role == 'validate'").merge(samples[["sample", "cells"]])
+    assert (validating.groupby("fold")["cells"].max() > 0).all()
 
 
 def test_import_needs_no_more_than_pandas():

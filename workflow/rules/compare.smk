@@ -69,9 +69,8 @@ rule compare:
     resources:
         **MEDIUM,
     params:
-        draws=lookup(dpath="comparison/draws", within=config),
-        confidence=lookup(dpath="comparison/confidence", within=config),
-        margin=lookup(dpath="comparison/margin", within=config),
+        options=lookup(dpath="comparison", within=config),
+        trainings=TRAININGS,
         order=list(samples["sample"]),
     message:
         "Compare the networks"

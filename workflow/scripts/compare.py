@@ -7,21 +7,24 @@ from brightcell.comparison import compare, inflation, summarise, verdict
 from brightcell.comparison.curves import average_curves, average_reliability
 from brightcell.comparison.watersheds import compare_watersheds
 from brightcell.files import read_table, read_tables, write_table
-from brightcell.folds import frame_ratios, leaky_schemes
+from brightcell.folds import leaky_schemes, missing_trainings
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
 
 
-def main(inputs, outputs, order, draws, confidence, margin) -> None:
-    """Write all scores and the tables of the comparison; `order` names the samples as the sheet does."""
+def main(inputs, outputs, order, options, trainings) -> None:
+    """Write all scores and the tables of the comparison.
+
+    order : samples as the sheet has them; options : the config's `comparison`; trainings : all that the config asks for
+    """
     scores, curves, reliability, watersheds = (
         read_tables(paths) for paths in (inputs.frames, inputs.curves, inputs.reliability, inputs.watersheds)
     )
     folds = read_table(inputs.folds)
-    drawn = {"draws": draws, "confidence": confidence}
+    drawn = {name: options[name] for name in ("draws", "confidence")}
     summary = summarise(scores, **drawn)
-    differences = compare(scores, **drawn, margin=margin, ratios=frame_ratios(folds))
+    differences = compare(scores, **drawn, margin=options["margin"])
     leakage = inflation(scores, leaky_schemes(folds), **drawn)
     tables = {
         "scores": scores,
@@ -35,7 +38,15 @@ def main(inputs, outputs, order, draws, confidence, margin) -> None:
     }
     for name, table in tables.items():
         write_table(table, getattr(outputs, name))
-    for sentence in verdict(differences, summary, confidence=confidence, leakage=leakage):
+    said = verdict(
+        differences,
+        summary,
+        confidence=options["confidence"],
+        leakage=leakage,
+        primary=options["primary"],
+        left_out=missing_trainings(trainings, scores),
+    )
+    for sentence in said:
         logger.info(sentence)
 
 
@@ -45,7 +56,6 @@ if __name__ == "__main__":
             snakemake.input,
             snakemake.output,
             snakemake.params.order,
-            snakemake.params.draws,
-            snakemake.params.confidence,
-            snakemake.params.margin,
+            snakemake.params.options,
+            snakemake.params.trainings,
         )

@@ -93,22 +93,46 @@ def assign_schemes(samples: pd.DataFrame, options: dict, source: str | Path) -> 
     `source` is the sheet's file, which the message of an InputError names.
     """
     try:
-        return pd.concat(
-            [
-                assign_folds(
-                    samples,
-                    scheme,
-                    options["number"],
-                    options["seed"],
-                    options["validation"],
-                    options["allow_shared_groups"],
-                )
-                for scheme in options["schemes"]
-            ],
-            ignore_index=True,
-        )
+        schemes = {
+            scheme: assign_folds(
+                samples,
+                scheme,
+                options["number"],
+                options["seed"],
+                options["validation"],
+                options["allow_shared_groups"],
+            )
+            for scheme in options["schemes"]
+        }
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
+    if {"grouped", "random"} <= set(schemes):
+        schemes["random"] = train_on_as_many(schemes["random"], schemes["grouped"], samples, options["seed"])
+    return pd.concat(schemes.values(), ignore_index=True)
+
+
+def train_on_as_many(
+    folds: pd.DataFrame, other: pd.DataFrame, samples: pd.DataFrame, seed: int
+) -> pd.DataFrame:
+    """Return the folds with as many frames to train on as those of another scheme have, fold by fold.
+
+    Frames change between training and validation, so that a difference between the schemes is not one of amounts. One frame
+    with cells, or else any, is always left to validate.
+    """
+    folds, rng = folds.copy(), np.random.default_rng([seed, 1])
+    wanted = other[other["role"] == "train"].groupby("fold").size()
+    with_cells = samples.loc[(_cells(samples) > 0).to_numpy(), "sample"]
+    for fold, number in wanted.items():
+        own = folds[folds["fold"] == fold]
+        train, validate = (own.index[own["role"] == role].to_numpy() for role in ("train", "validate"))
+        if len(train) > number:
+            folds.loc[rng.permutation(train)[number:], "role"] = "validate"
+            continue
+        candidates = rng.permutation(validate)
+        kept = candidates[own.loc[candidates, "sample"].isin(with_cells).to_numpy()][:1]
+        candidates = np.setdiff1d(candidates, kept if len(kept) else candidates[:1], assume_unique=True)
+        folds.loc[rng.permutation(candidates)[: number - len(train)], "role"] = "train"
+    return folds
 
 
 def fold_numbers(scheme: str, n_folds: int) -> range:
@@ -127,10 +151,25 @@ def trainings(config: dict) -> list[dict]:
     ]
 
 
-def frame_ratios(folds: pd.DataFrame) -> dict[str, float]:
-    """Return the number of test frames over that of training frames, by scheme; the mean over its folds."""
-    counts = folds.groupby(["scheme", "fold", "role"], sort=False).size().unstack("role", fill_value=0)
-    return (counts["test"] / counts["train"]).groupby(level="scheme", sort=False).mean().to_dict()
+def missing_trainings(wanted: list[dict], scores: pd.DataFrame) -> list[str]:
+    """Return which trainings have no scores: one sentence per scheme and network.
+
+    >>> wanted = trainings({"folds": {"schemes": ["grouped"], "number": 2}, "networks": ["simple", "attention"], "seeds": [1]})
+    >>> missing_trainings(wanted, pd.DataFrame({"scheme": ["grouped"], "network": "simple", "fold": 1, "seed": 1}))
+    ['simple, scheme grouped: fold 2, seed 1.', 'attention, scheme grouped: all 2 trainings.']
+    """
+    scored = set(scores[["scheme", "network", "fold", "seed"]].itertuples(index=False, name=None))
+    of_network: dict[tuple, list[dict]] = {}
+    for training in wanted:
+        of_network.setdefault((training["scheme"], training["network"]), []).append(training)
+    said = []
+    for (scheme, network), runs in of_network.items():
+        absent = [run for run in runs if (scheme, network, run["fold"], run["seed"]) not in scored]
+        if absent:
+            listed = "; ".join(f"fold {run['fold']}, seed {run['seed']}" for run in absent)
+            listed = listed if len(absent) < len(runs) else f"all {len(runs)} trainings"
+            said.append(f"{network}, scheme {scheme}: {listed}.")
+    return said
 
 
 def leaky_schemes(folds: pd.DataFrame) -> list[str]:

@@ -1,11 +1,11 @@
 """Compare networks: which one is better, by how much and how surely.
 
-Scores are averaged over seeds within a frame, then over frames within a group (`averaging`); means, intervals and
-tests are over groups.
+Scores are averaged over seeds within a frame, then over frames within a group (`averaging`); means are over groups.
+Intervals and tests count the chance of groups and of trainings (`chance`).
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -13,25 +13,62 @@ import pandas as pd
 
 from brightcell.metrics.registry import METRICS
 
+from . import chance
 from .averaging import average_frames, average_seeds, group_differences, pair_frames
-from .resampling import bootstrap_interval, sign_flip_test
-from .significance import Interval, equivalence, groups_needed, holm, nadeau_bengio
+from .significance import equivalence, holm, sign_flip_test
 
 COUNTS = ["groups", "frames", "seeds", "frames_missing"]
 SUMMARY_COLUMNS = ["scheme", "score", "network", "mean", "low", "high", *COUNTS]
-PAIR = ["scheme", "score", "network_a", "network_b", "difference", "low", "high"]
-OF_FOLDS = ["folds", *(f"nadeau_bengio_{name}" for name in Interval._fields)]
-OF_USE = ["margin", "equivalence", "groups_needed"]
-DIFFERENCE_COLUMNS = [
-    *PAIR, *("p", "p_holm", "smallest_p", "groups", "groups_unpaired"), *OF_FOLDS, *OF_USE
-]  # fmt: skip
-LEAKAGE_COLUMNS = ["network", "score", "grouped", "random", "inflation", "low", "high", "groups", "scheme"]
+PAIR = ["scheme", "score", "network_a", "network_b", "difference", "low", "high", "p", "p_holm"]
+OF_GROUPS = ["median_difference", "won", "carried_by", "p_groups", "groups", "groups_unpaired"]
+OF_CHANCE = ["folds", "seeds", "trainings_df", "part_groups", "part_trainings", "part_folds"]
+OF_USE = [
+    "margin",
+    "equivalence",
+    *(f"{unit}_needed_{end}" for unit in ("groups", "seeds") for end in ("low", "high")),
+]
+DIFFERENCE_COLUMNS = [*PAIR, *OF_GROUPS, *OF_CHANCE, *OF_USE]
+LEAKAGE_COLUMNS = [
+    "network",
+    "score",
+    "grouped",
+    "random",
+    "inflation",
+    "low",
+    "high",
+    "p",
+    "groups",
+    "seeds",
+    "scheme",
+]
 ALL_NETWORKS = "all"
-FEWEST_GROUPS = 6  # the interval of fewer is hardly more than their range, whatever the confidence
+FEWEST_GROUPS = 6  # fewer say which way they went, not how sure that is
 
 
 def _present(scores: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
     return [name for name in metrics if name in scores and scores[name].notna().any()]
+
+
+class Trainings:
+    """A score of one scheme by training: the mean over the frames of each network, fold, seed and group."""
+
+    def __init__(self, scores: pd.DataFrame, name: str):
+        keys = ["network", "fold", "seed", "group"]
+        means = scores.dropna(subset=name).groupby(keys, sort=False)[name].mean()
+        self.levels = [means.index.unique(key) for key in keys]
+        places = tuple(
+            level.get_indexer(means.index.get_level_values(at)) for at, level in enumerate(self.levels)
+        )
+        self.values = np.full([len(level) for level in self.levels], np.nan)
+        self.values[places] = means
+
+    def of(self, network: str, groups: pd.Index | None = None) -> np.ndarray:
+        """Return a network's scores, (folds, seeds, groups), only of these groups if they are given."""
+        names, _, _, all_groups = self.levels
+        if network not in names:
+            return np.empty((0, 0, 0))
+        values = self.values[names.get_loc(network)]
+        return values if groups is None else values[..., all_groups.isin(groups)]
 
 
 def summarise(
@@ -45,23 +82,48 @@ def summarise(
 
     `scores` has a row a scheme, network, fold, seed and sample, and the column group. NaN scores are left
     out and counted in frames_missing; `frames` are those that remain. A score without any value is
-    left out.
+    left out. The interval counts groups and, with two seeds or more, trainings; it stays within what the score can be.
+    `draws` and `seed` are those of `compare`; nothing is drawn here.
     """
     metrics = _present(scores, metrics)
     means = average_seeds(scores, metrics)
     rows = []
     for scheme, of_scheme in means.groupby("scheme", sort=False):
+        own = scores[scores["scheme"] == scheme]
         for name in metrics:
+            trainings = Trainings(own, name)
             for network, frames in of_scheme.groupby("network", sort=False):
                 valid = frames.dropna(subset=name)
                 values = average_frames(valid, [name], sort=True)[name].to_numpy()
                 if not len(values):
                     continue
-                low, high = bootstrap_interval(values, draws, confidence, seed)
-                own = scores[(scores["scheme"] == scheme) & (scores["network"] == network)]
-                counts = (len(values), len(valid), own["seed"].nunique(), len(frames) - len(valid))
+                parts = known_parts(values, [trainings.of(network)])
+                found = chance.interval(values.mean(), chance.total(parts), confidence)
+                low, high = np.clip(found[:2], *_range(name))
+                seeds = own.loc[own["network"] == network, "seed"].nunique()
+                counts = (len(values), len(valid), seeds, len(frames) - len(valid))
                 rows.append((scheme, name, network, values.mean(), low, high, *counts))
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+
+
+def _range(name: str) -> tuple[float, float]:
+    """Return the least and the largest value that a score can have."""
+    metric = METRICS[name]
+    return (-math.inf if metric.better == "zero" else 0.0), (math.inf if metric.unit else 1.0)
+
+
+def known_parts(values: np.ndarray, arms: Sequence[np.ndarray]) -> list[chance.Part]:
+    """Return the parts of the variance of the mean of `values`, one a group, that groups and trainings show.
+
+    `arms` are the scores (folds, seeds, groups) of trainings that differ from each other: those of a network, or of the two
+    that were subtracted. An arm of one seed has no part.
+    """
+    parts = [chance.of_groups(values)]
+    for arm in arms:
+        variance, df = chance.of_trainings(arm)
+        if df:
+            parts.append(chance.Part((1 - chance.already_in_groups(arm)) * variance, df))
+    return parts
 
 
 def compare(
@@ -71,7 +133,7 @@ def compare(
     confidence: float = 0.95,
     seed: int = 1,
     margin: float = 0.01,
-    ratios: dict[str, float] | None = None,
+    same_trainings: bool = False,
 ) -> pd.DataFrame:
     """Compare every two networks of a scheme, score by score, paired by frame and then by group.
 
@@ -79,83 +141,119 @@ def compare(
     ----------
     scores
         The table of `summarise`.
+    draws, seed
+        Of the sign-flip test of more than 16 groups.
     margin
         Difference that matters in practice; for scores between 0 and 1, not for those with a unit.
-    ratios
-        Test frames over training frames in a fold of each scheme (`folds.frame_ratios`); without them
-        the comparison by folds is left out.
+    same_trainings
+        The "networks" are ways to use the same trainings, which share their luck.
 
     Returns
     -------
     DataFrame
         `difference` is network_a - network_b, averaged over the frames that have a score of both, then
-        over groups; `low` to `high` is its bootstrap interval, `p` comes from `sign_flip_test`, `p_holm`
-        from `holm` over the pairs of the same scheme and score. `groups_unpaired` counts the groups that
-        have no frame with a score of both; they are left out. nadeau_bengio_low, _high and _p look at the
-        same differences training by training (`nadeau_bengio`; p not adjusted), over `folds` folds.
-        `equivalence` judges the interval against `margin`, `groups_needed` tells how many groups would show a
-        difference of `margin` at the p that Holm asks of the first pair.
+        over groups; `low` to `high` is its interval and `p` its test, which count groups and trainings (`chance`);
+        `p_holm` is corrected for the pairs of the same scheme and score (Holm). `groups_unpaired` counts the groups that
+        have no frame with a score of both; they are left out.
+        median_difference: Hodges and Lehmann's estimate over groups; won: share of the groups in which network_a scores
+        higher, ties counting half; carried_by: the one group without which less than half of the difference is left;
+        p_groups: of the sign-flip test over the groups alone, for these trainings.
+        part_groups, part_trainings, part_folds: shares of the variance, NaN for a part that cannot be seen;
+        trainings_df: how many degrees of freedom a network's trainings have, folds × (seeds − 1).
+        `equivalence` judges the interval against `margin`; groups_needed_low to _high, and seeds_needed_…, say how many in
+        all would show a difference of `margin` if the other number stays as it is.
     """
     metrics = _present(scores, metrics)
     means = average_seeds(scores, metrics)
     rows = []
     for scheme, of_scheme in means.groupby("scheme", sort=False):
         pairs = list(combinations(of_scheme["network"].unique(), 2))
-        trainings = scores[scores["scheme"] == scheme]
-        ratio = (ratios or {}).get(scheme, math.nan)
+        own = scores[scores["scheme"] == scheme]
         for name in metrics:
             paired = pair_frames(of_scheme, name)
             if not paired.notna().any(axis=None):
                 continue
-            of_trainings = trainings.pivot_table(
-                index=["fold", "seed", "group", "sample"], columns="network", values=name
-            )
+            trainings = Trainings(own, name)
             matters = math.nan if METRICS[name].unit else margin
-            for a, b in pairs:
-                by_group = group_differences(paired, a, b)
-                row = {"scheme": scheme, "score": name, "network_a": a, "network_b": b}
-                row |= _over_groups(by_group, draws, confidence, seed)
-                row |= _over_folds(of_trainings, a, b, ratio, confidence)
-                row |= _in_practice(by_group, row, matters, (1 - confidence) / len(pairs), draws)
-                rows.append(row)
+            found = [_Pair(a, b, paired, trainings, same_trainings) for a, b in pairs]
+            known = [pair.known for pair in found]
+            of_folds = chance.of_folds(
+                known,
+                [pair.between_folds for pair in found],
+                paired.shape[1],
+                min((pair.folds for pair in found), default=0),
+                all(pair.trainings.df for pair in found),
+            )
+            for pair, part in zip(found, of_folds, strict=True):
+                row = {"scheme": scheme, "score": name, "network_a": pair.a, "network_b": pair.b}
+                rows.append(
+                    row | pair.row(part, confidence, draws, seed, matters, (1 - confidence) / len(pairs))
+                )
     table = pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
     if len(table):
         table["p_holm"] = table.groupby(["scheme", "score"], sort=False)["p"].transform(holm)
     return table
 
 
-def _over_groups(by_group: pd.Series, draws: int, confidence: float, seed: int) -> dict:
-    """Mean, interval and test of differences, one a group."""
-    values = by_group.dropna().to_numpy()
-    low, high = bootstrap_interval(values, draws, confidence, seed)
-    p, smallest = sign_flip_test(values, draws, seed)
-    return {
-        "difference": values.mean() if len(values) else math.nan,
-        **{"low": low, "high": high, "p": p, "smallest_p": smallest},
-        **{"groups": len(values), "groups_unpaired": len(by_group) - len(values)},
-    }
+class _Pair:
+    """The difference of two networks in one score: a value a group, and what chance may have done to their mean."""
 
+    def __init__(self, a: str, b: str, paired: pd.DataFrame, trainings: Trainings, same_trainings: bool):
+        self.a, self.b = a, b
+        self.by_group = group_differences(paired, a, b)
+        self.values = self.by_group.dropna()
+        one, other = (trainings.of(network, self.values.index) for network in (a, b))
+        self.difference = one - other if one.shape == other.shape else np.empty((0, 0, 0))
+        seen = np.isfinite(self.difference)
+        self.folds, self.seeds = int(seen.any(axis=(1, 2)).sum()), int(seen.any(axis=(0, 2)).sum())
+        arms = [] if not seen.any() else [self.difference] if same_trainings else [one, other]
+        luck = [chance.of_trainings(arm) for arm in arms]
+        self.trainings = (
+            chance.total(luck) if luck and all(part.df for part in luck) else chance.Part(math.nan, 0)
+        )
+        self.trainings_df = min((part.df for part in luck), default=0)
+        self.groups = chance.of_groups(self.values.to_numpy())
+        self.known = chance.total(known_parts(self.values.to_numpy(), arms if self.trainings.df else []))
+        self.between_folds = chance.between_folds(self.difference) if seen.any() else math.nan
 
-def _over_folds(trainings: pd.DataFrame, a: str, b: str, ratio: float, confidence: float) -> dict:
-    """Interval and test of the differences of trainings; a row a test frame of a fold and seed."""
-    values = pd.Series(dtype=float)
-    if a in trainings and b in trainings:
-        difference = (trainings[a] - trainings[b]).dropna()
-        of_groups = difference.groupby(level=["fold", "seed", "group"]).mean()
-        values = of_groups.groupby(level=["fold", "seed"]).mean()
-    folds = values.index.get_level_values(0).nunique()
-    # seeds of a single fold repeat the start, not the choice of frames, which the correction is about
-    shown = nadeau_bengio(values.to_numpy() if folds > 1 else np.array([]), ratio, confidence)
-    return {"folds": folds} | {f"nadeau_bengio_{name}": value for name, value in shown._asdict().items()}
-
-
-def _in_practice(by_group: pd.Series, row: dict, margin: float, alpha: float, draws: int) -> dict:
-    """Judge the interval of `_over_groups` against the margin; equivalence is empty where the score has none."""
-    if math.isnan(margin):
-        return {"margin": math.nan, "equivalence": "", "groups_needed": math.nan}
-    values = by_group.dropna().to_numpy()
-    judged = equivalence(row["low"], row["high"], margin, len(values) >= FEWEST_GROUPS)
-    return dict(zip(OF_USE, (margin, judged, groups_needed(values, margin, alpha, draws)), strict=True))
+    def row(
+        self, of_folds: chance.Part, confidence: float, draws: int, seed: int, margin: float, alpha: float
+    ) -> dict[str, object]:
+        """Return the columns of `compare` from difference on; `of_folds` is the folds' part of the variance."""
+        values, number = self.values.to_numpy(), len(self.values)
+        mean = values.mean() if number else math.nan
+        whole = chance.total([self.known, of_folds])
+        found = chance.interval(mean, whole, confidence)
+        luck = self.trainings.variance if self.trainings.df else 0.0
+        # what the groups' own spread adds, without the trainings' luck that it holds
+        groups = self.groups._replace(variance=max(whole.variance - luck - of_folds.variance, 0.0))
+        shares = {
+            "part_groups": groups.variance,
+            "part_trainings": luck if self.trainings.df else math.nan,
+            "part_folds": of_folds.variance if self.folds > 2 else math.nan,
+        }
+        sum_of_parts = groups.variance + luck + of_folds.variance
+        needs = [(math.nan, math.nan)] * 2
+        if math.isfinite(margin) and number > 1:
+            needs[0] = chance.needed(groups, luck + of_folds.variance, number, margin, alpha)
+            needs[1] = chance.needed(
+                self.trainings, groups.variance + of_folds.variance, self.seeds, margin, alpha
+            )
+        enough = number >= FEWEST_GROUPS and (self.trainings.df > 0 or self.folds > 2)
+        return {
+            "difference": mean,
+            **{"low": found.low, "high": found.high, "p": found.p},
+            "median_difference": chance.hodges_lehmann(values),
+            "won": float(((values > 0) + (values == 0) / 2).mean()) if number else math.nan,
+            "carried_by": chance.carrier(self.values),
+            "p_groups": sign_flip_test(values, draws, seed),
+            **{"groups": number, "groups_unpaired": len(self.by_group) - number},
+            **{"folds": self.folds, "seeds": self.seeds, "trainings_df": self.trainings_df},
+            **{name: part / sum_of_parts if sum_of_parts > 0 else math.nan for name, part in shares.items()},
+            "margin": margin,
+            "equivalence": "" if math.isnan(margin) else equivalence(found.low, found.high, margin, enough),
+            **dict(zip(OF_USE[2:], (*needs[0], *needs[1]), strict=True)),
+        }
 
 
 def inflation(
@@ -178,13 +276,17 @@ def inflation(
         The table of `summarise`.
     leaky
         Schemes that test on groups they train on (`folds.leaky_schemes`).
+    draws, seed
+        As `compare` takes them; nothing is drawn here.
 
     Returns
     -------
     DataFrame
         A row a network and score, and one for the mean over networks, named `all`. `grouped` and
         `random` are means over groups (`random`: under the leaky scheme, which `scheme` names),
-        `inflation` is random - grouped, `low` to `high` its bootstrap interval over groups.
+        `inflation` is random - grouped, `low` to `high` its interval and `p` its test, which count groups and trainings of
+        both schemes. With one seed the trainings' luck shows in the mean over three networks or more alone: as what the
+        networks differ by. Elsewhere p is NaN then.
     """
     metrics = _present(scores, metrics)
     means = average_seeds(scores, metrics)
@@ -196,14 +298,42 @@ def inflation(
             wide = means.pivot(index=["network", "group", "sample"], columns="scheme", values=name)
             wide = wide[["grouped", scheme]].dropna()
             by_group = wide.groupby(level=["network", "group"], sort=False).mean()
+            trainings = [Trainings(scores[scores["scheme"] == each], name) for each in ("grouped", scheme)]
             seen = set(by_group.index.get_level_values("network"))
             networks = [network for network in dict.fromkeys(means["network"]) if network in seen]
             parts = {network: by_group.loc[network] for network in networks}
+            arms = {network: [table.of(network) for table in trainings] for network in networks}
+            gains = {network: part[scheme] - part["grouped"] for network, part in parts.items()}
+            found = {network: known_parts(gains[network].to_numpy(), arms[network]) for network in networks}
             if len(networks) > 1:
                 parts[ALL_NETWORKS] = by_group.groupby(level="group").mean()
+                gains[ALL_NETWORKS] = parts[ALL_NETWORKS][scheme] - parts[ALL_NETWORKS]["grouped"]
+                found[ALL_NETWORKS] = _of_all(gains, found, networks)
             for network, part in parts.items():
-                gain = (part[scheme] - part["grouped"]).to_numpy()
-                interval = bootstrap_interval(gain, draws, confidence, seed)
-                ends = (part["grouped"].mean(), part[scheme].mean(), gain.mean(), *interval)
-                rows.append((network, name, *ends, len(gain), scheme))
+                gain = gains[network].to_numpy()
+                sure = len(found[network]) > 1
+                interval = chance.interval(gain.mean(), chance.total(found[network]), confidence)
+                ends = (part["grouped"].mean(), part[scheme].mean(), gain.mean(), interval.low, interval.high)
+                own = scores[(scores["network"] == network) | (network == ALL_NETWORKS)]
+                seeds = own.groupby("scheme")["seed"].nunique()[["grouped", scheme]].min()
+                rows.append(
+                    (network, name, *ends, interval.p if sure else math.nan, len(gain), seeds, scheme)
+                )
     return pd.DataFrame(rows, columns=LEAKAGE_COLUMNS)
+
+
+def _of_all(
+    gains: dict[str, pd.Series], found: dict[str, list[chance.Part]], networks: list[str]
+) -> list[chance.Part]:
+    """Return the parts of the variance of the mean gain of all networks."""
+    number = len(networks)
+    parts = [chance.of_groups(gains[ALL_NETWORKS].to_numpy())]
+    if all(len(found[network]) > 1 for network in networks):
+        return parts + [
+            chance.Part(part.variance / number**2, part.df)
+            for network in networks
+            for part in found[network][1:]
+        ]
+    if number < 3:
+        return parts
+    return [*parts, chance.of_groups(np.array([gains[network].mean() for network in networks]))]

@@ -1,29 +1,13 @@
-"""What differences show: several tests, folds, practical equivalence, power.
+"""Tests of differences: several at once, by the signs of groups, and practical equivalence.
 
 References
 ----------
-Several tests: Holm 1979, Scand J Stat 6:65. Folds: Nadeau & Bengio 2003, doi 10.1023/A:1024068626366, for
-folds repeated with several seeds as Bouckaert & Frank 2004, doi 10.1007/978-3-540-24775-3_3. Equivalence
-by the interval: Schuirmann 1987, doi 10.1007/BF01068419.
+Several tests: Holm 1979, Scand J Stat 6:65. Equivalence by the interval: Schuirmann 1987, doi 10.1007/BF01068419.
 """
 
-import math
-from typing import NamedTuple
-
 import numpy as np
-from scipy import special
 
-from .resampling import smallest_p
-
-POWER = 0.8
-
-
-class Interval(NamedTuple):
-    """A difference's interval and two-sided p."""
-
-    low: float
-    high: float
-    p: float
+EXACT_GROUPS = 16
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -40,33 +24,33 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def nadeau_bengio(differences: np.ndarray, ratio: float, confidence: float = 0.95) -> Interval:
-    """Corrected resampled t: interval and p of the mean of differences, one a training (fold and seed).
+def sign_flip_test(differences: np.ndarray, draws: int = 10000, seed: int = 1) -> float:
+    """Return the two-sided p that differences, one a group, centre on zero.
 
-    Trainings share most of their frames, so that their differences resemble each other and the plain
-    t test finds too much. Here the variance of the mean is (1 / n + ratio) times that of the n
-    differences; `ratio` is the number of test frames over that of training frames. NaN for less than
-    two differences, or where the ratio is not known.
+    Under the null hypothesis a difference is as likely as its negative. Exact over all sign patterns up to
+    16 groups; beyond by `draws` random ones, with the observed one counted among them. NaN without a group.
 
-    >>> [round(value, 3) for value in nadeau_bengio(np.array([0.1, 0.2, 0.3]), ratio=1 / 6)]
-    [-0.104, 0.504, 0.106]
+    >>> sign_flip_test(np.array([0.1, 0.2, 0.3, 0.1]))
+    0.125
     """
     differences = np.asarray(differences, float)
     size = len(differences)
-    if size < 2 or not np.isfinite(ratio):
-        return Interval(math.nan, math.nan, math.nan)
-    mean = float(differences.mean())
-    error = math.sqrt((1 / size + ratio) * differences.var(ddof=1))
-    reach = float(special.stdtrit(size - 1, (1 + confidence) / 2)) * error
-    p = 2 * float(special.stdtr(size - 1, -abs(mean) / error)) if error else float(mean == 0)
-    return Interval(mean - reach, mean + reach, p)
+    if size == 0:
+        return float("nan")
+    # the tolerance keeps patterns of equal sums equal in spite of rounding
+    observed = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()
+    if size <= EXACT_GROUPS:
+        signs = 1.0 - 2.0 * (np.arange(2**size)[:, None] >> np.arange(size) & 1)
+        return float((np.abs(signs @ differences) >= observed).mean())
+    signs = 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws, size), dtype=np.int8)
+    return (int((np.abs(signs @ differences) >= observed).sum()) + 1) / (draws + 1)
 
 
 def equivalence(low: float, high: float, margin: float, enough: bool = True) -> str:
     """Judge a difference by its interval: equivalent, different or undecided in practice.
 
     `equivalent` if the interval lies within ± `margin`, `different` if it lies outside. Pass `enough`
-    False for so few groups that their interval is too narrow to decide.
+    False for so few groups or seeds that their interval is too narrow to decide.
 
     >>> equivalence(-0.004, 0.006, 0.01), equivalence(0.012, 0.04, 0.01), equivalence(0.002, 0.03, 0.01)
     ('equivalent', 'different', 'undecided')
@@ -76,40 +60,3 @@ def equivalence(low: float, high: float, margin: float, enough: bool = True) -> 
     if -margin <= low and high <= margin:
         return "equivalent"
     return "different" if low > margin or high < -margin else "undecided"
-
-
-def groups_needed(values: np.ndarray, difference: float, alpha: float = 0.05, draws: int = 10000) -> float:
-    """Return how many groups would show a mean difference of this size, from the spread of the observed ones.
-
-    `values` are the differences seen, one a group. The answer is the least number with which a two-sided t
-    test at `alpha` finds `difference` in four of five cases (power 0.8), and with which the sign-flip test can
-    reach `alpha` at all. It rests on a standard deviation that few groups give roughly: read it as "about".
-    NaN for less than two groups, infinite where `draws` are too few for `alpha`.
-
-    >>> groups_needed(np.array([0.03, -0.01, 0.02, 0.0]), difference=0.01)
-    29.0
-    """
-    values = np.asarray(values, float)
-    if len(values) < 2:
-        return math.nan
-    number = 2
-    while smallest_p(number, draws) > alpha + 1e-12:
-        number += 1
-        if number > 1000:
-            return math.inf
-    effect = difference / max(values.std(ddof=1), 1e-12)
-    if effect > 100:
-        return float(number)
-    # the normal distribution's answer is a few groups too low: start there
-    number = max(number, math.ceil(((special.ndtri(1 - alpha / 2) + special.ndtri(POWER)) / effect) ** 2))
-    while t_test_power(number, effect, alpha) < POWER:
-        number += 1
-    return float(number)
-
-
-def t_test_power(number: int, effect: float, alpha: float = 0.05) -> float:
-    """Power of the two-sided one-sample t test; `effect` is the mean over the standard deviation."""
-    critical, shift = special.stdtrit(number - 1, 1 - alpha / 2), effect * math.sqrt(number)
-    return float(
-        1 - special.nctdtr(number - 1, shift, critical) + special.nctdtr(number - 1, shift, -critical)
-    )

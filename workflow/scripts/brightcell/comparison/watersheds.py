@@ -28,8 +28,9 @@ def compare_watersheds(
     -------
     DataFrame
         `COLUMNS`. `minus` is empty where `mean` is that of a variant, else it names the variant that was subtracted,
-        frame by frame and then group by group. `low` to `high` is the bootstrap interval over groups, p that of the
-        sign-flip test, p_holm corrected for the pairs of variants of the same network and score.
+        frame by frame and then group by group. `low` to `high` is its interval and p its test, as in
+        `comparison.compare` for ways to use the same trainings; p_holm is corrected for the pairs of variants of the same
+        network and score.
     """
     found = [pd.DataFrame(columns=list(COLUMNS))]
     for network, own in scored.groupby("network", sort=False):
@@ -38,7 +39,7 @@ def compare_watersheds(
         variants = variants.sort_values("network", key=_rank, ascending=False, kind="stable")
         means = differences.summarise(variants, SCORES, draws, confidence, seed)
         means = means.rename(columns={"network": "variant"})
-        pairs = differences.compare(variants, SCORES, draws, confidence, seed).rename(
+        pairs = differences.compare(variants, SCORES, draws, confidence, seed, same_trainings=True).rename(
             columns={"network_a": "variant", "network_b": "minus", "difference": "mean"}
         )
         pairs = pairs.merge(means[["scheme", "score", "variant", "frames"]], how="left")

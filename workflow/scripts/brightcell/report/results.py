@@ -10,7 +10,7 @@ from brightcell import files
 from brightcell.comparison.averaging import average_groups
 from brightcell.comparison.sentences import verdict_by_scheme
 from brightcell.compute import accounting
-from brightcell.folds import fold_numbers
+from brightcell.folds import missing_trainings, trainings
 from brightcell.instances import regionprops
 from brightcell.io import stacks
 from brightcell.metrics.registry import METRICS
@@ -43,8 +43,17 @@ def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
     found = files.read_json(path) if (path := getattr(inputs, "preflight", None)) else None
     recipes = [files.read_json(path) | run_of(path) for path in inputs.recipes]
     speeds = [run_of(path) | files.read_json(path)["test"] for path in inputs.speeds]
-    settings, confidence = config["report"], config["comparison"]["confidence"]
-    said, more, others = verdict_by_scheme(differences, summary, confidence, optional["leakage"])
+    settings, comparison = config["report"], config["comparison"]
+    left_out = missing_trainings(trainings(config), scores)
+    said, more, others = verdict_by_scheme(
+        differences,
+        summary,
+        comparison["confidence"],
+        optional["leakage"],
+        comparison.get("primary"),
+        {network: f"the {network.replace('_', ' ')} U-Net" for network in config["networks"]},
+        left_out,
+    )
     return ReportData(
         dataset=dataset,
         title=settings["title"],
@@ -53,7 +62,7 @@ def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
         verdict=said,
         details=more,
         verdicts=others,
-        missing=missing_runs(config, scores),
+        missing=left_out,
         differences=differences,
         history=read_runs(inputs.histories),
         recipes=recipes,
@@ -101,27 +110,6 @@ def average_baseline(baseline: pd.DataFrame, scores: pd.DataFrame) -> dict[str, 
     tested = baseline[baseline["sample"].isin(scores["sample"])].assign(network=BASELINE)
     known = [score for score in METRICS if score in tested]
     return next(iter(average_groups(tested, known, ["network"])[known].to_dict("records")), {})
-
-
-def missing_runs(config: dict, scores: pd.DataFrame) -> list[str]:
-    """Return which trainings of the config have no scores: one sentence per scheme and network.
-
-    >>> config = {"folds": {"schemes": ["grouped"], "number": 2}, "networks": ["simple", "attention"], "seeds": [1]}
-    >>> missing_runs(config, pd.DataFrame({"scheme": ["grouped"], "network": "simple", "fold": 1, "seed": 1}))
-    ['simple, scheme grouped: fold 2, seed 1.', 'attention, scheme grouped: all 2 trainings.']
-    """
-    scored = set(scores[RUN].itertuples(index=False, name=None))
-    said = []
-    for scheme in config["folds"]["schemes"]:
-        folds = fold_numbers(scheme, config["folds"]["number"])
-        wanted = [(fold, seed) for fold in folds for seed in config["seeds"]]
-        for network in config["networks"]:
-            absent = [run for run in wanted if (scheme, network, *run) not in scored]
-            if absent:
-                runs = "; ".join(f"fold {fold}, seed {seed}" for fold, seed in absent)
-                runs = runs if len(absent) < len(wanted) else f"all {len(wanted)} trainings"
-                said.append(f"{network}, scheme {scheme}: {runs}.")
-    return said
 
 
 def read_gallery(

@@ -135,6 +135,7 @@ def scheme_view(own: dict[str, pd.DataFrame], folds: pd.DataFrame, scheme: str, 
         "to_best": differences_to_best(pairs, rows),
         "missing": {cell["reason"] for row in rows for score in HEADLINE for cell in [row["cells"][score]]},
         "group_count": int(summary["groups"].max()) if len(summary) else 0,
+        "seeds": int(summary["seeds"].max()) if len(summary) else 0,
         "pairs": [
             (score, records(pairs[pairs["score"] == score]))
             for score in HEADLINE
