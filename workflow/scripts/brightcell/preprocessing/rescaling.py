@@ -49,18 +49,33 @@ def rescale_image(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def rescale_labels(labels: np.ndarray, factor: float) -> np.ndarray:
-    """Rescale a label image by a factor, nearest neighbour: labels are kept and cells do not grow."""
+    """Rescale a label image by a factor, see `resize_labels`: labels are kept, cells neither grow nor move."""
     height, width = (max(1, round(side * factor)) for side in labels.shape)
     return resize_labels(labels, (height, width))
 
 
 def resize_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Resize a label image to (height, width) by nearest neighbour."""
-    rows, columns = (
-        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
-        for new, old in zip(shape, labels.shape, strict=True)
-    )
-    return labels[np.ix_(rows, columns)]
+    """Resize a label image to (height, width) by nearest neighbour, without a shift.
+
+    At factors such as 1/2 and 3/4 some new pixels lie in the middle between old ones, two of a row or four of a square.
+    They get the label that most of these have. Where that is undecided, they get the smaller and the larger label in turn,
+    like the fields of a chessboard, so that cells neither move nor grow.
+    """
+    rows, columns = (_nearest(old, new) for old, new in zip(labels.shape, shape, strict=True))
+    if all((before == after).all() for before, after in (rows, columns)):
+        return labels[np.ix_(rows[0], columns[0])]
+    nearest = np.sort([labels[np.ix_(row, column)] for row in rows for column in columns], axis=0)
+    odd = np.indices(shape).sum(axis=0) % 2 == 1
+    return np.where(odd, nearest[2], nearest[1])
+
+
+def _nearest(old: int, new: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest old pixel of every new one along an axis, twice: the two differ where two are equally near.
+
+    The centre of new pixel i lies at (2 i + 1) old / (2 new), and where that is whole on the border of two old pixels.
+    """
+    places = (2 * np.arange(new) + 1) * old
+    return (places - 1) // (2 * new), places // (2 * new)
 
 
 def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

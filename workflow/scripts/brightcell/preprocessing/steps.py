@@ -13,6 +13,7 @@ from skimage import restoration
 
 from brightcell.errors import InputError
 
+from .rescaling import resize_labels
 from .shading import background, flat_field
 
 BAYER_RED = {
@@ -123,8 +124,9 @@ def crop(array: np.ndarray, box: Iterable[int]) -> np.ndarray:
 
 
 def halve(labels: np.ndarray) -> np.ndarray:
-    """Return the first pixel of each quadruplet: the labels of a frame that `bayer_to_rgb` halved."""
-    return labels[: labels.shape[0] // 2 * 2 : 2, : labels.shape[1] // 2 * 2 : 2]
+    """Return the labels of a frame that `bayer_to_rgb` halved."""
+    height, width = (side // 2 for side in labels.shape)
+    return resize_labels(labels[: height * 2, : width * 2], (height, width))
 
 
 @dataclass(frozen=True)
