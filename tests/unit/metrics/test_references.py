@@ -69,9 +69,10 @@ def test_matches_are_those_of_stardist(pairs):
             assert ours[f"ap{percent}"] == pytest.approx(by_percent[percent].accuracy)
         assert ours["mean_ap"] == pytest.approx(np.mean([one.accuracy for one in theirs]))
         assert ours["f1_50"] == pytest.approx(by_percent[50].f1)
-        assert ours["pq"] == pytest.approx(by_percent[50].panoptic_quality)
-        assert ours["sq"] == pytest.approx(by_percent[50].mean_matched_score)
-        assert ours["rq"] == pytest.approx(by_percent[50].f1)
+        above = matching(truth, predicted, thresh=0.500001)  # panoptic quality asks for more than a half
+        assert ours["pq"] == pytest.approx(above.panoptic_quality)
+        assert ours["sq"] == pytest.approx(above.mean_matched_score)
+        assert ours["rq"] == pytest.approx(above.f1)
         assert ours["truth_cells"] == by_percent[50].n_true
         assert ours["count_bias"] == by_percent[50].n_pred - by_percent[50].n_true
 
@@ -142,7 +143,7 @@ def test_boundaries_are_those_of_scikit_image(pairs):
             edges.append(padded[1:-1, 1:-1])
             np.testing.assert_array_equal(boundary(mask), edges[-1])
         surfaces = measure_surfaces(truth, predicted)
-        assert max(map(np.max, surfaces)) == pytest.approx(hausdorff_distance(*edges))
+        assert max(map(np.max, surfaces[:2])) == pytest.approx(hausdorff_distance(*edges))
         # the distances by a distance transform, which visits every pixel
         directed = [ndimage.distance_transform_edt(~there)[here] for here, there in (edges, edges[::-1])]
         ours = boundary_scores(truth, predicted, 0.65)

@@ -82,7 +82,7 @@ def test_nothing_to_find_and_nothing_found_is_perfect():
     assert {name for name in PERFECT if scores[name] == 1} == PERFECT
     for name in ("splits", "merges", "count_error", "count_bias", "brier"):
         assert scores[name] == 0, name
-    assert np.isnan(scores["hd95_px"])
+    assert scores["hd95_px"] == scores["hd95_um"] == 0
     assert np.isnan(scores["area_error"])
 
 
@@ -94,7 +94,7 @@ def test_one_empty_image_scores_zero(invented):
     of_cells = {name for name, metric in METRICS.items() if metric.needs_instances} & PERFECT
     for name in of_pixels | of_cells | {"surface_dice_1px", "surface_dice_2px"}:
         assert scores[name] == 0, name
-    assert np.isnan(scores["hd95_px"])
+    assert scores["hd95_px"] == pytest.approx(12 * 2**0.5), "the diagonal of the frame"
     assert np.isnan(scores["area_error"])
     assert scores["brier"] == 16 / 144
     assert scores["count_error"] == 1
@@ -118,6 +118,19 @@ def test_one_pixel(position):
     scores = all_scores(labels, labels)
     assert {name for name in PERFECT if scores[name] == 1} == PERFECT
     assert scores["hd95_px"] == 0
+
+
+def test_a_failed_frame_costs_its_diagonal_in_pixels_and_micrometres():
+    nothing, corner = np.zeros((30, 40), bool), np.zeros((30, 40), bool)
+    corner[0, 0] = True
+    scores = boundary_scores(corner, nothing, 0.5)
+    assert (scores["hd95_px"], scores["hd95_um"]) == (50, 25)
+    far = np.zeros_like(corner)
+    far[-1, -1] = True
+    assert boundary_scores(corner, far)["hd95_px"] < 50, "no prediction is worse than none"
+    unknown = boundary_scores(corner, nothing)
+    assert unknown["hd95_px"] == 50
+    assert np.isnan(unknown["hd95_um"])
 
 
 def test_shift_of_a_cell_on_the_border_is_measured():
@@ -159,7 +172,8 @@ def test_distances_are_those_of_a_distance_transform(few, many):
     surfaces = measure_surfaces(few, many)
     cross = ndimage.generate_binary_structure(2, 1)
     edges = [mask & ~ndimage.binary_erosion(mask, cross) for mask in (few, many)]
-    for distances, here, there in zip(surfaces, edges, edges[::-1], strict=True):
+    assert surfaces.diagonal == pytest.approx((9**2 + 11**2) ** 0.5)
+    for distances, here, there in zip(surfaces[:2], edges, edges[::-1], strict=True):
         if there.any():
             np.testing.assert_allclose(distances, ndimage.distance_transform_edt(~there)[here])
         else:
@@ -186,6 +200,18 @@ def test_cell_scores_by_hand():
     assert scores["area_error"] == pytest.approx((0 + 36 / 100) / 2)
     assert (scores["truth_cells"], scores["predicted_cells"]) == (3, 3)
     assert [scores[f"tp{percent}"] for percent in (50, 60, 65, 95)] == [2, 2, 1, 1]
+
+
+def test_panoptic_quality_matches_above_a_half():
+    # one cell with IoU 6 / 10, one with exactly 5 / 10, which AP and F1 count and PQ does not; one missed
+    truth = boxes((0, 1, 0, 10), (2, 3, 0, 10), (4, 5, 0, 10))
+    scores = instance_scores(truth, boxes((0, 1, 0, 6), (2, 3, 0, 5)))
+    assert (scores["tp50"], scores["fp50"], scores["fn50"]) == (2, 0, 1)
+    assert scores["f1_50"] == pytest.approx(2 / 2.5)
+    # TP 1, FP 1, FN 2
+    assert scores["rq"] == pytest.approx(1 / (1 + 1 / 2 + 2 / 2))
+    assert scores["sq"] == pytest.approx(0.6)
+    assert scores["pq"] == pytest.approx(0.6 / 2.5)
 
 
 def test_threshold_is_reached_by_the_exact_ratio():

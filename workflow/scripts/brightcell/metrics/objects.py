@@ -53,19 +53,30 @@ def mean_average_precision(counts: Counts) -> float:
 
 
 def panoptic_quality(cells: Cells) -> float:
-    """PQ: the sum of the IoU of matched cells (IoU ≥ 0.5) over TP + FP / 2 + FN / 2."""
+    """PQ: the sum of the IoU of matched cells (IoU > 0.5) over TP + FP / 2 + FN / 2."""
     found = len(cells.truth_ids) + len(cells.predicted_ids)
-    return share(2 * cells.iou[cells.matched(0.5)].sum(), found, cells.empty)
+    return share(2 * cells.iou[_panoptic(cells)].sum(), found, cells.empty)
 
 
 def segmentation_quality(cells: Cells) -> float:
-    """SQ: the mean IoU of matched cells (IoU ≥ 0.5)."""
-    iou = cells.iou[cells.matched(0.5)]
+    """SQ: the mean IoU of matched cells (IoU > 0.5)."""
+    iou = cells.iou[_panoptic(cells)]
     return share(iou.sum(), len(iou), cells.empty)
 
 
+def recognition_quality(cells: Cells) -> float:
+    """RQ: TP / (TP + FP / 2 + FN / 2) of matched cells (IoU > 0.5)."""
+    found = len(cells.truth_ids) + len(cells.predicted_ids)
+    return share(2 * int(np.count_nonzero(_panoptic(cells))), found, cells.empty)
+
+
+def _panoptic(cells: Cells) -> np.ndarray:
+    """Return the pairs that panoptic quality counts: an IoU strictly above 0.5 (Kirillov et al. 2019, section 4.1); bool."""
+    return cells.partners & (cells.iou > 0.5)
+
+
 def detection_f1(cells: Cells) -> float:
-    """F1 of detection, 2 TP / (2 TP + FP + FN), at IoU 0.5; the RQ of panoptic quality."""
+    """F1 of detection, 2 TP / (2 TP + FP + FN), at IoU ≥ 0.5."""
     found = len(cells.truth_ids) + len(cells.predicted_ids)
     return share(2 * int(np.count_nonzero(cells.matched(0.5))), found, cells.empty)
 

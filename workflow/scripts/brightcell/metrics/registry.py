@@ -4,9 +4,9 @@ Every score is one entry of `METRICS`; the tables, the comparison and the report
 means, and where it misleads, stands in docs/metrics.md.
 
 Empty frames, the same for all scores of a frame: with nothing in the truth and nothing predicted the
-prediction is perfect (1); with nothing in one of them alone it is worthless (0). Distances to a
-boundary that does not exist are NaN, so read the Hausdorff distance beside the surface Dice, which
-is 0 there; so is the error of the area of cells where none is found.
+prediction is perfect (1, and a distance of 0); with nothing in one of them alone it is worthless (0, and
+a distance of the frame's diagonal, so that failed frames stay in the mean). The error of the area of cells
+is NaN where none is found.
 
 References
 ----------
@@ -98,7 +98,8 @@ METRICS: dict[str, Metric] = {
     ),
     "hd95_px": Metric(
         "HD95", "lower", "px", False,
-        "95th percentile of the distance between the boundaries of the foreground, larger direction",
+        "95th percentile of the distance between the boundaries of the foreground, larger direction; the frame's diagonal "
+        "where one side has no cell",
         hausdorff95, Surfaces,
     ),
     "hd95_um": Metric(
@@ -139,11 +140,12 @@ METRICS: dict[str, Metric] = {
         "PQ", "higher", "", True, "Panoptic quality: SQ times RQ", objects.panoptic_quality, Cells,
     ),
     "sq": Metric(
-        "SQ", "higher", "", True, "Segmentation quality: mean IoU of the cells matched at IoU 0.5",
+        "SQ", "higher", "", True, "Segmentation quality: mean IoU of the cells matched with IoU above 0.5",
         objects.segmentation_quality, Cells,
     ),
     "rq": Metric(
-        "RQ", "higher", "", True, "Recognition quality: F1 at IoU 0.5", objects.detection_f1, Cells,
+        "RQ", "higher", "", True, "Recognition quality: F1 of the cells matched with IoU above 0.5",
+        objects.recognition_quality, Cells,
     ),
     "seg": Metric(
         "SEG", "higher", "", True,

@@ -23,11 +23,12 @@ STEPS = sorted(
 class Surfaces(NamedTuple):
     """Distances (px) from every boundary pixel of one mask to the nearest boundary pixel of the other.
 
-    Both are empty if neither mask has a boundary, and infinite if one of them has none.
+    Both are empty if neither mask has a boundary, and infinite if one of them has none. `diagonal` is that of the frame (px).
     """
 
     from_truth: np.ndarray
     from_predicted: np.ndarray
+    diagonal: float
 
 
 def boundary(mask: np.ndarray) -> np.ndarray:
@@ -52,7 +53,8 @@ def measure_surfaces(truth: np.ndarray, predicted: np.ndarray) -> Surfaces:
     # walled, so that a step of NEAR pixels from a boundary neither leaves the image nor enters it again
     edges = [np.pad(boundary(mask), NEAR) for mask in (truth, predicted)]
     places = [np.flatnonzero(edge) for edge in edges]
-    return Surfaces(_distances(places[0], places[1], edges[1]), _distances(places[1], places[0], edges[0]))
+    distances = [_distances(places[own], places[1 - own], edges[1 - own]) for own in (0, 1)]
+    return Surfaces(*distances, diagonal=float(np.hypot(*truth.shape)))
 
 
 def _distances(places: np.ndarray, others: np.ndarray, marked: np.ndarray) -> np.ndarray:
@@ -77,10 +79,14 @@ def _distances(places: np.ndarray, others: np.ndarray, marked: np.ndarray) -> np
 
 
 def hausdorff95(surfaces: Surfaces) -> float:
-    """Return the larger of the two directed 95th percentiles of distance (px); NaN if a boundary is missing."""
-    if not len(surfaces.from_truth) or not len(surfaces.from_predicted):
-        return float("nan")
-    return float(max(np.percentile(distances, 95) for distances in surfaces))
+    """Return the larger of the two directed 95th percentiles of distance (px).
+
+    Where one mask alone has a boundary it is the frame's diagonal, which no distance reaches; where neither has one, 0.
+    """
+    both = surfaces.from_truth, surfaces.from_predicted
+    if not all(map(len, both)):
+        return surfaces.diagonal if any(map(len, both)) else 0.0
+    return float(max(np.percentile(distances, 95) for distances in both))
 
 
 def surface_dice(surfaces: Surfaces, tolerance_px: float) -> float:
@@ -88,5 +94,5 @@ def surface_dice(surfaces: Surfaces, tolerance_px: float) -> float:
 
     Nikolov et al. 2018, with one unit of length for every boundary pixel.
     """
-    distances = np.concatenate(surfaces)
+    distances = np.concatenate([surfaces.from_truth, surfaces.from_predicted])
     return share(int(np.count_nonzero(distances <= tolerance_px)), len(distances), empty=True)
