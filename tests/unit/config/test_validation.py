@@ -58,6 +58,21 @@ def test_defaults_are_filled_in_at_every_depth():
     assert complete(config, SCHEMA) == config
 
 
+@pytest.mark.parametrize(
+    ("given", "ordered"),
+    [
+        (["sheet", "random", "grouped"], ["grouped", "sheet", "random"]),
+        (["grouped", "random"], ["grouped", "random"]),
+        (["sheet", "random"], ["sheet", "random"]),
+    ],
+)
+def test_the_scheme_grouped_comes_first(given, ordered):
+    config = LEAST | {"folds": {"schemes": given}}
+    before = list(given)
+    assert complete(config, SCHEMA)["folds"]["schemes"] == ordered
+    assert given == before, "the config that was given is not changed"
+
+
 # As Snakemake reads `--config`: everything within brackets and braces is text.
 GIVEN = {
     "seeds": ["1", "2"],

@@ -51,7 +51,7 @@ def network_names() -> list[str]:
 
 
 def complete(config: dict, schema: dict, source: str = "config", given: dict | None = None) -> dict:
-    """Return the config, checked, with the default of every key that is missing.
+    """Return the config, checked, with the default of every key that is missing, and the scheme `grouped` first.
 
     source : the files that the config comes from
     given : the part of it that comes from the command line's --config, as Snakemake read it: numbers, null, true and
@@ -78,6 +78,10 @@ def complete(config: dict, schema: dict, source: str = "config", given: dict | N
         )
         many = f"{len(problems)} settings are" if len(problems) > 1 else "a setting is"
         raise InputError(f"{many} wrong; all settings are explained in config/README.md{lines}")
+    if (
+        "folds" in config
+    ):  # the first scheme gives the verdict and segments: never one with leakage while there is another
+        config["folds"]["schemes"].sort(key=lambda scheme: scheme != "grouped")
     return config
 
 
