@@ -18,9 +18,9 @@ def main(labels, probabilities, calibration, truth, samples, outputs, log, **tra
     table = read_table(samples)
     table = table[table["sample"].isin(list(predicted))]
     labelled = open_groups(truth, table["group"])
-    maps = open_maps(probabilities)
+    maps, settings = open_maps(probabilities), read_calibration(calibration)
     try:
-        scores = score_frames(labelled, predicted, table, maps)
+        scores = score_frames(labelled, predicted, table, maps, settings.get("pixels", {}).get("threshold"))
     except InputError as error:
         raise InputError(f"{labels}: {error}") from None
     binary = scores.frames.loc[scores.frames["mask_type"] != "instances", "sample"]
@@ -30,7 +30,7 @@ def main(labels, probabilities, calibration, truth, samples, outputs, log, **tra
             "that pixels and boundaries alone can be scored",
             *(len(binary), len(scores.frames), ", ".join(binary[:5]) + (" …" if len(binary) > 5 else "")),
         )
-    watersheds = score_watersheds(labelled, predicted, maps, table, read_calibration(calibration))
+    watersheds = score_watersheds(labelled, predicted, maps, table, settings)
     for name, scored in (scores._asdict() | {"watersheds": watersheds}).items():
         for position, (column, value) in enumerate(training.items()):
             scored.insert(position, column, value)

@@ -197,3 +197,14 @@ def test_without_a_learned_distance_the_foreground_chooses(prepared):
     found = files.read_json(prepared / "calibration.json")
     assert found["markers"] == "foreground"
     assert found["parameters"] == found["foreground"]["parameters"]
+
+
+def test_the_threshold_for_pixels_is_the_best_on_validation_frames():
+    truth = np.repeat([[0, 1]], 4, axis=0)
+    # background reaches 0.45, cells have 0.75: every threshold between is perfect, and the middle one is taken
+    maps = [(truth, np.where(truth > 0, 0.75, 0.45).astype(np.float32), None)]
+    assert calibration.pixel_threshold(maps) == {"threshold": 0.6, "score": "cell_iou", "value": 1.0}
+    # on two frames the mean decides
+    other = (truth, np.where(truth > 0, 0.95, 0.85).astype(np.float32), None)
+    found = calibration.pixel_threshold([maps[0], maps[0], other])
+    assert (found["threshold"], found["value"]) == (0.6, pytest.approx((1 + 1 + 0.5) / 3))

@@ -260,3 +260,19 @@ def test_script_names_the_file_of_a_frame_that_does_not_fit(prepared):
     with pytest.raises(InputError, match=r"labels\.tif: sample a1: .*\(40, 40\).*\(20, 40\)"):
         run(prepared, {"a1": boxes(shape=(20, 40))}, {"a1": np.zeros((20, 40), np.uint16)})
     assert not (prepared / "frames.tsv").exists()
+
+
+def test_pixels_are_scored_on_the_map_and_cells_on_the_labels():
+    truth, samples = frames_of_two_groups()
+    samples = samples.assign(mask_type="instances")
+    # the map finds half of each cell at 0.6; the labels are perfect
+    halves = {name: np.where(labels > 0, 0.4, 0).astype(np.float32) for name, labels in truth.items()}
+    for name, labels in truth.items():
+        halves[name][:, labels.shape[1] // 2 :] *= 2
+        halves[name][:5] *= 2
+    maps = {name: Maps(half, None) for name, half in halves.items()}
+    frames = score_frames(truth, truth, samples, maps, 0.6).frames.set_index("sample")
+    expected = {name: (half >= 0.6).sum() / (truth[name] > 0).sum() for name, half in halves.items()}
+    assert frames["cell_iou"].to_dict() == pytest.approx(expected, abs=0.01)
+    assert (frames["ap50"] == 1).all()
+    assert (score_frames(truth, truth, samples, maps).frames["cell_iou"] == 1).all()

@@ -72,6 +72,10 @@ CALIBRATION: Mapping[str, Rule] = {
     "score": NAME,
     "value": number(-1e9, 1e9),
     "symmetries": one_of(True, False),
+    "pixels": Rule(
+        "a threshold from 0 to 1, its score and its value",
+        lambda found: isinstance(found, dict) and number(0, 1).allows(found.get("threshold")),
+    ),
 }
 
 

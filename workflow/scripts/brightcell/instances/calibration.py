@@ -10,6 +10,8 @@ import pandas as pd
 
 from brightcell.errors import InputError
 from brightcell.io.rasterize import outline_pixels
+from brightcell.io.stacks import to_uint16
+from brightcell.metrics import probabilities
 from brightcell.metrics.matching import match_cells
 from brightcell.metrics.registry import METRICS, cell_scores, pixel_scores
 
@@ -191,8 +193,27 @@ def calibrate_markers(frames: Callable[[], Iterable[Maps]], options: dict) -> tu
         "typical_cell": size._asdict(),
         "markers": markers,
         "foreground": {"parameters": other.parameters, "value": other.value},
+        "pixels": pixel_threshold(frames()),
     }
+    logger.info("pixels count as cell from %(threshold)g: %(score)s %(value).3f", told["pixels"])
     return told, best.table
+
+
+def pixel_threshold(frames: Iterable[Maps]) -> dict:
+    """Choose the foreground probability from which a pixel counts as cell in the scores of pixels and boundaries.
+
+    Returns threshold (of `probabilities.THRESHOLDS`, the middle one of equal ones), score and value: the best mean cell IoU
+    over the frames. The watershed's own threshold is chosen for cells, and is often another.
+    """
+    values = []
+    for truth, foreground, _ in frames:
+        counts = probabilities.count_probabilities(truth, to_uint16(foreground))
+        pixels = [probabilities.at_threshold(counts, threshold) for threshold in probabilities.THRESHOLDS]
+        values.append([METRICS["cell_iou"].compute(each) for each in pixels])
+    means = np.mean(values, axis=0)
+    best = np.flatnonzero(means >= means.max() - 1e-12)
+    chosen = probabilities.THRESHOLDS[best[len(best) // 2]]
+    return {"threshold": chosen, "score": "cell_iou", "value": float(means.max())}
 
 
 def score_for(wanted: str, samples: pd.DataFrame) -> str:

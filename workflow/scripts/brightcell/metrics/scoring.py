@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from brightcell.errors import InputError
-from brightcell.io.stacks import Maps, to_uint16
+from brightcell.io.stacks import Maps, from_uint16, to_uint16
 
 from . import probabilities, registry
 from .matching import Cells, check_shapes, match_cells
@@ -44,11 +44,13 @@ def score_frames(
     predicted: Mapping[str, np.ndarray],
     samples: pd.DataFrame,
     maps: Mapping[str, Maps] | None = None,
+    threshold: float | None = None,
 ) -> Scores:
     """Score every predicted frame.
 
     `truth` and `predicted` are label images (height, width) by sample; `maps` are those that the labels came
-    from, None where they came about without. `samples` has the columns sample and group, and where known
+    from, None where they came about without. Scores of pixels and boundaries are those of the maps' pixels of at least
+    `threshold`, or of the labels where there are no maps or no threshold; scores of cells are always those of the labels. `samples` has the columns sample and group, and where known
     mask_type and pixel_size_um.
 
     Gives four tables. frames: sample, group, mask_type and all scores, a row a frame; where mask_type is not
@@ -75,7 +77,9 @@ def score_frames(
             )
         foreground = None if maps is None else to_uint16(maps[sample].foreground)
         try:
-            frame, probable = _score_frame(sample, known.loc[sample], truth[sample], labels, foreground)
+            frame, probable = _score_frame(
+                sample, known.loc[sample], truth[sample], labels, foreground, threshold
+            )
         except InputError as error:
             raise InputError(f"sample {sample}: {error}") from None
         frames.append(frame)
@@ -86,7 +90,12 @@ def score_frames(
 
 
 def _score_frame(
-    sample: str, row: pd.Series, truth: np.ndarray, labels: np.ndarray, foreground: np.ndarray | None
+    sample: str,
+    row: pd.Series,
+    truth: np.ndarray,
+    labels: np.ndarray,
+    foreground: np.ndarray | None,
+    threshold: float | None,
 ) -> tuple[ScoredFrame, Probabilities | None]:
     """Score a frame; gives its scores, and how often each probability (uint16 as stored) occurs."""
     check_shapes(truth, labels)
@@ -99,9 +108,14 @@ def _score_frame(
     cells = matched if mask_type == "instances" else None
     if cells is None:
         of_cells = dict.fromkeys(of_cells, float("nan"))
+    mask = (
+        labels
+        if foreground is None or threshold is None
+        else from_uint16(foreground) >= np.float32(threshold)
+    )
     scores = (
-        registry.pixel_scores(truth, labels)
-        | registry.boundary_scores(truth, labels, None if size is None or pd.isna(size) else float(size))
+        registry.pixel_scores(truth, mask)
+        | registry.boundary_scores(truth, mask, None if size is None or pd.isna(size) else float(size))
         | of_cells
         | {"brier": float("nan")}
     )
