@@ -453,3 +453,9 @@ def test_a_slice_of_a_stack_with_depth(tmp_path, axes):
             InputError, match=r"images\.plane asks for slice 3; the file has 3, numbered from 0"
         ):
             file.at_plane(3)
+
+
+def test_a_windows_bitmap(tmp_path):
+    image = noise(8, 9, 3, dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.bmp")
+    np.testing.assert_array_equal(readers.read_image(tmp_path / "a.bmp"), image)

@@ -43,6 +43,11 @@ def open_jpeg(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
     return _open_pillow(path, "JPEG")
 
 
+def open_bmp(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
+    """Open a Windows bitmap."""
+    return _open_pillow(path, "BMP")
+
+
 def _open_pillow(path: Path, name: str) -> ImageFile:
     with Image.open(path) as image:
         check_size(path, image.height, image.width, len(image.getbands()))
@@ -72,12 +77,14 @@ READERS: dict[str, Opener] = {
     ".png": open_png,
     ".jpg": open_jpeg,
     ".jpeg": open_jpeg,
+    ".bmp": open_bmp,
     **dict.fromkeys(VENDOR_PACKAGES, open_vendor),
 }
 # The first bytes of a file, which count for more than its suffix.
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": ".png",
     b"\xff\xd8\xff": ".jpg",
+    b"BM": ".bmp",
     b"II*\0": ".tif",
     b"MM\0*": ".tif",
     b"II+\0": ".tif",

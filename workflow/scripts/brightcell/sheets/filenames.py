@@ -24,6 +24,12 @@ IMAGE_FOLDERS = (
     "raw",
     "inputs",
 )  # these names say nothing about groups
+# Words for the parts of a set; longer ones first, as alternatives of a pattern need it.
+SPLITS = {
+    **dict.fromkeys(("training", "train"), "train"),
+    **dict.fromkeys(("validation", "validate", "valid", "val", "dev"), "validate"),
+    **dict.fromkeys(("testing", "test", "evaluation", "eval"), "test"),
+}
 UNSAFE = re.compile(r"[\x00-\x1f{}]|^\s|\s$|^\".*\"$")
 
 
@@ -55,7 +61,7 @@ def legal(text: str) -> str:
 def compile_pattern(pattern: str) -> re.Pattern:
     """Convert a pattern such as `{group}_{frame}.tif` to a regular expression for a whole name.
 
-    `{frame}` matches digits, `{split}` train, validate or test, any other field some characters without a
+    `{frame}` matches digits, `{split}` a word such as train, val or test, any other field some characters without a
     slash, `{}` any text to ignore. Without `{group}` the other fields together are the group.
     >>> compile_pattern("{group}_{frame}").fullmatch("dish_1_007").groupdict()
     {'group': 'dish_1', 'frame': '007'}
@@ -73,7 +79,7 @@ def compile_pattern(pattern: str) -> re.Pattern:
         raise InputError(
             f"pattern {pattern!r}: {fault}. Expected for example '{{group}}_{{frame}}', or '{{dish}}/{{well}}_{{frame}}'."
         )
-    kinds = {"frame": r"\d{1,9}", "split": "train|validate|test"}
+    kinds = {"frame": r"\d{1,9}", "split": "|".join(SPLITS)}
     parts = FIELD.split(pattern)
     expression = re.escape(parts[0])
     for name, text in zip(parts[1::2], parts[2::2], strict=True):
@@ -97,7 +103,7 @@ def fields(image: str, pattern: re.Pattern, text: str) -> dict[str, str] | None:
     return {
         "group": values.get("group") or "_".join(others),
         "frame": values.get("frame", ""),
-        "split": values.get("split", ""),
+        "split": SPLITS.get((values.get("split") or "").lower(), ""),
     }
 
 

@@ -1,21 +1,22 @@
 """Find images and their masks in a folder, by common layouts of such folders.
 
 A layout is one entry of LAYOUTS: how it is recognised, and how its images and masks are paired. Only file names are
-used; no file is opened.
+used, and the lists of images in COCO files.
 """
 
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from brightcell.errors import InputError
 
 from .filenames import IMAGE_FOLDERS, OUTLINES, Pair
 from .names import BESIDE, IMAGE, MASK, given, natural, stem
-from .pairing import IMAGE_SUFFIXES, Found, is_mask, join, match
+from .pairing import IMAGE_SUFFIXES, Found, Layout, is_mask, join, match
+from .public import SETS, layout_of
 
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, *OUTLINES)
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ground_truth", "groundtruth", "gt", "seg")
@@ -25,18 +26,6 @@ STUDY = re.compile(r"(?:^|/)spilit_([xy])_(image|mask)_(train|validate|test)/[^/
 CTC_FRAME = re.compile(r"^(.*/)?(\d\d)/t(\d+)\.tiff?$", re.IGNORECASE)
 CTC_MASK = re.compile(r"^(.*/)?(\d\d)_(GT|ST)/SEG/man_seg(\d+)\.tiff?$", re.IGNORECASE)
 CTC_SLICE = re.compile(r"^(.*/)?\d\d_(GT|ST)/SEG/man_seg_\d+_\d+\.tiff?$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A layout of a folder: an example for the user, how it is recognised, how its files are paired.
-
-    sign : (names, options) → why this is the layout, or ""; find : (names, options) → Found.
-    """
-
-    example: str
-    sign: Callable[[list[str], dict], str]
-    find: Callable[[list[str], dict], Found]
 
 
 def list_files(folder: str | Path) -> list[str]:
@@ -71,7 +60,7 @@ def list_files(folder: str | Path) -> list[str]:
     return sorted(names, key=natural)
 
 
-def detect(names: list[str], **options: str | None) -> tuple[str, str]:
+def detect(names: list[str], **options: Any) -> tuple[str, str]:
     """Guess the layout of a folder's files; return its name in LAYOUTS, and why. options : see `find_pairs`.
 
     >>> detect(["images/a.tif", "masks/a.tif"])
@@ -91,11 +80,11 @@ def detect(names: list[str], **options: str | None) -> tuple[str, str]:
     )
 
 
-def find_pairs(names: list[str], layout: str, **options: str | None) -> Found:
+def find_pairs(names: list[str], layout: str, **options: Any) -> Found:
     """Pair images and masks among the names of a folder's files.
 
-    options : `images` and `masks` (names of folders, or endings of names), `truth` (GT or ST); None is the layout's
-    default. Raises InputError if nothing can be paired.
+    options : `images` and `masks` (names of folders, or endings of names), `truth` (GT or ST), `listed` (a function that
+    returns the images listed in a file of annotations); None is the layout's default. Raises InputError if nothing can be paired.
     """
     if layout not in LAYOUTS:
         raise InputError(f"{layout} is no layout. Expected one of {', '.join(LAYOUTS)}.")
@@ -278,6 +267,7 @@ LAYOUTS = {
     "ctc": Layout(
         "01/t000.tif, 01_GT/SEG/man_seg000.tif or 01_ST/SEG/… (Cell Tracking Challenge)", _ctc_sign, _find_ctc
     ),
+    **{name: layout_of(entry) for name, entry in SETS.items()},
     "folders": Layout(
         "images/a.tif, masks/a.tif (or labels/a.tif, or a.tif beside the folder masks)",
         _folders_sign,

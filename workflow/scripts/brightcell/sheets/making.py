@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from brightcell.config import suggest, validation
 from brightcell.errors import InputError
 from brightcell.files import whole
+from brightcell.io import coco
 from brightcell.io.masks import read_mask
 from brightcell.io.readers import READERS, open_image_file
 
@@ -43,7 +45,12 @@ def make_sheet(
             f"{sheet}: exists already and may hold your edits. Name another with --output, or give --force."
         )
     names = layouts.list_files(folder)
-    options = {"images": within(folder, images), "masks": within(folder, masks), "truth": truth}
+    options = {
+        "images": within(folder, images),
+        "masks": within(folder, masks),
+        "truth": truth,
+        "listed": cache(lambda name: listed_images(folder / name)),
+    }
     if layout is None:
         layout, why = layouts.detect(names, **options)
         tell(f"The layout is {layout}: {why}.")
@@ -74,6 +81,14 @@ def make_sheet(
             temporary.write_text(filenames.sheet_text(part, folder, path), encoding="utf-8")
         tell(f"Written: {path}{' (frames without masks, for `snakemake segment`)' if part is others else ''}")
     return rows
+
+
+def listed_images(path: Path) -> list[str]:
+    """Return the names of the images in a COCO file; none if the file is of another kind or cannot be read."""
+    try:
+        return coco.image_names(path)
+    except Exception:  # reported when it is read as a mask
+        return []
 
 
 def within(folder: Path, name: str | None) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from .filenames import OUTLINES, Pair
 from .names import IMAGE, MASK, ROI, Words, natural, stem
 
-IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".lif", ".zarr")
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".czi", ".nd2", ".lif", ".zarr")
 
 
 @dataclass
@@ -24,6 +24,18 @@ class Found:
     unlabelled: list[Pair] = field(default_factory=list)
     unpaired: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout of a folder: an example for the user, how it is recognised, how its files are paired.
+
+    sign : (names, options) → why this is the layout, or ""; find : (names, options) → Found.
+    """
+
+    example: str
+    sign: Callable[[list[str], dict], str]
+    find: Callable[[list[str], dict], Found]
 
 
 def match(
