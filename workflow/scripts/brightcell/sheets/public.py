@@ -51,7 +51,7 @@ SETS = {
         "Images/EVICAN_train2019/1_ACHN.jpg, instances_train2019_EVICAN2.json (EVICAN)",
         rf"{ROOT}EVICAN_{SPLIT}2019/(?:\d+)_(?P<line>[^/]+?)\.jpe?g",
         listed=r".*instances_[^/]*EVICAN2\.json|.*instances_eval2019_[^/]*\.json",
-        beside=r".*_Background\.jpe?g|.*/Masks/.*|.*EVICAN60\.json",
+        beside=r".*_Background\.jpe?g|(?:.*/)?Masks/.*|.*EVICAN60\.json",
         group="{line}",
         notes=(
             "EVICAN outlines only some cells of an image. The others are trained and scored as background, unless you mark "
