@@ -1,6 +1,7 @@
 """The workflow, end to end, on a data set that takes a minute; then what an edit reruns."""
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -91,6 +92,31 @@ def test_recipe_history_and_logs_tell_of_the_training(done):
 
 def test_a_second_run_does_nothing(done):
     assert "Nothing to be done" in done.snakemake("-n").stdout
+
+
+def test_lost_tables_are_made_again(done):
+    folder = done.path("comparison")
+    kept = folder.rename(folder.with_name("kept"))
+    try:
+        assert done.planned().keys() >= {"compare", "report"}
+    finally:
+        kept.rename(folder)
+
+
+def test_a_copy_with_new_times_is_not_trained_again(done, tmp_path):
+    """Not before the user has said so; `--touch` makes it as good as the original."""
+    copy = Project.at(tmp_path / "copy")
+    shutil.copytree(done.folder, copy.folder, copy_function=shutil.copyfile, symlinks=True)
+    for path in copy.path("prepared").glob("*/frames.tif"):
+        path.touch()
+    always = ("--max-checksum-file-size", "0")
+    said = copy.snakemake(*always)
+    assert said.returncode != 0
+    assert "trainings are there and would run again" in said.stdout
+    assert str(done.path("")) in said.stdout
+    assert "Traceback" not in said.stdout
+    assert copy.snakemake(*always, "--touch").returncode == 0
+    assert "train_network" not in copy.planned(*always)
 
 
 @pytest.mark.parametrize(

@@ -181,3 +181,14 @@ def test_the_list_of_targets_says_a_line_on_each(project):
     rules = dict(line.split(" (", 1) for line in listed if re.match(r"[a-z_]+ \(", line))
     assert {*STAGES, "segment", "fetch", "containers"} <= rules.keys()
     assert all(len(text) > 10 and text.endswith(".)") for text in rules.values())
+
+
+def test_a_project_in_a_folder_with_a_space_and_paths_that_begin_elsewhere(tmp_path):
+    project = Project(tmp_path / "my study/project")
+    assert project.planned()["train_network"] == 4
+    said = project.snakemake("-n", "--sdm", "apptainer").stdout
+    assert "containers run from paths without spaces alone" in said
+    said = project.snakemake("-n", "--directory", str(tmp_path)).stdout
+    assert "data/samples.tsv: no such sample sheet" in said
+    assert f"Relative paths begin in {tmp_path}, where Snakemake works." in said
+    assert "Traceback" not in said

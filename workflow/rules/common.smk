@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 from snakemake.sourcecache import LocalSourceFile
 
 RULES = workflow.current_basedir
@@ -87,7 +88,11 @@ try:
     if SHEET and FETCHED and FIRST_READING:  # faults are reported before any job
         folds.assign_schemes(samples, config["folds"], SHEET)
     IMAGES = {
-        kind: containers.address(ROOT, kind, named)
+        kind: containers.usable(
+            containers.address(ROOT, kind, named),
+            DeploymentMethod.APPTAINER
+            in workflow.deployment_settings.deployment_method,
+        )
         for kind, named in config["containers"].items()
     }
     # The pictures that steps for raw data need: the config's paths, written out.
@@ -97,7 +102,9 @@ try:
         if config["preprocess"][name]
     }
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    # Paths in a config begin where Snakemake works, which need not be the project's folder.
+    elsewhere = f"\nRelative paths begin in {Path.cwd()}, where Snakemake works."
+    raise WorkflowError(f"{error}{elsewhere if Path.cwd() != ROOT else ''}") from None
 
 DATASET = config["dataset"]
 PREPROCESS = config["preprocess"] | REFERENCES

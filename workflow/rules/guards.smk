@@ -1,10 +1,10 @@
 # What is looked at before the first job of a run. The config's `guards` switches each off by its name.
 
+import os
 import shutil
 
 from brightcell.compute import slurm
 from snakemake.logging import logger
-from snakemake.settings.types import DeploymentMethod
 
 
 def guard_containers():
@@ -47,6 +47,45 @@ def guard_requests():
         slurm.check_request(name, options)
 
 
+def guard_copies():
+    """Refuse to train again what is there, where copying the project has given its files new times."""
+    here, memory = str(Path(result("")).resolve()), ".snakemake/brightcell/places.json"
+    places = files.read_json(memory) if Path(memory).is_file() else {}
+    jobs, why = list(workflow.dag.needrun_jobs()), workflow.dag.reason
+    newer = any(why(job).updated_input for job in jobs)
+    again = [
+        job
+        for job in jobs
+        if job.rule.name == "train_network"
+        and (why(job).updated_input or why(job).updated_input_run)
+        and not why(job).params_changed
+        and all(Path(str(each)).exists() for each in job.output)
+    ]
+    before = places.get(DATASET, here)
+    if newer and again and before != here and not workflow.touch:
+        configs = "".join(f" {os.path.relpath(each)}" for each in workflow.configfiles)
+        raise InputError(
+            f"{here}: {len(again)} trainings are there and would run again, because files that they read are newer. The last "
+            f"run worked in {before}: was the folder copied? `cp -r` gives files new times; `cp -a` and `rsync -a` keep them. "
+            f"Expected results that are older than nothing they are made of. If no image, mask or setting changed since: "
+            f"`snakemake --touch --configfile{configs} --cores 1`, then start again. To train anew: `guards: {{copies: "
+            "false}` in the config."
+        )
+    files.write_json(places | {DATASET: here}, memory)
+
+
+def stay_in_the_allocation():
+    """Run no more jobs side by side than a SLURM job has cores: `jobs` of the profile counts as cores on one machine."""
+    asked = workflow.resource_settings.cores
+    if FIRST_READING and asked and workflow.resource_settings.nodes is None:
+        given = slurm.allocated(asked)
+        if given < asked:
+            logger.warning(
+                f"{asked} cores were asked for; this SLURM job has {given}, which are taken."
+            )
+            workflow.register_resource("_cores", given)
+
+
 def on_slurm():
     """Tell whether jobs are submitted to SLURM."""
     return workflow.executor_plugin.name == "slurm"
@@ -66,6 +105,7 @@ GUARDS = {
     "results_folder": guard_results_folder,
     "leftovers": guard_leftovers,
     "requests": guard_requests,
+    "copies": guard_copies,
 }
 
 
@@ -79,6 +119,9 @@ onstart:
     except InputError as error:
         raise WorkflowError(str(error)) from None
     files.sweep(result(""))
+
+
+stay_in_the_allocation()
 
 
 # Containers see the folders of images and results that lie outside the working folder.

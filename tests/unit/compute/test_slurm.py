@@ -1,5 +1,6 @@
 """Which SLURM jobs belong to a folder, and what is said where SLURM does not answer."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -135,3 +136,21 @@ def test_what_the_plugin_would_stumble_over_is_told_before(resources):
 
 def test_what_the_profile_asks_for_can_be_submitted():
     submission(slurm_extra="--signal=TERM@120 --exclude=node7", mem_mb=8000, gpu=1, runtime=5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "cores"),
+    [
+        ({}, 50),
+        ({"SLURM_CPUS_ON_NODE": "2"}, 50),
+        ({"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "2"}, 2),
+        ({"SLURM_JOB_ID": "7"}, 3),
+    ],
+)
+def test_cores_are_those_of_the_allocation(monkeypatch, settings, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2})
+    for name in ("SLURM_JOB_ID", "SLURM_CPUS_ON_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert slurm.allocated(50) == cores

@@ -71,6 +71,21 @@ def address(root: Path, kind: str, configured: str | None = None) -> str:
     return configured if "://" in configured else os.path.normpath(root / files.expand(configured))
 
 
+def usable(path: str, in_use: bool) -> str | None:
+    """Return the path or address of an image, or None where Snakemake would refuse it: it takes none with a space.
+
+    Raises InputError if such an image is to be used.
+    """
+    if " " not in path:
+        return path
+    if in_use:
+        raise InputError(
+            f"{path}: containers run from paths without spaces alone. Move the project to a folder without a space in its "
+            "path, or name images elsewhere with the config's `containers`; or run without --sdm apptainer."
+        )
+    return None
+
+
 def verify(root: Path, path: str | Path) -> None:
     """Raise InputError unless an image exists, is complete, and was built from this version's definition and packages.
 

@@ -1,5 +1,6 @@
 """Ask SLURM about the jobs that Snakemake submitted from a folder, and whether it would accept others."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -97,6 +98,18 @@ def parse_queue(printed: str, folder: Path) -> list[Job]:
 def jobs_of(folder: Path) -> list[Job]:
     """Return the queued and running jobs of a folder, of the current user."""
     return parse_queue(ask("squeue", "--noheader", "--me", "--format", QUEUE), folder.resolve())
+
+
+def allocated(cores: int) -> int:
+    """Return how many of these cores the SLURM job has in which this process runs; all of them outside of one.
+
+    >>> allocated(1)
+    1
+    """
+    if not os.environ.get("SLURM_JOB_ID"):
+        return cores
+    on_node = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return min(cores, len(os.sched_getaffinity(0)), *([int(on_node)] if on_node.isdigit() else []))
 
 
 def options(resources: Mapping[str, object]) -> tuple[str, ...]:
