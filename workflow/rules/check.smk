@@ -6,6 +6,7 @@ rule check:
     input:
         "<results>/check/passed.txt",
         "<results>/check/findings.tsv",
+        pace_if_here(),
 
 
 rule check_frames:

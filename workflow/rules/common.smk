@@ -19,7 +19,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from brightcell import files, folds, provenance
-from brightcell.compute import containers
+from brightcell.compute import containers, pace
 from brightcell.config import validation
 from brightcell.errors import InputError
 from brightcell.recordings import chunks, ensemble
@@ -41,6 +41,8 @@ try:
         source=", ".join(map(str, workflow.configfiles)),
         given=workflow.config_settings.config,
     )
+    WHOLE_PLAN = pace.plan_of(config)
+    config = pace.shortened(config)
     SHEET = files.expand(config["samples"]) if config["samples"] else None
     FETCHED = archive.fetched(SHEET, config["archive"])
     samples = (
@@ -199,6 +201,21 @@ def device_is_known():
     if config["compute"]["device"] == "cpu":
         return []
     return ancient("<results>/preflight.json")
+
+
+def trainings_at_once():
+    """How many trainings run side by side on this machine: each takes eight cores, or all where there are fewer."""
+    cores = workflow.resource_settings.cores
+    return max(1, cores // 8) if isinstance(cores, int) and cores < sys.maxsize else 1
+
+
+def pace_if_here():
+    """The measured time of a step, where trainings run on the machine that measures."""
+    here = (
+        workflow.executor_plugin is None
+        or workflow.executor_plugin.common_settings.local_exec
+    )
+    return "<results>/pace.json" if here and TRAININGS else []
 
 
 def own_rules():

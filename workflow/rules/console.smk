@@ -50,6 +50,20 @@ def made():
         yield f"The report: {Path(result('report.html')).resolve()}"
 
 
+def announce():
+    """Say how many trainings there will be, and how long they take if that was measured."""
+    if not any(job.rule.name == "train_network" for job in workflow.dag.needrun_jobs()):
+        return
+    measured = Path(result("pace.json"))
+    plan = pace.plan_of(config)
+    if measured.is_file():
+        logger.info(pace.estimate(plan, files.read_json(measured), trainings_at_once()))
+    else:
+        logger.info(
+            f"{pace.in_words(plan)}. `snakemake check` measures how long they take here."
+        )
+
+
 onsuccess:
     for line in made():
         logger.info(line)

@@ -119,6 +119,7 @@ onstart:
     except InputError as error:
         raise WorkflowError(str(error)) from None
     files.sweep(result(""))
+    announce()
 
 
 stay_in_the_allocation()

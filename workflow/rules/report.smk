@@ -71,6 +71,7 @@ rule report:
     params:
         dataset=DATASET,
         config=config,
+        whole=WHOLE_PLAN._asdict() if config["short"] else None,
     message:
         "Write the report"
     script:

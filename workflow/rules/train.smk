@@ -27,6 +27,34 @@ rule preflight:
         "../scripts/preflight.py"
 
 
+rule measure_pace:
+    """Measure how long the trainings will take here."""
+    input:
+        samples="<results>/samples.tsv",
+        checked=ancient("<results>/check/passed.txt"),
+    output:
+        "<results>/pace.json",
+    log:
+        "<results>/logs/pace.log",
+    benchmark:
+        "<results>/benchmarks/pace.tsv"
+    container:
+        IMAGES["train"]
+    threads: 8
+    resources:
+        **LONG,
+    params:
+        network=lookup(dpath="network", within=config),
+        training=lookup(dpath="training", within=config),
+        compute=lookup(dpath="compute", within=config),
+        plan=pace.plan_of(config)._asdict(),
+        at_once=trainings_at_once(),
+    message:
+        "Measure how long the trainings will take"
+    script:
+        "../scripts/measure_pace.py"
+
+
 rule train_network:
     """Train one network on one fold with one seed."""
     input:

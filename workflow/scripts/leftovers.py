@@ -1,11 +1,10 @@
 """List the SLURM jobs that an ended Snakemake left running in this folder, and cancel them with --cancel."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from brightcell.compute import slurm
-from brightcell.errors import InputError
+from brightcell.errors import command
 
 
 def main(folder: Path, cancel: bool) -> None:
@@ -35,7 +34,5 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="where Snakemake was started")
     parser.add_argument("--cancel", action="store_true", help="cancel the jobs")
     arguments = parser.parse_args()
-    try:
+    with command():
         main(arguments.folder.resolve(), arguments.cancel)
-    except InputError as error:
-        sys.exit(f"ERROR {error}")

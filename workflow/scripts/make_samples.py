@@ -6,10 +6,13 @@
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
-from brightcell.errors import InputError
+import yaml
+
+from brightcell.compute import pace
+from brightcell.config import validation
+from brightcell.errors import InputError, command
 from brightcell.files import whole
 from brightcell.sheets import layouts, making
 
@@ -93,7 +96,9 @@ def main(words: list[str] | None = None) -> None:
     )
     if not rows:
         return
-    text = making.suggest_config(rows, given.folder, sheet, given.pixel_size_um)
+    text = making.suggest_config(
+        rows, given.folder, sheet, given.pixel_size_um, given.config and given.config.stem
+    )
     if given.config and not given.dry_run:
         with whole(given.config) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -101,10 +106,13 @@ def main(words: list[str] | None = None) -> None:
     print(
         f"\nA config for it{'' if given.config else '; save it, for example as config/mine.yaml'}:\n\n{text}"
     )
+    if settings := yaml.safe_load(text):
+        plan = pace.plan_of(validation.complete(settings, validation.load_schema()))
+        print(
+            f"This config asks for {pace.in_words(plan)}. `snakemake check` measures how long they take here."
+        )
 
 
 if __name__ == "__main__":
-    try:
+    with command():
         main()
-    except InputError as error:
-        sys.exit(f"ERROR {error}")

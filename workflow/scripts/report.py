@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from brightcell import files
+from brightcell.compute import pace
 from brightcell.jobs import job
 from brightcell.report import page
 from brightcell.report.results import read_results
@@ -11,9 +12,16 @@ from brightcell.report.results import read_results
 logger = logging.getLogger("brightcell")
 
 
-def main(inputs, page_file: str, figures: str, config: dict, dataset: str) -> None:
-    """Read the results, write the page and one table a figure into the folder `figures`."""
+def main(inputs, page_file: str, figures: str, config: dict, dataset: str, whole: dict | None = None) -> None:
+    """Read the results, write the page and one table a figure into the folder `figures`.
+
+    whole : of a short run, the `pace.Plan` of the whole one
+    """
     data = read_results(inputs, config, dataset)
+    if whole:
+        steps = pace.step_seconds(data.recipes, config["training"]["steps_per_epoch"])
+        data.whole_run = pace.estimate(pace.Plan(**whole), steps)
+        logger.info("the whole run: %s", data.whole_run)
     tables = page.make_tables(data)
     html = page.build(data, tables, Path(inputs.template[0]).parent)
     with files.whole(page_file) as temporary:
@@ -32,4 +40,5 @@ if __name__ == "__main__":
             snakemake.output.figures,
             snakemake.params.config,
             snakemake.params.dataset,
+            snakemake.params.whole,
         )

@@ -337,7 +337,9 @@ def test_the_configs_in_the_repository_are_legal(path):
     if "samples" not in content:  # read on top of the demo's
         content = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | content
     config = complete(content, SCHEMA, str(path))
-    assert config["dataset"] == {"config": "demo", "leakage": "demo_leakage"}.get(path.stem, path.stem)
+    assert config["dataset"] == {"config": "demo", "short": "demo", "leakage": "demo_leakage"}.get(
+        path.stem, path.stem
+    )
 
 
 def test_the_config_of_the_study_names_the_values_of_the_study():

@@ -368,6 +368,12 @@ def test_one_network_one_group_one_seed_and_no_optional_part():
         assert "nan" not in text.replace("provenance", "")
 
 
+def test_a_short_run_says_what_the_whole_one_takes(page):
+    text = Page(built(replace(make_data(), whole_run="27 trainings: about 3 h"))).text
+    assert "A short run." in text and "The whole run: 27 trainings: about 3 h." in text
+    assert "A short run." not in page.text
+
+
 def test_two_schemes_have_their_own_tables_and_charts():
     both = Page(built(make_data(schemes=("grouped", "random"))))
     assert both.text.count("Scheme random") >= 4

@@ -1,5 +1,8 @@
 import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from brightcell.sheets import filenames, layouts, making
 from brightcell.sheets.names import natural
 from brightcell.sheets.samples import read_samples
 
+ROOT = Path(__file__).parents[3]
 ID = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,100}")
 
 
@@ -561,3 +565,26 @@ def test_the_suggested_config_says_how_large_cells_are(tmp_path, capsys, monkeyp
         "Cells are about 5 px = 293 µm across (median of 3). Cells are 5 to 200 µm: is the pixel size of 65 µm"
         in out
     )
+
+
+def test_a_closed_pipe_and_bad_input_end_the_command_without_a_traceback(tmp_path):
+    fill(tmp_path, *[f"d{n}{end}.tif" for n in range(40) for end in ("", "_mask")])
+    script = f"{sys.executable} {ROOT}/workflow/scripts/make_samples.py --detect"
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        run = subprocess.run(
+            f"{script} {folder} --dry-run | head -c 1",
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in run.stderr and "Exception" not in run.stderr, run.stderr
+    assert "ERROR" in run.stderr and "no such folder" in run.stderr
+
+
+def test_the_config_is_named_as_its_file_and_its_trainings_are_counted(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path / "hela", *[f"{kind}/d{d}.tif" for kind in ("images", "masks") for d in range(5)])
+    out = command(capsys, "folders", "hela", "--config", "config/mine.yaml")
+    assert "dataset: mine\n" in (tmp_path / "config/mine.yaml").read_text()
+    assert "45 trainings (3 networks × 5 folds × 3 seeds) of up to 5,000 steps" in out

@@ -9,6 +9,7 @@ from defaults import defaults
 
 from brightcell.errors import InputError
 from brightcell.nets import load_model
+from brightcell.training import pace
 from brightcell.training.checkpoints import Checkpoint
 from brightcell.training.patches import TrainingFrame
 from brightcell.training.run import Run, random_seed
@@ -82,3 +83,11 @@ def test_a_training_starts_from_given_weights_of_its_own_shape(tmp_path):
 def _policy():
     yield
     keras.config.set_dtype_policy("float32")
+
+
+def test_a_step_is_timed_on_made_up_frames():
+    settings = defaults("training", patch=32, batch_size=2)
+    shape = {"filters": 2, "levels": 2, "dropout": 0.0, "outputs": 2}
+    assert 0 < pace.step_seconds("simple", shape, settings, 3, "float32") < 60
+    frame = pace.made_up_frame(64, 3)
+    assert frame.image.shape == (64, 64, 3) and frame.labels.max() == 4

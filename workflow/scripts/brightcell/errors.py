@@ -1,9 +1,12 @@
 """Exceptions with messages for users, a guess at a misspelt word, and an end to waiting."""
 
 import difflib
+import os
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -29,6 +32,19 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
     spellings = {each.lower(): each for each in words}
     found = difflib.get_close_matches(str(word).lower(), spellings, n=1)
     return spellings[found[0]] if found else None
+
+
+@contextmanager
+def command() -> Iterator[None]:
+    """End a command's process with a message and status 1 at an InputError, and quietly if nobody reads its output."""
+    try:
+        yield
+        sys.stdout.flush()
+    except InputError as error:
+        sys.exit(f"ERROR {error}")
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def in_time(work: Callable[[], Result], seconds: float, late: Callable[[], str]) -> Result:

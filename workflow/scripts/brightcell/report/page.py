@@ -45,6 +45,7 @@ class ReportData:
     verdict: list[str] = field(default_factory=list)  # of the first scheme
     details: list[str] = field(default_factory=list)  # more of it
     verdicts: dict[str, list[str]] = field(default_factory=dict)  # of the other ones
+    whole_run: str = ""  # of a short run: what the whole one will take
     missing: list[str] = field(default_factory=list)  # trainings of the config without scores, in words
     differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     history: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -152,8 +152,17 @@ def _many_single_groups(rows: list[dict[str, str]], single: int, number: int) ->
     )
 
 
-def suggest_config(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_size_um: float | None) -> str:
-    """Measure the cells of some masks and write a config with settings that suit them."""
+def suggest_config(
+    rows: list[dict[str, str]],
+    folder: Path,
+    sheet: Path,
+    pixel_size_um: float | None,
+    dataset: str | None = None,
+) -> str:
+    """Measure the cells of some masks and write a config with settings that suit them.
+
+    dataset : name of the results' folder, that of `folder` by default
+    """
     diameters: list[float] = []
     shape, kinds, sizes = (512, 512), set(), set()
     places = turns(pd.DataFrame(rows))
@@ -195,5 +204,5 @@ def suggest_config(rows: list[dict[str, str]], folder: Path, sheet: Path, pixel_
     values = suggest.settings(diameters, shape, number, pixel_size_um or told)
     values = suggest.without_defaults(values, validation.load_schema())
     return suggest.config_text(
-        filenames.legal(folder.resolve().name), os.path.relpath(sheet), values, remarks
+        filenames.legal(dataset or folder.resolve().name), os.path.relpath(sheet), values, remarks
     )
