@@ -7,9 +7,11 @@ import time
 
 import numpy as np
 import pandas as pd
+import pytest
 from project import ROOT
 
 from brightcell import files
+from brightcell.errors import InputError
 
 KILLED = """
 import os, signal, sys
@@ -86,3 +88,11 @@ def test_an_error_leaves_the_file_that_was_there(tmp_path):
         pass
     assert names(tmp_path) == ["a.txt"]
     assert path.read_text() == "old"
+
+
+def test_a_full_folder_of_temporary_files_is_named(monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/proc/self")  # nothing can be written there, whoever one is
+    with pytest.raises(InputError, match=r"/proc/self: no temporary files .*`export TMPDIR="):
+        files.check_temporary()
+    monkeypatch.setenv("TMPDIR", "/nowhere")  # Python takes another folder
+    files.check_temporary()

@@ -1,5 +1,6 @@
 """Code digests: what an edit reruns, and what stops a job."""
 
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -133,3 +134,13 @@ def test_a_job_that_reads_a_changed_config_or_sheet_stops(read, change):
         config = config | change
     with pytest.raises(InputError, match="changed while the run was at work"):
         provenance.hold_to_first_reading(False, config, table)
+
+
+def test_packages_that_pythonpath_puts_in_place_of_others_are_named(monkeypatch, tmp_path):
+    (tmp_path / "shadowing_package.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    __import__("shadowing_package")
+    assert provenance.packages_from_pythonpath() == []
+    monkeypatch.setenv("PYTHONPATH", f"/nowhere:{tmp_path}:{provenance.PACKAGE.parent}")
+    assert provenance.packages_from_pythonpath() == [str(tmp_path / "shadowing_package.py")]
+    monkeypatch.delitem(sys.modules, "shadowing_package")

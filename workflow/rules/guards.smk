@@ -15,8 +15,9 @@ def guard_containers():
 
 
 def guard_results_folder():
-    """Refuse a results folder that cannot be written to."""
+    """Refuse folders of results and of temporary files that cannot be written to."""
     files.check_writable(result(""))
+    files.check_temporary()
 
 
 def guard_leftovers():
@@ -74,6 +75,15 @@ def guard_copies():
     files.write_json(places | {DATASET: here}, memory)
 
 
+def tell_foreign_packages():
+    """Warn of packages that PYTHONPATH puts in place of those that the project pins."""
+    if FIRST_READING and (foreign := provenance.packages_from_pythonpath()):
+        logger.warning(
+            f"PYTHONPATH: {', '.join(foreign)} are taken in place of the packages that this project pins, and may not fit "
+            "them. `unset PYTHONPATH`, unless you mean it."
+        )
+
+
 def stay_in_the_allocation():
     """Run no more jobs side by side than a SLURM job has cores: `jobs` of the profile counts as cores on one machine."""
     asked = workflow.resource_settings.cores
@@ -123,6 +133,7 @@ onstart:
 
 
 stay_in_the_allocation()
+tell_foreign_packages()
 
 
 # Containers see the folders of images and results that lie outside the working folder.

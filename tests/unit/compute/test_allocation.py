@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -159,3 +160,15 @@ def test_what_cannot_be_smaller_is_not_proposed():
         raise MemoryError
     with pytest.raises(ValueError, match="another fault"), backend.memory_advice("prediction", {}):
         raise ValueError("another fault")
+
+
+@pytest.mark.parametrize(
+    ("limit", "enough"), [(10**9, False), (4 * 10**9, True), (resource.RLIM_INFINITY, True)]
+)
+def test_too_little_address_space_is_told_before_tensorflow_aborts(monkeypatch, limit, enough):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit, limit))
+    if enough:
+        backend.check_address_space()
+    else:
+        with pytest.raises(InputError, match="ulimit -v: this job may use 1 GB"):
+            backend.check_address_space()

@@ -66,6 +66,22 @@ def check_writable(folder: str | Path) -> None:
         ) from error
 
 
+def check_temporary() -> None:
+    """Raise InputError unless temporary files can be written where TMPDIR says; Snakemake's scheduler and TensorFlow do."""
+    folder = os.environ.get("TMPDIR") or "/tmp"
+    if not Path(folder).is_dir():  # Python takes another one
+        return
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM))
+            file.flush()
+    except OSError as error:
+        raise InputError(
+            f"{folder}: no temporary files can be written there ({error.strerror}). Expected room for some MB: make room, or "
+            "name another folder, `export TMPDIR=/path/to/folder`."
+        ) from error
+
+
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error.

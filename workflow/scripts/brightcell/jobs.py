@@ -132,6 +132,11 @@ def disk_fault(error: Exception, folder: Path) -> str:
     fault = DISK_FAULTS.get(getattr(error, "errno", 0))
     if not fault and "No space left on device" in str(error):  # HDF5's words, in an error without a number
         fault = DISK_FAULTS[errno.ENOSPC]
+    if "No usable temporary directory" in str(error) or (fault and not getattr(error, "filename", None)):
+        try:
+            files.check_temporary()
+        except InputError as full:
+            return str(full)
     if not fault:
         return ""
     return (

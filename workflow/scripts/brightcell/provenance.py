@@ -145,6 +145,18 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
+def packages_from_pythonpath() -> list[str]:
+    """Return the files of the loaded packages that come from a folder in PYTHONPATH, but for this library."""
+    folders = [Path(each).resolve() for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    own = [PACKAGE.parent, Path(sys.prefix).resolve()]
+    loaded = [getattr(module, "__file__", None) for name, module in sys.modules.items() if "." not in name]
+
+    def below(file: str, places: list[Path]) -> bool:
+        return any(Path(file).is_relative_to(place) for place in places)
+
+    return sorted(file for file in loaded if file and below(file, folders) and not below(file, own))
+
+
 def machine() -> dict[str, str | int]:
     """Return the machine's name, operating system, processor and cores, with what `environment` returns."""
     processor = platform.processor()

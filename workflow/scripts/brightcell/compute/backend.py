@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import resource
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,11 +16,13 @@ from brightcell.errors import InputError
 
 logger = logging.getLogger("brightcell")
 
+LEAST_ADDRESS_SPACE = 3 * 10**9  # bytes; TensorFlow trains a small network in 2 GB
 HIDDEN = ("", "-1", "NoDevFiles")  # values of CUDA_VISIBLE_DEVICES in a job without a GPU
 
 
 def start(threads: int, device: str, precision: str, deterministic: bool = False) -> str:
     """Prepare the backend, check the device that the config wants, log and return the dtype policy."""
+    check_address_space()
     threads = allotted(threads)
     prepare(threads, device)
     if deterministic:
@@ -31,6 +34,17 @@ def start(threads: int, device: str, precision: str, deterministic: bool = False
         "precision %s: %s; backend %s, %d threads", policy, reason, os.environ["KERAS_BACKEND"], threads
     )
     return policy
+
+
+def check_address_space() -> None:
+    """Raise InputError where `ulimit -v` leaves a backend too little: it would abort without a message."""
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= most < LEAST_ADDRESS_SPACE:
+        raise InputError(
+            f"ulimit -v: this job may use {most / 1e9:.2g} GB of address space. Expected {LEAST_ADDRESS_SPACE / 1e9:.0f} GB at "
+            "least, with a GPU no limit: `ulimit -v unlimited` before the run. A limit of memory is better set by SLURM's "
+            "--mem or a container."
+        )
 
 
 def allotted(threads: int) -> int:
