@@ -64,7 +64,7 @@ def test_odd_parameters_of_the_watershed_are_refused(tmp_path, key, value):
 def test_other_calibrations_and_files_are_refused(tmp_path):
     path = tmp_path / "calibration.json"
     for content, words in (
-        (CALIBRATION | {"parameters": {"cutoff": 0.5}}, "parameters has cutoff"),
+        (CALIBRATION | {"parameters": {"cutoff": 0.5}}, r"parameters has \['cutoff'\]"),
         (CALIBRATION | {"parameters": {}}, "parameters: no threshold and no smoothing_px"),
         (CALIBRATION | {"parameters": []}, "parameters is"),
         (CALIBRATION | {"value": NAN}, "value is nan"),

@@ -107,7 +107,7 @@ def test_models_of_several_schemes_or_data_sets_are_not_averaged(models, key, ti
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("recipe.json", "", r"recipe\.json: damaged \(Expecting value"),
+        ("recipe.json", "", r"recipe\.json: empty, or larger"),
         ("recipe.json", "[]", r"recipe\.json: found '\[\]'; expected names and values"),
         ("recipe.json", "{}", r"recipe\.json: no network and no channels and"),
         ("calibration.json", '{"value": 1, "parameters": {}}', r"calibration\.json: no score in it"),

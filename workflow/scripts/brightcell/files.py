@@ -172,7 +172,7 @@ def read_json(path: str | Path) -> dict:
     """Read a dictionary from a JSON file; raise InputError if it holds none."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: damaged ({error}). {ANEW}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: found {str(content)[:50]!r}; expected names and values in braces. {ANEW}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import files
 from .errors import InputError
-from .values import NAME, Rule, check, is_number, mapping, number, one_of, optional, whole
+from .values import NAME, Rule, check, mapping, number, one_of, optional, shortened, whole
 
 LARGEST = 2**20
 NEEDED = {
@@ -17,21 +17,24 @@ NEEDED = {
 }
 FILES = ("model.keras", *NEEDED)
 
-_SHORT = Rule("a short text", lambda found: isinstance(found, str) and len(found) <= 200)
+_SHORT = Rule(
+    "a short text", lambda found: isinstance(found, str) and len(found) <= 200 and found.isprintable()
+)
+_NUMBER = number(-1e12, 1e12).allows
 _PLAIN = Rule(
     "a number, a short text, true, false, null or a few numbers",
     lambda found: (
         found is None
         or isinstance(found, bool)
-        or is_number(found)
+        or _NUMBER(found)
         or _SHORT.allows(found)
-        or (isinstance(found, list) and len(found) <= 8 and all(map(is_number, found)))
+        or (isinstance(found, list) and len(found) <= 8 and all(map(_NUMBER, found)))
     ),
 )
 _RANGE = Rule(
     "three numbers in ascending order",
     lambda found: (
-        isinstance(found, list) and len(found) == 3 and all(map(is_number, found)) and found == sorted(found)
+        isinstance(found, list) and len(found) == 3 and all(map(_NUMBER, found)) and found == sorted(found)
     ),
 )
 RECIPE: Mapping[str, Rule] = {
@@ -44,7 +47,7 @@ RECIPE: Mapping[str, Rule] = {
         lambda found: (
             isinstance(found, list)
             and len(found) == 2
-            and all(map(is_number, found))
+            and all(map(_NUMBER, found))
             and 0 <= found[0] < found[1] <= 100
         ),
     ),
@@ -62,7 +65,7 @@ RECIPE: Mapping[str, Rule] = {
 }
 WATERSHED: Mapping[str, Rule] = {
     "threshold": number(0, 1),
-    "smoothing_px": number(0, 1000),
+    "smoothing_px": number(0, 50),
     "depth": number(0, 1000),
     "minimum_area_px": number(0, 1e8),
     "radius_px": number(1e-3, 1e4),  # only where the network has learned no distance
@@ -90,7 +93,7 @@ def read_calibration(path: str | Path) -> dict:
     odd = set(content["parameters"]) - set(WATERSHED)
     if odd:
         raise InputError(
-            f"{path}: parameters has {', '.join(sorted(map(str, odd)))[:200]}. Expected {', '.join(WATERSHED)}: get the file "
+            f"{path}: parameters has {shortened(sorted(map(str, odd)))}. Expected {', '.join(WATERSHED)}: get the file "
             "again, or remove the folder."
         )
     check(content["parameters"], WATERSHED, f"{path}: parameters", tuple(WATERSHED)[:4])
@@ -98,13 +101,16 @@ def read_calibration(path: str | Path) -> dict:
 
 
 def _read(path: str | Path) -> dict:
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file. Expected {', '.join(FILES)} together: copy the whole folder."
-        )
-    if path.stat().st_size > LARGEST:
-        raise InputError(
-            f"{path}: larger than {LARGEST:,} bytes. Expected the file that this workflow wrote beside a model."
-        )
-    return files.read_json(path)
+    """Read a small JSON file, no more of it than it may have."""
+    try:
+        if not Path(path).is_file():
+            raise InputError(
+                f"{path}: no such file. Expected {', '.join(FILES)} together: copy the whole folder."
+            )
+        if not 0 < Path(path).stat().st_size <= LARGEST:
+            raise InputError(
+                f"{path}: empty, or larger than {LARGEST:,} bytes. Expected the file that this workflow wrote beside a model."
+            )
+        return files.read_json(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Copy the whole folder again.") from None

@@ -18,7 +18,7 @@ class Rule(NamedTuple):
 
 def is_number(found: object) -> bool:
     """Return whether a value is a finite number; true and false are none."""
-    return type(found) in (int, float) and math.isfinite(found)  # type: ignore[arg-type]
+    return type(found) is int or (isinstance(found, float) and math.isfinite(found))
 
 
 def one_of(*values: object) -> Rule:
@@ -83,8 +83,8 @@ def mapping(rules: Mapping[str, Rule] | Rule) -> Rule:
 
 
 NAME = Rule(
-    "a name of letters, digits, '.', '_' and '-'",
-    lambda found: isinstance(found, str) and bool(re.fullmatch(r"[A-Za-z0-9._-]{1,200}", found)),
+    "a name of letters, digits, '.', '_' and '-' that begins with a letter or digit",
+    lambda found: isinstance(found, str) and bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", found)),
 )
 
 
@@ -111,5 +111,5 @@ def check(content: dict, rules: Mapping[str, Rule], path: str | Path, needed: tu
 
 def shortened(value: object) -> str:
     """Return a value as a message shows it: not whole if it is long."""
-    text = repr(value)
+    text = repr(value).encode("ascii", "backslashreplace").decode()
     return text if len(text) < 100 else text[:100] + "…"

@@ -27,6 +27,7 @@ ENGINES = ("auto", "keras", "openvino")
 # longer than they save. Measured: docs/performance.md.
 FASTER_FROM = 1e6
 WORTH_EXPORTING = 5e12
+LARGEST = 1e3  # of what a network may predict
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,17 @@ class Predictor:
     receptive_px: int | None = None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        return np.asarray(self.run(images), np.float32)
+        """Predict; InputError where the network gives no usable numbers."""
+        maps = np.asarray(self.run(images), np.float32)
+        # NaN fails every comparison
+        if maps.shape[:3] != images.shape[:3] or not (
+            maps.min(initial=0) >= -LARGEST and maps.max(initial=0) <= LARGEST
+        ):
+            raise InputError(
+                f"The network gave maps of {maps.shape} for images of {images.shape}, or numbers that are NaN or beyond ±{LARGEST:g}. "
+                "Expected probabilities and distances from 0 to 1: its weights are damaged, or its training diverged."
+            )
+        return maps
 
 
 def load_predictor(

@@ -26,6 +26,9 @@ COPIED = (
 KNOWN = (*COPIED, layers.InputLayer, layers.Conv2D, layers.Dropout, layers.Concatenate, layers.UpSampling2D)
 
 
+MOST_PARTS = 8  # of a tensor that are convolved one by one
+
+
 class Parts(list[tuple[keras.KerasTensor, bool]]):
     """A tensor as parts along its channels, (tensor, doubled): doubled parts are kept at half the size."""
 
@@ -118,7 +121,7 @@ def _convolution(
 ) -> Parts:
     """Convolve each part with its share of the kernel and add the results; the last one gets the bias."""
     terms, start = [], 0
-    if layer.strides != (1, 1) or layer.kernel_size not in ((1, 1), (3, 3)):
+    if len(source) > MOST_PARTS or layer.strides != (1, 1) or layer.kernel_size not in ((1, 1), (3, 3)):
         source = Parts([(source.tensor(precision), False)])
     for number, (part, doubled) in enumerate(source, start=1):
         share = kernel[:, :, start : start + part.shape[-1]]

@@ -15,8 +15,6 @@ from brightcell.values import NAME, Rule, is_number, number, one_of, pair, squar
 Arguments = Mapping[str, Any]
 Shape = tuple[int, ...]
 
-MOST_CHANNELS = 16384
-
 
 class Ignored(Rule):
     """The rule of an argument that is checked but not used, such as how weights start."""
@@ -75,6 +73,7 @@ class Layer:
     channels : of its output, from the arguments and the channels of its inputs; by default those of the first input
     scale : by how much it enlarges an image
     inputs : how many tensors it takes, at least and at most
+    fault : says what is wrong with arguments that do not go together, or returns ""
     """
 
     arguments: Mapping[str, Rule]
@@ -82,6 +81,7 @@ class Layer:
     channels: Callable[[Arguments, Sequence[int]], int] = lambda arguments, inputs: inputs[0]
     scale: Callable[[Arguments], Fraction] = lambda arguments: Fraction(1)
     inputs: tuple[int, int] = (1, 1)
+    fault: Callable[[Arguments], str] = lambda arguments: ""
 
 
 def _sizes(value: int | list[int]) -> Shape:
@@ -97,6 +97,24 @@ def _shrinks(name: str) -> Callable[[Arguments], Fraction]:
 
 def _grows(name: str) -> Callable[[Arguments], Fraction]:
     return lambda arguments: Fraction(_sizes(arguments[name])[0])
+
+
+def _loses_pixels(window: str) -> Callable[[Arguments], str]:
+    """Return the check that a layer keeps the size of the image, divided or multiplied by its strides.
+
+    Without padding, maps would be some pixels smaller or larger, and fit neither each other nor the tiles.
+    """
+
+    def fault(arguments: Arguments) -> str:
+        size = _sizes(arguments[window])
+        fits = size in ((1, 1), _sizes(arguments.get("strides") or arguments[window]))
+        return (
+            ""
+            if arguments["padding"] == "same" or fits
+            else f"padding 'valid' and {window} {size}. Expected padding 'same'"
+        )
+
+    return fault
 
 
 def _bias(arguments: Arguments, filters: int) -> list[Shape]:
@@ -182,12 +200,14 @@ LAYERS: dict[str, Layer] = {
         _convolution,
         _of_filters,
         _shrinks("strides"),
+        fault=_loses_pixels("kernel_size"),
     ),
     "Conv2DTranspose": Layer(
         _FILTERS | _KERNEL | _PLAIN_KERNEL | {"output_padding": NOTHING},
         _transposed,
         _of_filters,
         _grows("strides"),
+        fault=_loses_pixels("kernel_size"),
     ),
     "SeparableConv2D": Layer(
         _FILTERS
@@ -206,6 +226,7 @@ LAYERS: dict[str, Layer] = {
         _separable,
         _of_filters,
         _shrinks("strides"),
+        fault=_loses_pixels("kernel_size"),
     ),
     "BatchNormalization": Layer(
         {
@@ -249,9 +270,9 @@ LAYERS: dict[str, Layer] = {
             "noise_shape": NOTHING,
         }
     ),
-    "Rescaling": Layer(dict.fromkeys(("scale", "offset"), number(-1e6, 1e6))),
-    "MaxPooling2D": Layer(_POOL, scale=_shrinks("strides")),
-    "AveragePooling2D": Layer(_POOL, scale=_shrinks("strides")),
+    "Rescaling": Layer(dict.fromkeys(("scale", "offset"), number(-1000, 1000))),
+    "MaxPooling2D": Layer(_POOL, scale=_shrinks("strides"), fault=_loses_pixels("pool_size")),
+    "AveragePooling2D": Layer(_POOL, scale=_shrinks("strides"), fault=_loses_pixels("pool_size")),
     "UpSampling2D": Layer(
         {"size": STEP, "data_format": CHANNELS_LAST, "interpolation": one_of("nearest", "bilinear")},
         scale=_grows("size"),

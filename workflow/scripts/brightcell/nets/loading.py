@@ -29,7 +29,7 @@ def load_model(path: str | Path, precision: str = "float32") -> "keras.Model":
     Returns
     -------
     keras.Model
-        From (batch, height, width, channels) to float32 (batch, height, width, outputs).
+        From (batch, height, width, channels) of any size to float32 (batch, height, width, outputs).
 
     Raises
     ------
@@ -41,10 +41,11 @@ def load_model(path: str | Path, precision: str = "float32") -> "keras.Model":
         model = build(network, precision)
         for node, values in zip(network.nodes, arrays, strict=True):
             model.get_layer(node.name).set_weights(values)
+    except MemoryError:
+        raise
     except (
-        ValueError,
-        TypeError,
-    ) as error:  # Keras finds what the tables cannot, such as shapes that do not add up
+        Exception
+    ) as error:  # Keras finds what the tables cannot, such as groups that do not divide the channels
         raise InputError(
             f"{path}: not a model that can be loaded safely. Its layers do not fit together "
             f"({next(iter(str(error).splitlines()), '')})."
@@ -60,14 +61,14 @@ def build(network: Network, precision: str = "float32") -> "keras.Model":
     for node in network.nodes:
         arguments = dict(arguments_for_keras(node))
         if node.kind == "InputLayer":
-            tensors[node.name] = keras.Input(arguments["batch_shape"][1:], name=node.name)
+            tensors[node.name] = keras.Input((None, None, arguments["batch_shape"][3]), name=node.name)
             continue
         arguments |= {key: "zeros" for key in LAYERS[node.kind].arguments if key.endswith("_initializer")}
         arguments["dtype"] = "float32" if node.name == network.output else precision
         layer = getattr(keras.layers, node.kind)(**arguments)
         sources = [tensors[source] for source in node.sources]
         tensors[node.name] = layer(sources if len(sources) > 1 else sources[0])
-    return keras.Model(tensors[network.input], tensors[network.output], name=network.name)
+    return keras.Model(tensors[network.input], tensors[network.output])
 
 
 def check_loadable(model: "keras.Model") -> None:

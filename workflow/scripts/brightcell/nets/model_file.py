@@ -5,28 +5,33 @@ objects, whatever classes and functions it names. Here it is only compared with 
 imported, called or followed: no module, no path, no link out of the HDF5 file.
 """
 
-import io
 import json
+import math
 import re
 import zipfile
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 
 from brightcell.errors import InputError, nearest
 from brightcell.values import Rule, shortened
 
-from .layers import COMMON, LAYERS, MOST_CHANNELS, Arguments, Ignored, Shape
+from .hdf5 import Weights
+from .layers import COMMON, LAYERS, Arguments, Ignored, Shape
 
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 LARGEST_CONFIG = 2**24
+LARGEST_DIRECTORY = 2**16
 ROOM_IN_WEIGHTS = 2**25  # bytes of model.weights.h5 beside the numbers
-MOST_LAYERS = 2000
-MOST_PARAMETERS = 2**28
+MOST_PARAMETERS = 160_000_000  # four times those of the study's largest network
 LARGEST_WEIGHT = 1e8
+# Of a network, with maps counted in values per pixel of the image. The study's largest has 110 layers, 76 of them in a row,
+# 192 values in one map and 3,700 in all, and a million multiplications per pixel.
+MOST_LAYERS, DEEPEST = 1000, 400
+LARGEST_MAP, MOST_IN_MAPS, MOST_MULTIPLICATIONS = 2048, 32_768, 20_000_000
+SMALLEST_SCALE = Fraction(1, 2**10)
 LAYER_KEYS = {"module", "class_name", "config", "registered_name", "build_config", "name", "inbound_nodes"}
 CALL_ARGUMENTS = {"training": (None, False), "mask": (None,)}
 
@@ -48,14 +53,13 @@ class Node(NamedTuple):
 class Network(NamedTuple):
     """A network as a file describes it: one input, one output, layers in an order in which they can be built."""
 
-    name: str
     nodes: list[Node]
     input: str
     output: str
 
     def parameters(self) -> int:
         """Count the parameters."""
-        return sum(_product(shape) for node in self.nodes for shape in node.shapes)
+        return sum(math.prod(shape) for node in self.nodes for shape in node.shapes)
 
 
 def read_model_file(path: str | Path) -> tuple[Network, list[list[np.ndarray]]]:
@@ -63,14 +67,17 @@ def read_model_file(path: str | Path) -> tuple[Network, list[list[np.ndarray]]]:
 
     Raises InputError, with what was found, for whatever is not a network of the allowed layers and finite weights.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such model. Train it first, or correct the path.")
     try:
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such model. Train it first, or correct the path.")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    try:
+        _check_directory(Path(path))
         with zipfile.ZipFile(path) as archive:
             _check_members(archive)
             network = describe(json.loads(_read(archive, "config.json", LARGEST_CONFIG)))
-            most = 8 * network.parameters() + ROOM_IN_WEIGHTS
+            most = 4 * network.parameters() + ROOM_IN_WEIGHTS
             return network, _read_weights(_read(archive, "model.weights.h5", most), network)
     except InputError as error:
         raise InputError(f"{path}: not a model that can be loaded safely. {error}") from error
@@ -88,7 +95,26 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
+def _check_directory(path: Path) -> None:
+    """Refuse an archive whose directory is larger than that of a few files, before anything reads it."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 22))
+        end = file.read(22)
+    if len(end) < 22 or end[:4] != b"PK\5\6" or end[20:] != b"\0\0":
+        raise zipfile.BadZipFile("no ZIP archive, or one with a comment")
+    number, length = int.from_bytes(end[10:12], "little"), int.from_bytes(end[12:16], "little")
+    if number > len(MEMBERS) or length > LARGEST_DIRECTORY:
+        raise InputError(f"Found {number} files in it. Expected {', '.join(MEMBERS)}, once each.")
+
+
 def _check_members(archive: zipfile.ZipFile) -> None:
+    if any(
+        info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in archive.infolist()
+    ):
+        raise InputError(
+            "It is compressed in a way that Keras does not use. Expected stored or deflated files."
+        )
     names = archive.namelist()
     odd = next((name for name in names if name not in MEMBERS or names.count(name) > 1), None)
     missing = [name for name in MEMBERS if name not in names]
@@ -124,7 +150,7 @@ def describe(config: object) -> Network:
     if not isinstance(stated, list) or not 0 < len(stated) <= MOST_LAYERS:
         raise InputError(f"Expected a list of 1 to {MOST_LAYERS} layers in config.json.")
     nodes: dict[str, Node] = {}
-    seen: dict[str, tuple[int, Fraction]] = {}  # channels and scale of each layer's output
+    seen: dict[str, _Map] = {}
     for each in stated:
         node = _node(each)
         if node.name in nodes:
@@ -134,35 +160,72 @@ def describe(config: object) -> Network:
                 raise InputError(
                     f"The layer {node.name!r} takes its input from {source!r}, which is no layer before it."
                 )
-        kind = LAYERS[node.kind]
-        channels = [seen[source][0] for source in node.sources]
-        scales = {seen[source][1] for source in node.sources} or {Fraction(1)}
-        out, scale = kind.channels(node.arguments, channels), scales.pop() * kind.scale(node.arguments)
-        if scales:
-            raise InputError(f"The layer {node.name!r} joins images of different sizes.")
-        if out > MOST_CHANNELS or scale > 1:
-            raise InputError(
-                f"The layer {node.name!r} makes {out} channels of {float(scale):g} times the image's size. Expected at most "
-                f"{MOST_CHANNELS} channels, none larger than the image."
-            )
-        nodes[node.name] = node._replace(shapes=kind.weights(node.arguments, channels[0] if channels else 0))
-        seen[node.name] = out, scale
+        seen[node.name], shapes = _output(node, [seen[source] for source in node.sources])
+        nodes[node.name] = node._replace(shapes=shapes)
     network = Network(
-        _text(inner.get("name")),
-        list(nodes.values()),
-        _end(inner, "input_layers", nodes),
-        _end(inner, "output_layers", nodes),
+        list(nodes.values()), _end(inner, "input_layers", nodes), _end(inner, "output_layers", nodes)
     )
     if (
         sum(node.kind == "InputLayer" for node in network.nodes) != 1
         or nodes[network.input].kind != "InputLayer"
     ):
         raise InputError("Expected a network of one input.")
-    if network.parameters() > MOST_PARAMETERS:
-        raise InputError(
-            f"The network has {network.parameters():,} parameters. Expected at most {MOST_PARAMETERS:,}."
-        )
+    if seen[network.output].scale != 1:
+        raise InputError("Expected a network whose output is as large as its input.")
+    multiplications = sum(
+        math.prod(shape) * seen[node.name].scale ** 2
+        for node in network.nodes
+        for shape in node.shapes
+        if len(shape) > 1
+    )
+    for found_number, most, what in (
+        (network.parameters(), MOST_PARAMETERS, "parameters"),
+        (
+            sum(each.channels * each.scale**2 for each in seen.values()),
+            MOST_IN_MAPS,
+            "values in its maps per pixel",
+        ),
+        (multiplications, MOST_MULTIPLICATIONS, "multiplications per pixel"),
+    ):
+        if found_number > most:
+            raise InputError(f"The network has {float(found_number):,.0f} {what}. Expected at most {most:,}.")
     return network
+
+
+class _Map(NamedTuple):
+    """A layer's output: its channels, its size in units of the image's, and how many layers lie before it in a row."""
+
+    channels: int
+    scale: Fraction
+    depth: int
+
+
+def _output(node: Node, inputs: list[_Map]) -> tuple[_Map, list[Shape]]:
+    """Return a layer's output and the shapes of its weights; InputError if the output is too large or too small."""
+    kind = LAYERS[node.kind]
+    scales = {each.scale for each in inputs} or {Fraction(1)}
+    if len(scales) > 1:
+        raise InputError(f"The layer {node.name!r} joins images of different sizes.")
+    channels = [each.channels for each in inputs]
+    found = _Map(
+        kind.channels(node.arguments, channels),
+        scales.pop() * kind.scale(node.arguments),
+        1 + max((each.depth for each in inputs), default=0),
+    )
+    shapes = kind.weights(node.arguments, channels[0] if channels else 0)
+    widest = max(
+        [found.channels, *(shape[-1] for shape in shapes), *(shape[-2] for shape in shapes if len(shape) > 1)]
+    )
+    if not SMALLEST_SCALE <= found.scale <= 1 or widest * found.scale**2 > LARGEST_MAP:
+        raise InputError(
+            f"The layer {node.name!r} makes {widest} channels of {float(found.scale):g} times the image's size. Expected "
+            f"{float(SMALLEST_SCALE):g} to 1 times, and at most {LARGEST_MAP} values per pixel of the image."
+        )
+    if found.depth > DEEPEST:
+        raise InputError(
+            f"The layer {node.name!r} comes after {DEEPEST} others in a row, the most that is allowed."
+        )
+    return found, shapes
 
 
 def _mapping(found: object, what: str) -> dict[str, Any]:
@@ -219,6 +282,8 @@ def _node(stated: object) -> Node:
     lacking = [key for key, rule in rules.items() if key not in config and not _may_lack(key, rule)]
     if lacking:
         raise InputError(f"The layer {name!r} lacks {', '.join(lacking)}.")
+    if fault := LAYERS[kind].fault(config):
+        raise InputError(f"The layer {name!r} has {fault}.")
     arguments = {key: value for key, value in config.items() if not isinstance(rules[key], Ignored)}
     sources = _sources(found.get("inbound_nodes"), name)
     least, most = LAYERS[kind].inputs
@@ -264,53 +329,38 @@ def _sources(nodes: object, name: str) -> list[str]:
 
 def _read_weights(content: bytes, network: Network) -> list[list[np.ndarray]]:
     """Return the arrays of each node; nothing is read whose shape is not the expected one."""
-    used: dict[str, int] = {}
-    arrays = []
-    with h5py.File(io.BytesIO(content), "r") as file:
-        for node in network.nodes:
-            # Keras numbers layers of a class in their order, whatever their names
-            word = re.sub(
-                r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", node.kind)
-            ).lower()
-            count = used[word] = used.get(word, -1) + 1
-            place = f"layers/{word}_{count}" if count else f"layers/{word}"
-            arrays.append(
-                [
-                    _read_array(file, f"{place}/vars/{index}", shape, node)
-                    for index, shape in enumerate(node.shapes)
-                ]
-            )
+    file, used, arrays = Weights(content), dict[str, int](), []
+    for node in network.nodes:
+        # Keras numbers layers of a class in their order, whatever their names
+        word = re.sub(
+            r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", node.kind)
+        ).lower()
+        count = used[word] = used.get(word, -1) + 1
+        place = f"layers/{word}_{count}" if count else f"layers/{word}"
+        own = [
+            _checked(file.array(f"{place}/vars/{index}"), shape, node)
+            for index, shape in enumerate(node.shapes)
+        ]
+        if node.kind == "BatchNormalization" and own[-1].min(initial=0) < 0:
+            raise InputError(f"The layer {node.name!r} has a negative variance: the file is damaged.")
+        arrays.append(own)
     return arrays
 
 
-def _read_array(file: h5py.File, place: str, shape: Shape, node: Node) -> np.ndarray:
-    """Return an array of numbers that lies in the file itself, plainly, as float32."""
-    found: Any = file
-    for part in place.split("/"):
-        if not isinstance(found, h5py.Group) or not isinstance(found.get(part, getlink=True), h5py.HardLink):
-            raise InputError(f"model.weights.h5 has no {place}, the weights of the layer {node.name!r}.")
-        found = found[part]
-    whole = isinstance(found, h5py.Dataset) and found.shape == shape and found.dtype.kind == "f"
-    plain = whole and not (found.is_virtual or found.external or found.chunks or found.compression)
-    if not plain or found.id.get_storage_size() != found.dtype.itemsize * _product(shape):
-        stated = f"{found.shape} of {found.dtype}" if isinstance(found, h5py.Dataset) else "a group"
+def _checked(values: np.ndarray | None, shape: Shape, node: Node) -> np.ndarray:
+    """Return an array if it is as the layer needs it: InputError if not."""
+    if values is None or values.shape != shape:
+        found = "none" if values is None else f"those of {values.shape}"
         raise InputError(
-            f"The weights {place} of the layer {node.name!r} are {stated}. Expected plain floating-point numbers of {shape}."
+            f"Of the weights of the layer {node.name!r}, found {found}; expected numbers of {shape}."
         )
-    values = found[()].astype(np.float32)
-    if not np.isfinite(values).all() or np.abs(values).max(initial=0) > LARGEST_WEIGHT:
+    # the least and the largest are NaN where any value is
+    if not (values.min(initial=0) >= -LARGEST_WEIGHT and values.max(initial=0) <= LARGEST_WEIGHT):
         raise InputError(
-            f"The weights {place} of the layer {node.name!r} hold NaN, infinite or absurd numbers (beyond ±{LARGEST_WEIGHT:g}): "
+            f"The weights of the layer {node.name!r} hold NaN, infinite or absurd numbers (beyond ±{LARGEST_WEIGHT:g}): "
             "the training diverged, or the file is damaged."
         )
     return values
-
-
-def _product(shape: Shape) -> int:
-    result = 1
-    for side in shape:
-        result *= side
-    return result
 
 
 def arguments_for_keras(node: Node) -> Arguments:

@@ -1,7 +1,8 @@
 """Choose the trained networks that segment together, and average their predictions."""
 
 import logging
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from brightcell.io.image_file import SAME_SIZE
 
 logger = logging.getLogger("brightcell")
 
+DEEPEST = 8  # levels of folders below the one that is named
 # What members must share, for the same frame is given to all of them.
 SHARED = {
     "channels": "channels",
@@ -54,7 +56,7 @@ def find_models(folder: str | Path, network: str | None = None, own: str | Path 
             f"segment.models {folder}: the models of this config's own data set. Leave the key out to segment with what "
             "this config trains, or give `dataset` another name."
         )
-    found = sorted({path.parent for path in folder.glob("**/model.keras")})
+    found = sorted(_folders_of_models(folder))
     if not found:
         raise InputError(
             f"segment.models {folder}: no model.keras in or below it. Expected folders that each hold {', '.join(trained.FILES)}, "
@@ -188,6 +190,20 @@ class Averaged:
     def __call__(self, tiles: np.ndarray) -> np.ndarray:
         maps = np.stack([np.asarray(predictor(tiles), np.float32) for predictor in self.predictors])
         return np.concatenate([maps.mean(0), maps[..., :1].std(0)], axis=-1)
+
+
+def _folders_of_models(folder: Path) -> Iterator[Path]:
+    """Yield the folders that hold a model.keras, a few levels deep; InputError for a name that no rule can use."""
+    for place, folders, names in os.walk(folder):
+        if len(Path(place).relative_to(folder).parts) >= DEEPEST:
+            folders.clear()
+        if "model.keras" in names:
+            if not place.isprintable() or set(place) & set("{}"):
+                raise InputError(
+                    f"segment.models {folder}: found a folder named {place!r}. Expected names without braces and control "
+                    "characters: rename it."
+                )
+            yield Path(place)
 
 
 def _alike(one: object, other: object) -> bool:
