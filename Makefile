@@ -11,7 +11,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
 PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup formats engines bench demo leakage test test-containers test-slurm lint manual lock containers leftovers clean
+.PHONY: help setup formats engines bench demo leakage test test-containers test-slurm lint manual lock licences containers leftovers clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,8 +49,24 @@ $(VENV)/installed-engines: requirements/engines.txt $(VENV)/installed-$(DEVICE)
 	@$(PIP) -r requirements/engines.txt
 	@touch $@
 
+$(VENV)-licences/installed: requirements/licences.txt
+	@echo "Installing the tools for lists of licences into $(VENV)-licences ..."
+	@$(PYTHON) -m venv $(VENV)-licences
+	@$(VENV)-licences/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/licences.txt
+	@touch $@
+
+# What may be used: pyproject.toml, [tool.pip-licenses]. GPU packages are looked at where they are installed.
+licences: $(VENV)-licences/installed $(VENV)/installed-$(DEVICE)  ## check the licences of all packages; write licences/NOTICE.txt and licences/sbom.json (CycloneDX)
+	@mkdir -p licences
+	@$(VENV)-licences/bin/pip-licenses --python $(BIN)/python >/dev/null
+	@cd licences && $(abspath $(VENV))-licences/bin/pip-licenses --python $(abspath $(BIN))/python --from mixed \
+	  --format plain-vertical --with-urls --with-license-file --with-notice-file --no-license-path --output-file NOTICE.txt >/dev/null
+	@PYTHONWARNINGS=ignore $(VENV)-licences/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --gather-license-texts -o licences/sbom.json $(BIN)/python
+	@echo "Written: licences/NOTICE.txt, licences/sbom.json"
+
 lock:  ## pin what requirements/*.in name, and keep the other pins (needs uv); UPGRADE=yes pins all anew
-	cd requirements && for name in cpu gpu dev image report train-cpu train-gpu formats engines; do uv pip compile --universal --python-version 3.11 \
+	cd requirements && for name in cpu gpu dev image report train-cpu train-gpu formats engines backends licences; do uv pip compile --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet $(if $(filter yes,$(UPGRADE)),--upgrade) $$name.in -o $$name.txt; done
 
 # The demo's networks are so small that two of them train faster side by side than one after the other.
