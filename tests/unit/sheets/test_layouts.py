@@ -588,3 +588,25 @@ def test_the_config_is_named_as_its_file_and_its_trainings_are_counted(tmp_path,
     out = command(capsys, "folders", "hela", "--config", "config/mine.yaml")
     assert "dataset: mine\n" in (tmp_path / "config/mine.yaml").read_text()
     assert "45 trainings (3 networks × 5 folds × 3 seeds) of up to 5,000 steps" in out
+
+
+def test_numpy_files_beside_pictures_are_left_out_but_for_masks_of_cellpose(tmp_path):
+    fill(
+        tmp_path,
+        "a_1.tif",
+        "a_1_seg.npy",
+        "a_1.npy",
+        "b_1.tif",
+        "b_1_seg.npy",
+        "b_1_cp_masks.png",
+        "c_1_flows.npz",
+    )
+    names = layouts.list_files(tmp_path)
+    assert names == ["a_1.tif", "a_1_seg.npy", "b_1.tif", "b_1_cp_masks.png"]
+    found = layouts.find_pairs(names, layouts.detect(names)[0])
+    assert [(pair.image, pair.mask) for pair in found.pairs] == [
+        ("a_1.tif", "a_1_seg.npy"),
+        ("b_1.tif", "b_1_cp_masks.png"),
+    ]
+    fill(tmp_path / "only", "a.npy", "a_mask.npy")
+    assert layouts.list_files(tmp_path / "only") == ["a.npy", "a_mask.npy"]

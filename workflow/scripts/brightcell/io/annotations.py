@@ -1,4 +1,4 @@
-"""Read cells drawn as outlines: ImageJ ROIs, COCO and GeoJSON."""
+"""Read cells drawn as outlines: ImageJ ROIs, COCO, GeoJSON, and the files of annotation tools."""
 
 import zipfile
 from collections.abc import Callable
@@ -9,13 +9,12 @@ import roifile
 
 from brightcell.errors import InputError
 
-from . import coco, geojson
+from . import coco, drawn, geojson
 from .outlined import Cells, Frame, Position, on_frame
-from .rasterize import fill, limited
+from .rasterize import ellipse, fill, limited
 
 LARGEST_UNPACKED = 500_000_000  # bytes of an unpacked zip of ROIs
 AREAS = ("POLYGON", "RECT", "OVAL", "FREEHAND", "TRACED")
-CORNERS_OF_AN_ELLIPSE = 256
 
 
 def read_rois(path: Path, frame: Frame) -> Cells:
@@ -79,26 +78,43 @@ def _of_channels(path: Path, rois: list[roifile.ImagejRoi], frame: Frame) -> lis
 
 def _rings(roi: roifile.ImagejRoi) -> list[np.ndarray]:
     if roi.roitype.name == "OVAL":
-        angle = np.linspace(0, 2 * np.pi, CORNERS_OF_AN_ELLIPSE, endpoint=False)
-        unit = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         if roi.subpixelrect:
             corner, size = (roi.xd, roi.yd), (roi.widthd, roi.heightd)
         else:
             corner, size = (roi.left, roi.top), (roi.right - roi.left, roi.bottom - roi.top)
-        return [np.array(corner) + (unit + 1) / 2 * size]
+        (left, top), (width, height) = corner, size
+        return [ellipse(left + width / 2, top + height / 2, width / 2, height / 2)]
     return [np.asarray(ring, float) for ring in roi.coordinates(multi=True)]
 
 
 def read_json(path: Path, frame: Frame) -> Cells:
-    """Read the cells of an image from a file in COCO or GeoJSON."""
+    """Read the cells of an image from a file in COCO, GeoJSON, or of Labelme or VIA."""
     indexed = frame.database and Path(frame.database).stat().st_size
     if indexed or (not frame.database and coco.is_coco(path, path.stat().st_mtime_ns)):
         return coco.read_coco(path, frame)
+    content = geojson.parsed(path)
+    if drawn.is_labelme(content):
+        return drawn.read_labelme(path, content, frame)
+    if drawn.via_images(content):
+        return drawn.read_via(path, content, frame)
     return geojson.read_features(path, frame)
 
 
+def image_names(path: Path) -> list[str]:
+    """Return the names of the images of which a file holds the cells; none if it does not name them."""
+    if path.suffix.lower() == ".xml":
+        return drawn.cvat_names(path)
+    return coco.image_names(path) or list(drawn.via_images(geojson.parsed(path)))
+
+
 # A format is one entry: the suffix, and the function that reads the cells of one image.
-ANNOTATIONS = {".zip": read_rois, ".roi": read_rois, ".json": read_json, ".geojson": geojson.read_features}
+ANNOTATIONS = {
+    ".zip": read_rois,
+    ".roi": read_rois,
+    ".json": read_json,
+    ".geojson": geojson.read_features,
+    ".xml": drawn.read_cvat,
+}
 
 
 def reader_of(path: Path) -> Callable[[Path, Frame], Cells] | None:

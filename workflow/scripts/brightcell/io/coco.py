@@ -15,7 +15,7 @@ import numpy as np
 from brightcell.errors import InputError
 
 from .image_file import damaged
-from .outlined import Cells, Frame, by_class
+from .outlined import Cells, Frame, by_class, check_named_size, matching_name
 from .rasterize import Patch, bounded, fill, limited
 
 BOM = b"\xef\xbb\xbf"
@@ -98,34 +98,18 @@ def read_coco(path: Path, frame: Frame) -> Cells:
 
 def _image(path: Path, database: sqlite3.Connection, frame: Frame) -> tuple[list[str], str]:
     """Return the ids and the name of the image whose path shares the longest end, at least the file's name."""
-    parts = Path(frame.image).parts
-
-    def shared_end(name: str) -> int:
-        pairs = zip(reversed(parts), reversed(_parts(name)), strict=False)
-        return next((same for same, (a, b) in enumerate(pairs) if a != b), min(len(parts), len(_parts(name))))
-
     entries = database.execute(
         "select name, id, height, width from images where base = ?", [Path(frame.image).name]
     ).fetchall()
-    scores = {name: shared_end(name) for name, *_ in entries}
-    best = [name for name, score in scores.items() if score == max(scores.values())]
-    if len(best) != 1:
-        number = database.execute("select count(*) from images").fetchone()[0]
-        shown = best[:3] or [name for (name,) in database.execute("select name from images limit 3")]
-        raise InputError(
-            f"{path}: of its {number} images ({', '.join(shown)}, …) {f'{len(best)} are' if best else 'none is'} called "
-            f"{Path(frame.image).name}. Expected one file_name that ends like the path in the sheet."
-        )
-    chosen = [entry for entry in entries if entry[0] == best[0]]
+    number = database.execute("select count(*) from images").fetchone()[0]
+    names = list(dict.fromkeys(name for name, *_ in entries)) or [
+        name for (name,) in database.execute("select name from images limit 3")
+    ]
+    best = matching_name(path, names, frame.image, number)
+    chosen = [entry for entry in entries if entry[0] == best]
     for _, _, height, width in chosen:
-        size = (frame.shape[0] if height is None else height, frame.shape[1] if width is None else width)
-        if size != tuple(frame.shape):
-            raise InputError(
-                f"{path}: the annotations of {best[0]} are for {size[0]} × {size[1]} px, the image {frame.image} is "
-                f"{frame.shape[0]} × {frame.shape[1]} px (height × width). Expected the same size: was the image scaled "
-                "or cropped since?"
-            )
-    return [entry[1] for entry in chosen], best[0]
+        check_named_size(path, best, (height, width), frame)
+    return [entry[1] for entry in chosen], best
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,14 +29,14 @@ def read_features(path: Path, frame: Frame) -> Cells:
 
     If QuPath marks cells or detections, its annotations are regions around them, except those of a class Ignore or Region.
     """
-    content = _parsed(str(path), path.stat().st_mtime_ns)
+    content = parsed(path)
     features = content.get("features", [content]) if isinstance(content, dict) else content
     if not isinstance(features, list) or not all(
         isinstance(each, dict) and ("geometry" in each or "coordinates" in each) for each in features
     ):
         raise InputError(
-            f"{path}: neither COCO (keys images and annotations) nor GeoJSON (features with a geometry). "
-            "Export the cells anew as one of them."
+            f"{path}: neither COCO (keys images and annotations) nor GeoJSON (features with a geometry), nor a file of Labelme "
+            "or VIA. Export the cells anew as one of them."
         )
     series = {number for each in features if (number := _properties(each).get("series")) is not None}
     if len(series) > 1:
@@ -69,8 +70,13 @@ def read_features(path: Path, frame: Frame) -> Cells:
     return found._replace(notes=notes + found.notes)
 
 
+def parsed(path: Path) -> Any:
+    """Return the contents of a JSON file."""
+    return _parsed(str(path), path.stat().st_mtime_ns)
+
+
 @lru_cache(maxsize=1)  # the frames of a stack are read one after the other
-def _parsed(path: str, modified: int) -> object:
+def _parsed(path: str, modified: int) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8-sig"))
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -241,4 +241,39 @@ def refuse_micrometres(path: Path, patches: Sequence[Patch], frame: Frame) -> No
             f"{path}: all {len(patches)} outlines lie in the upper left corner of {frame.image}, {scale:.3g} of its height "
             f"and width, and its pixels are {scale:.3g} µm wide. Are the coordinates in µm? Expected px: export the outlines "
             "without a scale, or divide them by the pixel size."
+        )
+
+
+def matching_name(path: Path, names: Sequence[str], image: str, number: int | None = None) -> str:
+    """Return which of the images named in a file is the frame's: the one whose path shares the longest end, at least the name.
+
+    number : of the images in the file, if `names` are only some of them. Raises InputError if none is or several are.
+    """
+    parts = Path(image).parts
+
+    def shared_end(name: str) -> int:
+        named = PurePosixPath(name.replace("\\", "/")).parts
+        pairs = zip(reversed(parts), reversed(named), strict=False)
+        return next((same for same, (a, b) in enumerate(pairs) if a != b), min(len(parts), len(named)))
+
+    scores = {name: shared_end(name) for name in names}
+    top = max(scores.values(), default=0)
+    best = [name for name, score in scores.items() if score == top and top]
+    if len(best) != 1:
+        found = f"{len(best)} are" if best else "none is"
+        raise InputError(
+            f"{path}: of its {len(names) if number is None else number} images ({', '.join((best or list(names))[:3])}, …) "
+            f"{found} called {Path(image).name}. Expected one file_name that ends like the path in the sheet."
+        )
+    return best[0]
+
+
+def check_named_size(path: Path, name: str, size: tuple[int | None, int | None], frame: Frame) -> None:
+    """Raise InputError if a file says that an image has another size, (height, width), than it has; None is not known."""
+    height, width = (own if each is None else each for each, own in zip(size, frame.shape, strict=True))
+    if (height, width) != tuple(frame.shape):
+        raise InputError(
+            f"{path}: the annotations of {name} are for {height} × {width} px, the image {frame.image} is "
+            f"{frame.shape[0]} × {frame.shape[1]} px (height × width). Expected the same size: was the image scaled or "
+            "cropped since?"
         )

@@ -13,6 +13,7 @@ from .image_file import LARGEST_PX
 
 # Of the rows of pixels that an outline's lines cross; a cell's cross some thousands.
 MOST_CROSSINGS = 20_000_000
+CORNERS_OF_AN_ELLIPSE = 256
 FAR = 1e9  # px; nothing is drawn beyond
 Ring = np.ndarray  # (points, 2): x to the right, y down, in px; (0, 0) is the outer corner of the first pixel
 
@@ -72,6 +73,14 @@ def _inside(rings: Sequence[Ring], shape: tuple[int, ...]) -> np.ndarray:
     changes = np.zeros((height, width + 1), np.uint8)
     np.add.at(changes.reshape(-1), row * (width + 1) + column, 1)
     return np.cumsum(changes, axis=1, dtype=np.uint8)[:, :width] % 2 == 1
+
+
+def ellipse(x: float, y: float, across: float, down: float, angle: float = 0) -> Ring:
+    """Return an ellipse around a centre as a ring, with its half axes, turned clockwise by an angle in radians."""
+    turn = np.linspace(0, 2 * np.pi, CORNERS_OF_AN_ELLIPSE, endpoint=False)
+    right, below = across * np.cos(turn), down * np.sin(turn)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.stack([x + right * cosine - below * sine, y + right * sine + below * cosine], axis=1)
 
 
 def limited(path: Path, patches: Iterable[Patch | None], shape: tuple[int, int]) -> Iterator[Patch | None]:

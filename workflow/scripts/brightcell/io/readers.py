@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from brightcell.errors import InputError
 
+from .arrays import open_npy, open_npz
 from .bioio import VENDOR_PACKAGES, open_vendor
 from .image_file import LARGEST_BYTES, LARGEST_PX, ImageFile, check_size, damaged
 from .page_chain import MOST_PAGES
@@ -78,6 +79,8 @@ READERS: dict[str, Opener] = {
     ".jpg": open_jpeg,
     ".jpeg": open_jpeg,
     ".bmp": open_bmp,
+    ".npy": open_npy,
+    ".npz": open_npz,
     **dict.fromkeys(VENDOR_PACKAGES, open_vendor),
 }
 # The first bytes of a file, which count for more than its suffix.
@@ -142,6 +145,10 @@ def frame_of(file: ImageFile, page: int | None = None, channels: Sequence[int] |
     page : number of the page in a stack, from 0; channels : the channels to keep, from 0, or None for all
     Channels may come first or last in the file; transparency is dropped, palette indices become colours.
     """
+    if file.format == "Cellpose":
+        raise InputError(
+            f"{file.path}: the masks of Cellpose. Expected an image: correct the path in the sheet."
+        )
     path, pixels = file.path, file.read(page)
     if file.palette is not None:
         pixels = _coloured(pixels, file.palette)

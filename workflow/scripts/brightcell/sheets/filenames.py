@@ -13,7 +13,7 @@ from brightcell.errors import InputError
 from .names import group_and_frame, stem
 
 FIELD = re.compile(r"\{(\w*)\}")
-OUTLINES = (".zip", ".roi", ".json", ".geojson")  # masks drawn as outlines
+OUTLINES = (".zip", ".roi", ".json", ".geojson", "annotations.xml")  # masks drawn as outlines
 LONGEST = 100  # characters of an id
 IMAGE_FOLDERS = (
     "images",

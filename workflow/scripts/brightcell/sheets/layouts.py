@@ -19,6 +19,7 @@ from .pairing import IMAGE_SUFFIXES, Found, Layout, is_mask, join, match
 from .public import SETS, layout_of
 
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, *OUTLINES)
+ARRAYS = (".npy", ".npz")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ground_truth", "groundtruth", "gt", "seg")
 MOST_FILES = 1_000_000
 # The folders in the archive of Ghaznavi et al. 2022, with their spelling.
@@ -57,7 +58,20 @@ def list_files(folder: str | Path) -> list[str]:
         raise InputError(
             f"{folder}: no image found. Expected files ending in {', '.join(IMAGE_SUFFIXES)}, here or in folders below."
         )
-    return sorted(names, key=natural)
+    return sorted(_without_stray_arrays(names), key=natural)
+
+
+def _without_stray_arrays(names: list[str]) -> list[str]:
+    """Leave out NumPy files where there are pictures, except Cellpose's `_seg.npy` of images that have no other mask."""
+    if all(name.lower().endswith((*ARRAYS, *OUTLINES)) for name in names):
+        return names
+    masked = {name.rpartition(end)[0] for name in names for end in ("_cp_masks.", "_masks.") if end in name}
+    return [
+        name
+        for name in names
+        if not name.lower().endswith(ARRAYS)
+        or (name.endswith("_seg.npy") and name.removesuffix("_seg.npy") not in masked)
+    ]
 
 
 def detect(names: list[str], **options: Any) -> tuple[str, str]:

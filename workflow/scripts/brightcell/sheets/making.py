@@ -11,7 +11,7 @@ import pandas as pd
 from brightcell.config import suggest, validation
 from brightcell.errors import InputError
 from brightcell.files import whole
-from brightcell.io import coco
+from brightcell.io import annotations
 from brightcell.io.masks import read_mask
 from brightcell.io.readers import READERS, open_image_file
 
@@ -84,9 +84,9 @@ def make_sheet(
 
 
 def listed_images(path: Path) -> list[str]:
-    """Return the names of the images in a COCO file; none if the file is of another kind or cannot be read."""
+    """Return the names of the images in a file of annotations; none if the file is of another kind or cannot be read."""
     try:
-        return coco.image_names(path)
+        return annotations.image_names(path)
     except Exception:  # reported when it is read as a mask
         return []
 

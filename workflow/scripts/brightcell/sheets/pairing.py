@@ -9,7 +9,20 @@ from pathlib import PurePosixPath
 from .filenames import OUTLINES, Pair
 from .names import IMAGE, MASK, ROI, Words, natural, stem
 
-IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".czi", ".nd2", ".lif", ".zarr")
+IMAGE_SUFFIXES = (
+    ".tif",
+    ".tiff",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".npy",
+    ".npz",
+    ".czi",
+    ".nd2",
+    ".lif",
+    ".zarr",
+)
 
 
 @dataclass

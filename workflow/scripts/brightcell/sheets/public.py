@@ -122,9 +122,9 @@ SETS = {
         rf"{ROOT}{SPLIT}/masks/(?P<key>[^/]+){IMAGE}",
     ),
     "coco": PublicSet(
-        "a.tif, train.json, val.json: COCO files that list the images",
+        "a.tif, train.json, val.json: files that list the images (COCO, VIA, CVAT's annotations.xml)",
         rf"{ROOT}[^/]+{IMAGE}",
-        listed=r".*\.json",
+        listed=r".*\.json|(?:.*/)?annotations\.xml",
     ),
 }
 
