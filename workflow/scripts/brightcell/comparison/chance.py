@@ -27,7 +27,7 @@ import pandas as pd
 from scipy import special
 
 POWER = 0.8
-POOLED_ABOVE = 0.2  # folds count as a part of their own if an F test sees them at this level
+POOLED_ABOVE = 0.1  # folds count as a part of their own if an F test sees them at this level
 
 
 class Part(NamedTuple):
