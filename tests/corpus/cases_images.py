@@ -260,7 +260,7 @@ def a_tiff_that_would_fill_the_memory(folder: Folder):
     folder.add(folder.bytes("odd.tif", bytes(content)), LABELS)
 
 
-@refused("prepare", "odd.tif", "1 pixels are NaN or infinite", "Replace them")
+@refused("prepare", "odd.tif", "1 pixel is NaN or infinite", "Replace them")
 def an_image_with_nan(folder: Folder):
     image = IMAGE.astype(np.float32)
     image[5, 7] = np.nan

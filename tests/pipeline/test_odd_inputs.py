@@ -66,7 +66,7 @@ def test_broken_files_are_each_told_in_words(project):
     assert run.returncode != 0 and "Traceback" not in run.stdout
     for words in (
         "empty.tif: damaged or truncated (0 bytes",
-        "nan.tif: 1 pixels are NaN or infinite",
+        "nan.tif: 1 pixel is NaN or infinite",
         "negative.tif: mask values from -1 to -1. Expected 0 for background",
     ):
         assert words in run.stdout, run.stdout

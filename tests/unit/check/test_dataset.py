@@ -464,7 +464,7 @@ def test_all_bad_files_of_a_group_are_told_at_once(group, tmp_path):
     assert f"mask {rows[0]['mask']} is 30 × 40 px, its image {rows[0]['image']} is 60 × 80 px" in text
     assert f"sample g1: {rows[1]['image']}: damaged or truncated" in text
     assert f"sample g2: {rows[2]['mask']}: no such file" in text
-    assert f"1 in 3 images, such as {rows[0]['image']}; 3 in 1 images, such as {rows[3]['image']}" in text
+    assert f"1 in 3 images, such as {rows[0]['image']}; 3 in 1 image, such as {rows[3]['image']}" in text
 
 
 TEMPLATE = ROOT / "workflow/report/check.html.j2"

@@ -53,7 +53,7 @@ def test_a_dense_layer_of_cells_is_not_background():
 
 def test_cells_in_pieces_are_counted():
     labels = cells(numbers=(4, 9, 4))
-    assert findings(labels) == {"pieces": "1 of 2 cells are in several pieces: numbers 4"}
+    assert findings(labels) == {"pieces": "1 of 2 cells is in several pieces: number 4"}
 
 
 @pytest.mark.parametrize(("gap", "expected"), [(1, set()), (2, set()), (3, {"pieces"})])
@@ -68,20 +68,20 @@ def test_specks_are_counted():
     labels = cells()
     labels[50, 3:12] = 70000
     labels[40, 3:13] = 5
-    assert findings(labels) == {"specks": "1 of 5 cells have fewer than 10 pixels: numbers 70000"}
+    assert findings(labels) == {"specks": "1 of 5 cells has fewer than 10 pixels: number 70000"}
 
 
 def test_holes_are_counted_and_bays_are_not():
     labels = cells()
     labels[15, 10] = 0
     labels[10:20, 30] = 0
-    assert findings(labels) == {"holes": "1 of 3 cells have holes: numbers 1"}
+    assert findings(labels) == {"holes": "1 of 3 cells has holes: number 1"}
 
 
 def test_a_cell_in_the_hole_of_another_is_told_as_a_hole():
     labels = cells()
     labels[15:20, 10:15] = 9
-    assert findings(labels) == {"holes": "1 of 4 cells have holes: numbers 1"}
+    assert findings(labels) == {"holes": "1 of 4 cells has holes: number 1"}
 
 
 @pytest.mark.parametrize(("distance", "expected"), [(14, {"merged"}), (6, set()), (0, set())])

@@ -78,7 +78,7 @@ def test_a_stack_is_not_a_frame(tmp_path):
 def test_an_image_with_nan(tmp_path):
     image = np.zeros((9, 8), np.float32)
     image[3, 3] = np.nan
-    with pytest.raises(InputError, match="1 pixels are NaN"):
+    with pytest.raises(InputError, match="1 pixel is NaN"):
         readers.read_image(save(tmp_path / "a.tif", image))
 
 

@@ -108,7 +108,7 @@ def test_masks_of_each_folder_stay_with_it():
         ("d1_00", "d1", "00"),
         ("d2_00", "d2", "00"),
     ]
-    assert notes == ["1 samples renamed: '00' → d1_00"]
+    assert notes == ["1 sample renamed: '00' → d1_00"]
 
 
 def test_other_names_of_folders_and_endings():

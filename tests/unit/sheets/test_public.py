@@ -196,7 +196,7 @@ def test_groups_in_several_parts_of_an_official_split_are_told():
     files, listed, *_ = SETS["livecell"]
     found = layouts.find_pairs(files, "livecell", listed=lambda file: listed.get(file, []))
     assert any(
-        "1 groups, such as A172_A7_1, are in several parts of the official split" in note
+        "1 group is in several parts of the official split, such as A172_A7_1: fields" in note
         for note in found.notes
     )
 

@@ -54,7 +54,7 @@ def test_folders_below_the_fixed_part_tell_recordings_apart(folder):
 def test_a_pattern_reads_the_names(folder):
     found = recordings.find_frames("new/d*.tif", "dish{group}_{frame}")
     assert list(found["group"]) == ["9", "9", "10"]
-    with pytest.raises(InputError, match=r"1 files are no frames\n  new/sub/x_1.png: not 'dish"):
+    with pytest.raises(InputError, match=r"1 file is no frame\n  new/sub/x_1.png: not 'dish"):
         recordings.find_frames("new/**/*.*g", "dish{group}_{frame}")
 
 

@@ -27,9 +27,7 @@ def test_the_distance_is_learned_where_every_mask_tells_cells_apart(wanted, type
 
 
 def test_a_distance_that_cannot_be_learned_is_refused():
-    with pytest.raises(
-        InputError, match=r"the masks of 1 samples \(s1, …\) do not tell touching cells apart"
-    ):
+    with pytest.raises(InputError, match=r"the masks of 1 sample \(s1, …\) do not tell touching cells apart"):
         data.choose_target("foreground+distance", samples("instances", "binary"))
 
 

@@ -34,6 +34,15 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
     return spellings[found[0]] if found else None
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "group"), counted(2000, "group"), counted(1, "is", "are"), counted(0, "frame")
+    ('1 group', '2,000 groups', '1 is', '0 frames')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 @contextmanager
 def command() -> Iterator[None]:
     """End a command's process with a message and status 1 at an InputError, and quietly if nobody reads its output."""

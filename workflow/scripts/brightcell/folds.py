@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .errors import InputError
+from .errors import InputError, counted
 
 ROLES = ("train", "validate", "test")
 COLUMNS = ("scheme", "fold", "sample", "group", "role")
@@ -292,7 +292,7 @@ def _roles_of_sheet(samples: pd.DataFrame, allow_shared_groups: bool) -> list[np
             {str(value) if value == value and value != "" else "(empty)" for value in split[wrong.index]}
         )
         raise InputError(
-            f"sample sheet: split is {_list(values)} for {len(wrong)} samples ({_list(wrong)}). "
+            f"sample sheet: split is {_list(values)} for {counted(len(wrong), 'sample')} ({_list(wrong)}). "
             f"Expected {_list(ROLES)}. {advice}."
         )
     empty = [role for role in ROLES if not (split == role).any()]
@@ -311,7 +311,7 @@ def _roles_of_sheet(samples: pd.DataFrame, allow_shared_groups: bool) -> list[np
     shared = roles.index[roles > 1]
     if len(shared) and not allow_shared_groups:
         raise InputError(
-            f"sample sheet: {len(shared)} groups have frames in more than one split: {_list(shared)}. Expected "
+            f"sample sheet: {counted(len(shared), 'group has', 'groups have')} frames in more than one split: {_list(shared)}. Expected "
             "each group in one split, because frames of a group resemble each other and a network tested on "
             "what it has seen scores too high (leakage). Correct the column split or the column group, or "
             "accept it in the configuration: `folds.allow_shared_groups: true`."

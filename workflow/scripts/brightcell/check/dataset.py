@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from brightcell.config import suggest
+from brightcell.errors import counted
 
 from . import duplicates
 from .alignment import LEAST, Fit, fit_findings, measure_fit
@@ -214,20 +215,22 @@ def table_findings(
     channels = samples.groupby("channels")["sample"].agg(["size", "first"])
     if len(channels) > 1:
         text = "; ".join(
-            f"{n} in {row['size']} frames, such as {row['first']}" for n, row in channels.iterrows()
+            f"{n} in {counted(row['size'], 'frame')}, such as {row['first']}"
+            for n, row in channels.iterrows()
         )
         found.append(finding_row("channels", f"channels: {text}"))
     types = samples[samples["cells"] > 0].groupby("mask_type")["group"].agg(["nunique", "first"])
     if len(types) > 1:
         text = "; ".join(
-            f"{n} in {row['nunique']} groups, such as {row['first']}" for n, row in types.iterrows()
+            f"{n} in {counted(row['nunique'], 'group')}, such as {row['first']}"
+            for n, row in types.iterrows()
         )
         found.append(finding_row("mask_types", f"masks: {text}"))
     unknown = samples["pixel_size_um"].isna()
     sizes = samples["pixel_size_um"].dropna().unique()
     if len(sizes) + unknown.any() > 1 or (working_pixel_size_um and unknown.any()):
         parts = [f"{size:g} µm" for size in sorted(sizes)[:5]] + ["and more"] * (len(sizes) > 5)
-        parts += [f"not known for {unknown.sum()} frames"] * bool(unknown.any())
+        parts += [f"not known for {counted(int(unknown.sum()), 'frame')}"] * bool(unknown.any())
         found.append(finding_row("pixel_sizes", f"pixel sizes: {', '.join(parts)}"))
     if "ignored" in samples and samples["ignored"].any():
         areas = samples["height"] * samples["width"]
@@ -265,7 +268,7 @@ def _amount_findings(samples: pd.DataFrame) -> list[dict]:
         return [finding_row("no_cells", "no cell in any mask")]
     if len(training) and training.sum() == 0:
         return [finding_row("no_cells", "no cell in any mask of the split train")]
-    found = [finding_row("few_cells", f"{total} cells in all")] if total < FEW_CELLS else []
+    found = [finding_row("few_cells", f"{counted(total, 'cell')} in all")] if total < FEW_CELLS else []
     diameter = samples["diameter_px"].median()
     if not suggest.RANGE_PX[0] <= diameter <= suggest.RANGE_PX[1]:
         text = f"cells are {diameter:.0f} px across (median)"

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from brightcell.errors import counted
+
 SPECK_PX = 10
 WAIST = 0.5  # half the width of a waist at which a cell may be two, as a share of its largest radius
 LOBE = 0.6  # least radius of the smaller lobe, as a share of the largest
@@ -44,15 +46,17 @@ def mask_findings(labels: np.ndarray, mask_type: str, cells: list[MaskObject]) -
             f"{what} {foreground.mean():.0%} of the frame and {border.mean():.0%} of its border"
         )
     words = {
-        "pieces": "are in several pieces",
-        "merged": "have a narrow waist",
-        "holes": "have holes",
-        "specks": f"have fewer than {SPECK_PX} pixels",
+        "pieces": ("is in several pieces", "are in several pieces"),
+        "merged": ("has a narrow waist", "have a narrow waist"),
+        "holes": ("has holes", "have holes"),
+        "specks": (f"has fewer than {SPECK_PX} pixels", f"have fewer than {SPECK_PX} pixels"),
     }
-    for name, what in words.items():
+    for name, (one, many) in words.items():
         numbers = [cell.number for cell in cells if name in cell.faults]
         if numbers:
-            findings[name] = f"{len(numbers)} of {len(cells)} cells {what}: {_few(numbers)}"
+            findings[name] = (
+                f"{len(numbers)} of {counted(len(cells), 'cell')} {one if len(numbers) == 1 else many}: {_few(numbers)}"
+            )
     torn = sum("pieces" in cell.faults for cell in cells)
     strewn = sum("strewn" in cell.faults for cell in cells)
     most = (torn >= FEW and torn > SCATTERED_SHARE * len(cells)) or strewn >= SCATTERED_SHARE * len(cells)
@@ -140,4 +144,8 @@ def _has_waist(own: np.ndarray) -> bool:
 
 
 def _few(numbers: list[int]) -> str:
-    return "numbers " + ", ".join(map(str, numbers[:5])) + (" and more" if len(numbers) > 5 else "")
+    return (
+        f"number{'s' * (len(numbers) > 1)} "
+        + ", ".join(map(str, numbers[:5]))
+        + (" and more" if len(numbers) > 5 else "")
+    )

@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image, ImageOps
 
-from brightcell.errors import InputError
+from brightcell.errors import InputError, counted
 
 from .arrays import open_npy, open_npz
 from .bioio import VENDOR_PACKAGES, open_vendor
@@ -175,7 +175,7 @@ def frame_of(file: ImageFile, page: int | None = None, channels: Sequence[int] |
         )
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise InputError(
-            f"{path}: {int((~np.isfinite(pixels)).sum())} pixels are NaN or infinite. "
+            f"{path}: {counted(int((~np.isfinite(pixels)).sum()), 'pixel is', 'pixels are')} NaN or infinite. "
             "Replace them by numbers, or remove the row from the sample sheet."
         )
     return pixels

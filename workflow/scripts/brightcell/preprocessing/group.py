@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from brightcell.config.suggest import TARGET_PX
-from brightcell.errors import InputError
+from brightcell.errors import InputError, counted
 from brightcell.io import masks, stacks
 
 from . import rescaling
@@ -156,7 +156,7 @@ class Group:
                 channels[self.facts[row["sample"]]["channels"]].append(row["image"])
         if len(channels) > 1:
             found = "; ".join(
-                f"{number} in {len(files)} images, such as {files[0]}"
+                f"{number} in {counted(len(files), 'image')}, such as {files[0]}"
                 for number, files in sorted(channels.items())
             )
             self.problems.append(

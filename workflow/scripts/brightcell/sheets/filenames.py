@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from brightcell.errors import InputError
+from brightcell.errors import InputError, counted
 
 from .names import group_and_frame, stem
 
@@ -214,7 +214,7 @@ def make_rows(
             known = {"group": pair.group, "frame": pair.frame, "split": pair.split}
         count = pages(pair.image)
         if pair.mask and not pair.mask.lower().endswith(OUTLINES) and (found := pages(pair.mask)) != count:
-            left.append((pair.image, f"{count} frames, but its mask {pair.mask} has {found}"))
+            left.append((pair.image, f"{counted(count, 'frame')}, but its mask {pair.mask} has {found}"))
             continue
         name = pair.name or stem(pair.image)
         row = {"sample": name, "image": pair.image, "mask": pair.mask} | known
@@ -286,12 +286,12 @@ def legal_names(rows: list[dict[str, str]]) -> list[str]:
         row["sample"], row["group"] = new, groups[row["group"]]
     notes = []
     for what, names in (
-        ("groups", {old: new for old, new in groups.items() if old != new}),
-        ("samples", changed),
+        ("group", {old: new for old, new in groups.items() if old != new}),
+        ("sample", changed),
     ):
         if names:
             shown = ", ".join(f"{old!r} → {new}" for old, new in list(names.items())[:5])
-            notes.append(f"{len(names):,} {what} renamed: {shown}{', …' * (len(names) > 5)}")
+            notes.append(f"{counted(len(names), what)} renamed: {shown}{', …' * (len(names) > 5)}")
     return notes
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from brightcell.config import suggest, validation
-from brightcell.errors import InputError
+from brightcell.errors import InputError, counted
 from brightcell.files import whole
 from brightcell.io import annotations
 from brightcell.io.masks import read_mask
@@ -60,7 +60,9 @@ def make_sheet(
     )
     if not rows and not found.unlabelled:
         shown = "".join(f"\n  {name}: {why}" for name, why in left[:5])
-        raise InputError(f"{folder}: {len(found.pairs):,} pairs, but no row can be made of them{shown}")
+        raise InputError(
+            f"{folder}: {counted(len(found.pairs), 'pair')}, but no row can be made of them{shown}"
+        )
     found.unpaired += left
     found.notes += notes
     others, left, notes = filenames.make_rows(
@@ -68,7 +70,7 @@ def make_sheet(
     )
     found.unpaired += left
     found.notes += filenames.number_once(rows) + filenames.number_once(others)
-    tell(f"{folder}: {len(rows):,} frames with masks.")
+    tell(f"{folder}: {counted(len(rows), 'frame')} with masks.")
     for line in (*describe_groups(rows), *layouts.problems(found)):
         tell(line)
     for part, path in ((rows, sheet), (others, sheet.with_name(f"{sheet.stem}_unlabelled{sheet.suffix}"))):

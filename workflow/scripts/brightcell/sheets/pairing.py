@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from brightcell.errors import counted
+
 from .filenames import OUTLINES, Pair
 from .names import IMAGE, MASK, ROI, Words, natural, stem
 
@@ -94,7 +96,7 @@ def match(
     if by_order and rest and len(rest) == len(left):
         taken |= dict(zip(sorted(rest, key=natural), left, strict=True))
         found.notes.append(
-            f"{len(left)} pairs by their order alone, such as {images[rest[0]]} and {taken[rest[0]]}: their names do not "
+            f"{counted(len(left), 'pair')} by their order alone, such as {images[rest[0]]} and {taken[rest[0]]}: their names do not "
             "say which belong together. Look at the pictures of the check before you train."
         )
         rest, left = [], []

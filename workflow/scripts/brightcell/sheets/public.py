@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from brightcell.errors import counted
+
 from .filenames import SPLITS, Pair
 from .pairing import Found, Layout
 
@@ -216,7 +218,7 @@ def _listed(entry: PublicSet, names: list[str], options: dict) -> Found:
     torn = [group for group, own in splits.items() if group and len(own) > 1]
     if torn:
         found.notes.append(
-            f"{len(torn)} groups, such as {torn[0]}, are in several parts of the official split: fields are shared between "
+            f"{counted(len(torn), 'group is', 'groups are')} in several parts of the official split, such as {torn[0]}: fields are shared between "
             "them. The scheme grouped keeps them whole; the scheme sheet needs folds.allow_shared_groups."
         )
     return found

@@ -10,7 +10,7 @@ from stat import S_ISDIR
 import pandas as pd
 
 from brightcell import files
-from brightcell.errors import InputError, in_time
+from brightcell.errors import InputError, counted, in_time
 from brightcell.files import expand
 
 from . import filenames, samples
@@ -149,7 +149,9 @@ def find_frames(
     if left:
         shown = "".join(f"\n  {path}: {why}" for path, why in left[:10])
         more = f"\n  … and {len(left) - 10:,} more" if len(left) > 10 else ""
-        raise InputError(f"segment.images {pattern}: {len(left):,} files are no frames{shown}{more}")
+        raise InputError(
+            f"segment.images {pattern}: {counted(len(left), 'file is no frame', 'files are no frames')}{shown}{more}"
+        )
     double = _twice(rows)
     if double:
         raise InputError(

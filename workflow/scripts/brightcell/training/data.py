@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell.errors import InputError
+from brightcell.errors import InputError, counted
 from brightcell.io import stacks
 from brightcell.preprocessing import normalisation, statistics
 
@@ -27,7 +27,7 @@ def choose_target(wanted: str, samples: pd.DataFrame) -> str:
     semantic = samples.loc[samples["mask_type"] != "instances", "sample"]
     if wanted == "foreground+distance" and len(semantic):
         raise InputError(
-            f"network.target is foreground+distance, but the masks of {len(semantic)} samples ({semantic.iloc[0]}, …) "
+            f"network.target is foreground+distance, but the masks of {counted(len(semantic), 'sample')} ({semantic.iloc[0]}, …) "
             "do not tell touching cells apart. Number the cells in these masks, or take foreground or auto."
         )
     if wanted != "auto":
