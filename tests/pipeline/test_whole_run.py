@@ -122,10 +122,18 @@ def test_a_copy_with_new_times_is_not_trained_again(done, tmp_path):
 @pytest.mark.parametrize(
     ("module", "rerun"),
     [
-        ("comparison/differences.py", {"compare", "report"}),
+        ("comparison/differences.py", {"score_ensemble", "compare", "report"}),
         (
             "metrics/registry.py",
-            {"baseline", "calibrate_watershed", "label_frames", "score_frames", "compare", "report"},
+            {
+                "baseline",
+                "calibrate_watershed",
+                "label_frames",
+                "score_frames",
+                "score_ensemble",
+                "compare",
+                "report",
+            },
         ),
         (
             "nets/unet.py",
@@ -135,6 +143,7 @@ def test_a_copy_with_new_times_is_not_trained_again(done, tmp_path):
                 "calibrate_watershed",
                 "label_frames",
                 "score_frames",
+                "score_ensemble",
                 "compare",
                 "report",
             },
@@ -142,12 +151,28 @@ def test_a_copy_with_new_times_is_not_trained_again(done, tmp_path):
         ("report/charts.py", {"report"}),
         (
             "metrics/__init__.py",
-            {"baseline", "calibrate_watershed", "label_frames", "score_frames", "compare", "report"},
+            {
+                "baseline",
+                "calibrate_watershed",
+                "label_frames",
+                "score_frames",
+                "score_ensemble",
+                "compare",
+                "report",
+            },
         ),
         ("check/__init__.py", {"check_frames", "check_passed", "report"}),
         (
             "inference/tiling.py",
-            {"predict_frames", "calibrate_watershed", "label_frames", "score_frames", "compare", "report"},
+            {
+                "predict_frames",
+                "calibrate_watershed",
+                "label_frames",
+                "score_frames",
+                "score_ensemble",
+                "compare",
+                "report",
+            },
         ),
     ],
 )

@@ -30,6 +30,7 @@ def test_the_demo_makes_its_own_images(project):
     jobs = plan(project, "config.yaml")
     assert jobs["simulate_sequence"] == jobs["prepare_group"] == 6
     assert jobs["train_network"] == jobs["predict_frames"] == jobs["score_frames"] == 3 * 2
+    assert jobs["score_ensemble"] == 3
     assert jobs["report"] == jobs["compare"] == 1
 
 
@@ -41,6 +42,7 @@ def test_leakage_trains_the_demo_under_both_schemes(project):
     )
     jobs = project.planned()
     assert jobs["train_network"] == 2 * 3 * 2
+    assert jobs["score_ensemble"] == 3  # of the first scheme
     assert jobs["report"] == jobs["compare"] == 1
 
 
@@ -94,6 +96,7 @@ def test_segment_plans_every_recording(project):
     jobs = project.planned("segment")
     assert jobs["segment_chunk"] == jobs["join_chunks"] == 1
     assert jobs["train_network"] == 2  # the named network's folds alone
+    assert jobs["score_ensemble"] == 1
 
 
 def test_cells_are_followed_where_frames_have_an_order(project):
@@ -155,7 +158,7 @@ STAGES = {
     "predict": {"predict_frames"},
     "calibrate": {"calibrate_watershed"},
     "label": {"label_frames"},
-    "score": {"score_frames"},
+    "score": {"score_frames", "score_ensemble"},
     "baseline": {"baseline"},
     "compare": {"compare"},
     "gather_jobs": {"gather_jobs"},

@@ -14,5 +14,6 @@ def test_trainings_without_scores_are_skipped_on_demand(tmp_path):
         place = models / f"simple/fold{fold}-seed1"
         place.mkdir(parents=True)
         (place / "frames.tsv").write_text("as if scored")
-    assert project.planned(*skip)["score_frames"] == 2
+    jobs = project.planned(*skip)
+    assert (jobs["score_frames"], jobs["score_ensemble"]) == (2, 1)
     assert project.planned()["score_frames"] == 3 * 2

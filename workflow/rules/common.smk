@@ -18,7 +18,7 @@ ROOT = Path(RULES).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from brightcell import files, folds, provenance
+from brightcell import files, folds, provenance, trained
 from brightcell.compute import containers, pace
 from brightcell.config import validation
 from brightcell.errors import InputError
@@ -114,11 +114,13 @@ GROUPS = list(dict.fromkeys(samples["group"]))
 ANNOTATIONS = sheets.shared_annotations(samples)
 RECORDINGS = chunks.rows_of_recordings(recordings)
 TRAININGS = folds.trainings(config)
-MODEL = f"results/{DATASET}/models/{{scheme}}/{{network}}/fold{{fold}}-seed{{seed}}"
+NETWORK = f"results/{DATASET}/models/{{scheme}}/{{network}}"
+MODEL = f"{NETWORK}/fold{{fold}}-seed{{seed}}"
 
 
 pathvars:
     results=f"results/{DATASET}",
+    network=NETWORK,
     model=MODEL,
     segmented=f"results/{DATASET}/segmented/{{recording}}",
 
@@ -173,14 +175,42 @@ def fetch_first(wildcards):
     raise WorkflowError(archive.advice(SHEET, workflow.configfiles))
 
 
+def finished(trainings):
+    """The trainings, or those of them that are scored already where the config takes no others."""
+    if config["comparison"]["unfinished"] != "skip":
+        return trainings
+    return [
+        training
+        for training in trainings
+        if Path(MODEL.format(**training), "frames.tsv").is_file()
+    ] or trainings
+
+
 def every_model(name):
     """A file of every model that the config asks for, or of those that are scored already."""
-    models = [MODEL.format(**training) for training in TRAININGS]
-    if config["comparison"]["unfinished"] == "skip":
-        models = [
-            path for path in models if Path(path, "frames.tsv").is_file()
-        ] or models
-    return [f"{path}/{name}" for path in models]
+    return [f"{MODEL.format(**training)}/{name}" for training in finished(TRAININGS)]
+
+
+def trainings_of(wildcards):
+    """The trainings of a scheme and network, or those of them that are scored already."""
+    return finished(
+        [
+            training
+            for training in TRAININGS
+            if (training["scheme"], training["network"])
+            == (wildcards.scheme, wildcards.network)
+        ]
+    )
+
+
+def every_ensemble(name):
+    """A file of every network with trainings of the first scheme, which segment together."""
+    networks = dict.fromkeys(
+        NETWORK.format(**training)
+        for training in finished(TRAININGS)
+        if training["scheme"] == config["folds"]["schemes"][0]
+    )
+    return [f"{path}/{name}" for path in networks]
 
 
 def members(name):
@@ -194,6 +224,17 @@ def members(name):
         if training["scheme"] == config["folds"]["schemes"][0]
         and wanted in (None, training["network"])
     ]
+
+
+def expected_scores():
+    """What is known of how well the models that segment do together; where they come from elsewhere, if it is there."""
+    if GIVEN_MODELS is not None:
+        return trained.expected_beside(GIVEN_MODELS)
+    return list(
+        dict.fromkeys(
+            f"{Path(path).parents[1]}/expected.tsv" for path in members("model.keras")
+        )
+    )
 
 
 def device_is_known():

@@ -7,6 +7,7 @@ rule gather_jobs:
     """List where every job ran."""
     input:
         every_model("frames.tsv"),
+        every_ensemble("expected.tsv"),
         "<results>/baseline.tsv",
         "<results>/comparison/summary.tsv",
     output:

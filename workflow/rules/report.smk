@@ -18,6 +18,7 @@ rule report:
         leakage="<results>/comparison/leakage.tsv",
         published="<results>/comparison/published.tsv",
         watersheds="<results>/comparison/watersheds.tsv",
+        expected=every_ensemble("expected.tsv"),
         jobs="<results>/jobs.tsv",
         accounting="<results>/accounting.tsv",
         preflight=device_is_known(),

@@ -2,9 +2,10 @@
 
 
 rule score:
-    """Score the test frames of every training."""
+    """Score the test frames of every training, and the trainings that segment together."""
     input:
         every_model("frames.tsv"),
+        every_ensemble("expected.tsv"),
 
 
 rule score_frames:
@@ -44,6 +45,51 @@ rule score_frames:
         "Score {wildcards.network}: {wildcards.scheme} fold {wildcards.fold}, seed {wildcards.seed}"
     script:
         "../scripts/score.py"
+
+
+rule score_ensemble:
+    """Score the averaged trainings of one network on groups that none of them has seen."""
+    input:
+        probabilities=lambda wildcards: [
+            f"{MODEL.format(**training)}/predictions/test.tif"
+            for training in trainings_of(wildcards)
+        ],
+        calibrations=lambda wildcards: [
+            f"{MODEL.format(**training)}/calibration.json"
+            for training in trainings_of(wildcards)
+        ],
+        truth=every_group("truth.tif"),
+        samples="<results>/samples.tsv",
+        folds="<results>/folds.tsv",
+    output:
+        scores=report(
+            "<network>/expected.tsv",
+            caption="../report/expected.rst",
+            category="Scores of frames",
+            subcategory="{network}",
+            labels={
+                "network": "{network}",
+                "scheme": "{scheme}",
+                "fold": "all",
+                "seed": "averaged",
+            },
+        ),
+        frames="<network>/ensemble.tsv",
+    log:
+        "<results>/logs/score_ensemble/{scheme}-{network}.log",
+    benchmark:
+        "<results>/benchmarks/score_ensemble/{scheme}-{network}.tsv"
+    container:
+        IMAGES["image"]
+    resources:
+        **LARGE,
+    params:
+        trainings=trainings_of,
+        confidence=lookup(dpath="comparison/confidence", within=config),
+    message:
+        "Score the trainings of {wildcards.network} together: {wildcards.scheme}"
+    script:
+        "../scripts/score_ensemble.py"
 
 
 rule baseline:

@@ -461,6 +461,36 @@ def test_schemes_protocols_and_jobs_have_their_tables():
         assert part in text, part
 
 
+def test_the_page_says_what_to_expect_of_averaged_trainings():
+    data = make_data(schemes=("grouped", "random"))
+    one = {
+        "scheme": "grouped",
+        "low": 0.75,
+        "high": 0.91,
+        "groups": 5,
+        "frames": 10,
+        "seeds": 2,
+        "trainings": 10,
+        "leaky": False,
+    }
+    rows = [
+        one | {"network": network, "score": score, "mean": mean}
+        for network, mean in (("simple", 0.832), ("residual_attention", 0.841))
+        for score in ("ap50", "mean_ap")
+    ]  # fmt: skip
+    page = built(replace(data, expected=pd.DataFrame(rows)))
+    assert page.count("What to expect of <code>segment</code>") == 1  # of the first scheme
+    table = page.split("What to expect of <code>segment</code>")[1].split("</table>")[0]
+    assert table.index("residual_attention") > table.index("simple")
+    assert table.count("0.832") == table.count("0.841") == 2
+    assert "0.750 to 0.910" in table
+    assert "best" not in table
+    assert "On new groups expect less" not in page
+    leaky = built(replace(data, expected=pd.DataFrame(rows).assign(leaky=True)))
+    assert "In the scheme grouped the trainings had seen" in leaky
+    assert "What to expect of" not in built(data)
+
+
 def write_results(root, data, network_images):
     """Write the files of a run that `data` would come from; give the rule's inputs."""
     groups = data.samples.groupby("group")["sample"]

@@ -14,6 +14,7 @@ from brightcell.compute import accounting
 from brightcell.instances import calibration, variants
 from brightcell.metrics import scoring
 from brightcell.preprocessing import group
+from brightcell.recordings import expected
 from brightcell.report import result_files
 
 ROOT = Path(__file__).parents[3]
@@ -29,6 +30,7 @@ IN_CODE = {
     f"{MODEL}/curves.tsv": (*RUN, "sample", "group", *scoring.CURVE_COLUMNS),
     f"{MODEL}/reliability.tsv": (*RUN, "group", *scoring.BIN_COLUMNS),
     f"{MODEL}/watersheds.tsv": (*RUN, *variants.FRAME_COLUMNS),
+    "models/<scheme>/<network>/expected.tsv": expected.COLUMNS,
     "comparison/summary.tsv": differences.SUMMARY_COLUMNS,
     "comparison/differences.tsv": differences.DIFFERENCE_COLUMNS,
     "comparison/leakage.tsv": differences.LEAKAGE_COLUMNS,

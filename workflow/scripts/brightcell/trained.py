@@ -1,10 +1,14 @@
 """The files beside a trained network: recipe.json says how it was trained, calibration.json how its cells are separated.
 
+expected.tsv, beside the folders of a network's trainings, says how well they do together.
+
 They may come from a colleague, so everything that is used of them is checked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import pandas as pd
 
 from . import files
 from .errors import InputError
@@ -80,6 +84,19 @@ CALIBRATION: Mapping[str, Rule] = {
         lambda found: isinstance(found, dict) and number(0, 1).allows(found.get("threshold")),
     ),
 }
+_SHARE = number(0, 1)
+_NAN = Rule("nan", lambda found: isinstance(found, float) and found != found)
+EXPECTED: Mapping[str, Rule] = {
+    **dict.fromkeys(("scheme", "network", "score"), NAME),
+    "mean": _SHARE,
+    **dict.fromkeys(
+        ("low", "high"),
+        Rule(f"{_SHARE.expected}, or nan", lambda found: _SHARE.allows(found) or _NAN.allows(found)),
+    ),
+    **dict.fromkeys(("groups", "frames", "seeds", "trainings"), whole(1, 10**9)),
+    "leaky": one_of(True, False),
+}
+MOST_ROWS = 100
 
 
 def read_recipe(path: str | Path, needed: tuple[str, ...] = NEEDED["recipe.json"]) -> dict:
@@ -98,6 +115,46 @@ def read_calibration(path: str | Path) -> dict:
         )
     check(content["parameters"], WATERSHED, f"{path}: parameters", tuple(WATERSHED)[:4])
     return content
+
+
+def expected_beside(models: Iterable[str | Path]) -> list[str]:
+    """Return the paths of expected.tsv that are there beside the folders of some models: ../expected.tsv of each folder.
+
+    models : the folders, or model.keras in them
+    """
+    folders = [path.parent if (path := Path(model)).name == FILES[0] else path for model in models]
+    found = dict.fromkeys(folder.parent / "expected.tsv" for folder in folders)
+    return [str(path) for path in found if path.is_file()]
+
+
+def read_expected(path: str | Path) -> pd.DataFrame:
+    """Read and check an expected.tsv; InputError with what is wrong in it."""
+    advice = "get the file again, or remove it"
+    try:
+        if Path(path).stat().st_size > LARGEST:
+            raise InputError(
+                f"{path}: larger than {LARGEST:,} bytes. Expected the file that this workflow wrote: {advice}."
+            )
+        table = files.read_table(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}): {advice}.") from None
+    except ValueError as error:  # of the encoding, or pandas' own
+        raise InputError(
+            f"{path}: no table can be read from it ({shortened(str(error))}). Expected a table with tabs: {advice}."
+        ) from None
+    missing = [name for name in EXPECTED if name not in table]
+    if missing or not 0 < len(table) <= MOST_ROWS:
+        found = f"no column {', '.join(missing)}" if missing else f"{len(table)} rows"
+        raise InputError(
+            f"{path}: {found}. Expected 1 to {MOST_ROWS} rows with the columns {', '.join(EXPECTED)}: {advice}."
+        )
+    for number_of_row, row in enumerate(table[list(EXPECTED)].to_dict("records"), start=1):
+        for name, rule in EXPECTED.items():
+            if not rule.allows(row[name]):
+                raise InputError(
+                    f"{path}: {name} is {shortened(row[name])} in row {number_of_row}. Expected {rule.expected}: {advice}."
+                )
+    return table[list(EXPECTED)]
 
 
 def _read(path: str | Path) -> dict:

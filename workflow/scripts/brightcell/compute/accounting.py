@@ -35,9 +35,16 @@ UNITS = {"": 1 / 1024**2, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 def jobs_behind(rules: Iterable, groups: list[str], trainings: list[dict]) -> list[dict]:
     """Return the jobs behind a comparison: rule, wildcards, log and benchmark of each.
 
-    rules : Snakemake's rules. Those with a benchmark count whose wildcards are none, a group's or a training's.
+    rules : Snakemake's rules. Those with a benchmark count whose wildcards are none, a group's, a training's, or scheme and
+    network of trainings.
     """
-    units: list[list[dict]] = [[{}], [{"group": group} for group in groups], trainings]
+    networks = dict.fromkeys((each["scheme"], each["network"]) for each in trainings)
+    units: list[list[dict]] = [
+        [{}],
+        [{"group": group} for group in groups],
+        [{"scheme": scheme, "network": network} for scheme, network in networks],
+        trainings,
+    ]
     return [
         {
             "rule": rule.name,

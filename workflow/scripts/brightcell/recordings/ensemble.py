@@ -72,6 +72,8 @@ def find_models(folder: str | Path, network: str | None = None, own: str | Path 
     recipes = [trained.read_recipe(place / "recipe.json") for place in found]
     for place in found:
         trained.read_calibration(place / "calibration.json")
+    for path in trained.expected_beside(found):
+        trained.read_expected(path)
     networks = [recipe["network"] for recipe in recipes]
     if network is not None and network not in networks:
         guess = nearest(network, networks)
@@ -169,7 +171,7 @@ def common_parameters(calibrations: Sequence[dict]) -> dict:
     """Return the median of each watershed parameter over the members; for words, the most frequent one."""
     table = pd.DataFrame([each["parameters"] for each in calibrations])
     return {
-        name: column.median() if pd.api.types.is_numeric_dtype(column) else column.mode()[0]
+        name: float(column.median()) if pd.api.types.is_numeric_dtype(column) else column.mode()[0]
         for name, column in table.items()
     }
 

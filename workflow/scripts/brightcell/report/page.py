@@ -58,6 +58,7 @@ class ReportData:
     shapes: pd.DataFrame = field(default_factory=pd.DataFrame)  # scheme, network, eccentricity, solidity
     findings: pd.DataFrame = field(default_factory=pd.DataFrame)
     folds: pd.DataFrame = field(default_factory=pd.DataFrame)
+    expected: pd.DataFrame = field(default_factory=pd.DataFrame)  # expected.tsv of all networks
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     published: pd.DataFrame = field(default_factory=pd.DataFrame)
     watersheds: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -249,6 +250,7 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
     environment.filters |= {"show": show, "signed": show_signed}
     order = network_order(data)
     drawn = chart_figures(data, made)
+    shown = made | {"expected": figure_tables.in_order(data.expected, order)}
     scored = {score for place in drawn.values() for score in place["choices"]}
     config = yaml.safe_dump(data.config, sort_keys=False, allow_unicode=True) if data.config else ""
     return environment.get_template("page.html.j2").render(
@@ -268,7 +270,7 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
         styles=network_styles(order),
         schemes=[
             table_rows.scheme_view(
-                {name: of_scheme(table, scheme) for name, table in made.items()},
+                {name: of_scheme(table, scheme) for name, table in shown.items()},
                 of_scheme(data.folds, scheme), scheme, number,
             )
             for number, scheme in enumerate(schemes_of(data), start=1)

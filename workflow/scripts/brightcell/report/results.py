@@ -27,7 +27,7 @@ SHAPE_CELLS = 500
 
 
 def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
-    """Read the files that `inputs` names, as the rule `report` does; those of OPTIONAL and `preflight` may be absent."""
+    """Read the files that `inputs` names, as the rule `report` does; those of OPTIONAL, `preflight` and `expected` may be absent."""
     summary, differences, scores, findings, folds, samples, baseline = (
         files.read_table(path)
         for path in (
@@ -72,6 +72,7 @@ def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
         shapes=measure_shapes(scores, samples, inputs.labels, inputs.truth),
         findings=findings,
         folds=folds,
+        expected=files.read_tables(paths) if (paths := getattr(inputs, "expected", [])) else pd.DataFrame(),
         samples=samples,
         jobs=accounting.summarise_jobs(jobs),
         accounting=accounting.summarise(accounts) if len(accounts) else accounts,

@@ -52,6 +52,18 @@ def summary_rows(summary: pd.DataFrame, scores: list[str]) -> list[dict]:
     return rows
 
 
+def expected_rows(expected: pd.DataFrame, scores: list[str]) -> list[dict]:
+    """One row a network of expected.tsv: cells as in `summary_rows`, none marked as the best; groups, seeds, leaky."""
+    if expected.empty:
+        return []
+    rows = summary_rows(expected, scores)
+    for row in rows:
+        row["cells"] = {score: cell | {"best": False} for score, cell in row["cells"].items()}
+        own = expected[expected["network"] == row["network"]].iloc[0]
+        row |= own[["groups", "seeds", "leaky"]].to_dict()
+    return rows
+
+
 def differences_to_best(pairs: pd.DataFrame, rows: list[dict]) -> dict[str, dict[str, str]]:
     """Write the difference in LEADING of each network to the one with the best mean: text and interval."""
     best = next((row["network"] for row in rows if row["cells"][LEADING]["best"]), None)
@@ -122,15 +134,18 @@ def watershed_rows(watersheds: pd.DataFrame) -> list[dict]:
 
 def scheme_view(own: dict[str, pd.DataFrame], folds: pd.DataFrame, scheme: str, number: int) -> dict:
     """Collect what the page shows of one scheme; `own` are the report's tables of that scheme alone."""
-    summary, pairs = own["summary"], own["differences"]
+    summary, pairs, expected = own["summary"], own["differences"], own["expected"]
     scored = [score for score in METRICS if score in set(summary["score"])]
     rows = summary_rows(summary, list(dict.fromkeys([LEADING, *HEADLINE, *scored])))
     numbers, roles = fold_rows(folds)
+    expected_scores = list(dict.fromkeys(expected["score"])) if len(expected) else []
     return {
         "scheme": scheme,
         "number": number,
         "rows": rows,
         "scored": scored,
+        "expected": expected_rows(expected, expected_scores),
+        "expected_scores": expected_scores,
         "networks": [row["network"] for row in rows],
         "to_best": differences_to_best(pairs, rows),
         "missing": {cell["reason"] for row in rows for score in HEADLINE for cell in [row["cells"][score]]},
