@@ -12,7 +12,7 @@ from defaults import defaults
 import judge_frames
 import preview_recording
 import track_cells
-from brightcell import files
+from brightcell import files, trained
 from brightcell.instances.regionprops import cell_table
 from brightcell.io import ome_tiff
 from brightcell.preprocessing import statistics
@@ -50,6 +50,7 @@ class Recording:
         }
         inputs = SimpleNamespace(**{name: self.folder / path for name, path in names.items()})
         inputs.made_of = self.folder / "made_of.json"
+        inputs.expected = trained.expected_beside(files.read_json(inputs.made_of)["models"])
         inputs.tracks = self.folder / "tracks.tsv" if followed else []
         inputs.template = [TEMPLATES / "preview/preview.html.j2", TEMPLATES / "page/page.css"]
         page = self.folder / "preview.html"

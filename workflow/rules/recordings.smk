@@ -96,6 +96,7 @@ rule preview_recording:
         frames="<segmented>/frames.tsv",
         quality="<segmented>/quality.tsv",
         made_of="<segmented>/made_of.json",
+        expected=expected_scores(),
         tracks=lambda wildcards: (
             "<segmented>/tracks.tsv" if wildcards.recording in followed() else []
         ),

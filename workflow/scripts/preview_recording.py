@@ -8,14 +8,14 @@ import tifffile
 from brightcell import files
 from brightcell.jobs import job
 from brightcell.preprocessing.loader import FrameLoader
-from brightcell.recordings import chunks
+from brightcell.recordings import chunks, expected
 from brightcell.report import preview
 
 logger = logging.getLogger("brightcell")
 
 
 def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, out) -> None:
-    """Read what `inputs` names (labels, cells, frames, quality, made_of, tracks where there is one, template), write `out`.
+    """Read what `inputs` names (labels, cells, frames, quality, made_of, tracks where there is one, expected, template), write `out`.
 
     rows : of the sheet; options, steps : the config's `images` and `preprocess`
     """
@@ -37,7 +37,8 @@ def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, o
     folders = list(dict.fromkeys(str(Path(path).parent) for path in inputs.template))
     made_of = files.read_json(inputs.made_of)
     sizes = preview.describe_sizes(files.read_table(inputs.frames))
-    html = preview.build(recording, judged, shown, made_of, tracks, folders, sizes)
+    scores = expected.of_models(made_of, inputs.expected)
+    html = preview.build(recording, judged, shown, made_of, tracks, folders, sizes, scores)
     with files.whole(out) as temporary:
         temporary.write_text(html, encoding="utf-8")
     logger.info("%s: %.1f MB, %d of %d frames shown", out, len(html) / 1e6, len(shown), len(judged))

@@ -162,3 +162,45 @@ def test_a_recording_without_cells_has_a_page(tmp_path):
     made.follow()
     assert made.judge()["flags"].tolist() == ["no cell", "no cell"]
     assert [frame["cells"] for frame in content(made.preview())["frames"]] == [[], []]
+
+
+def expect(recording, **changes):
+    """Write what is expected of the two models of the recording; give the words of its page."""
+    row = {
+        "scheme": "grouped",
+        "network": "attention",
+        "score": "ap50",
+        "mean": 0.83,
+        "low": 0.75,
+        "high": 0.91,
+    }
+    counts = {"groups": 8, "frames": 24, "seeds": 1, "trainings": 2, "leaky": False}
+    path = recording.folder / "models/expected.tsv"
+    files.write_table(pd.DataFrame([row | counts | changes]), path)
+    try:
+        return " ".join(recording.preview().read_text().split())
+    finally:
+        path.unlink()
+
+
+def test_the_page_says_how_good_to_expect_the_cells(recording):
+    page = expect(recording)
+    assert "AP at IoU 0.5</th>" in page
+    assert "0.830 " in page
+    assert "0.750 to 0.910" in page
+    assert "On frames like those of the training: the mean over 8 annotated groups" in page
+    assert "Here 2 trainings were averaged, which may be somewhat better." in page
+    assert "expect less" not in page
+
+
+def test_the_page_says_where_expected_scores_are_those_of_others(recording):
+    assert "Here 2 of the 12 trainings segmented, which may be worse." in expect(recording, trainings=12)
+    assert "In the scheme random the trainings had seen" in expect(recording, scheme="random", leaky=True)
+    alone = expect(recording, low=np.nan, high=np.nan, groups=1)
+    assert "the mean over 1 annotated group of frames" in alone
+    assert 'class="interval"' not in alone
+
+
+def test_the_page_expects_nothing_of_models_that_came_without_scores(recording):
+    assert 'id="expected"' not in expect(recording, network="simple")
+    assert 'id="expected"' not in recording.preview().read_text()

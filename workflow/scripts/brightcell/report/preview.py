@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brightcell.comparison.numbers import show, show_interval
+from brightcell.metrics.registry import METRICS
 from brightcell.preprocessing.rescaling import resize_labels
 from brightcell.recordings.quality import shared_flags
 
@@ -109,6 +111,20 @@ def describe_sizes(frames: pd.DataFrame) -> str:
     return f"{first}; cells about {diameter.median():.0f} px{f' = {um:.3g} µm' if np.isfinite(um) else ''} across"
 
 
+def expected_rows(expected: pd.DataFrame) -> list[dict]:
+    """Return the rows that the page shows of expected scores: as they are, with title, meaning, and numbers in words."""
+    return [
+        row
+        | {
+            "title": METRICS[row["score"]].title,
+            "meaning": METRICS[row["score"]].description,
+            "text": show(row["mean"], row["score"]),
+            "interval": show_interval(row["low"], row["high"], row["score"]),
+        }
+        for row in expected.to_dict("records")
+    ]
+
+
 def build(
     recording: str,
     judged: pd.DataFrame,
@@ -117,6 +133,7 @@ def build(
     tracks: pd.DataFrame | None,
     templates: list[str | Path],
     sizes: str = "",
+    expected: pd.DataFrame | None = None,
 ) -> str:
     """Write the page.
 
@@ -129,6 +146,7 @@ def build(
     tracks : tracks.tsv, None where cells are not followed
     templates : folders of preview.html.j2 and of the report's page.css and page.js
     sizes : how large pixels and cells are, in words
+    expected : scores of the networks on frames like those of the training, `recordings.expected.COLUMNS`; None if unknown
     """
     environment = page_templates(templates)
     common, own = shared_flags(judged["flags"])
@@ -148,6 +166,7 @@ def build(
         divisions=None if first is None else int((first["parent"] > 0).sum() // 2),
         made_of=made_of,
         sizes=sizes,
+        expected=[] if expected is None else expected_rows(expected),
         common=common,
         flagged=flagged[:MOST_ROWS],
         flagged_in_all=len(flagged),
