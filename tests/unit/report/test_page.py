@@ -399,6 +399,21 @@ def test_the_baseline_is_no_network():
     assert set(make_tables(data)["frames"]["network"]) == set(NETWORKS)
 
 
+def test_networks_below_the_floor_are_named():
+    data = make_data()
+    means = (
+        data.summary[data.summary["score"] == "cell_iou"]
+        .set_index("network")["mean"]
+        .groupby(level=0)
+        .first()
+    )
+    floor = {"cell_iou": float(means.median()), "cell_dice": 0.99}
+    text = Page(built(replace(data, baseline=floor))).text
+    below = [name for name in NETWORKS if means[name] <= floor["cell_iou"]]
+    assert f"Below it: {', '.join(below)}. Do not use them" in text
+    assert "Below it" not in Page(built(replace(data, baseline={"cell_iou": 0.0}))).text
+
+
 def test_trainings_without_scores_are_named():
     data = make_data(missing=["attention, scheme grouped: all 10 trainings."])
     text = Page(built(data)).text
@@ -562,7 +577,7 @@ def test_the_script_reads_results_and_writes_the_page_and_its_tables(tmp_path):
         "found": 6, "missed": 2, "false": 0, "split": 0, "merged": 0,
     }  # fmt: skip
     assert "snakemake --cores all --configfile config.yaml" in page.text
-    assert "reach cell Dice 0.700" in page.text
+    assert "reach Cell Dice 0.700" in page.text
     # folds are 0, 1, 2 here: of the config's two folds and three seeds the runs of fold 1 are there
     assert "simple, scheme grouped: fold 1, seed 3; fold 2, seed 3." in page.text
     written = {path.stem: read_table(path) for path in (tmp_path / "figures").iterdir()}

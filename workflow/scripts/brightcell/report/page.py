@@ -115,6 +115,28 @@ def make_tables(data: ReportData) -> dict[str, pd.DataFrame]:
     return {name: figure_tables.in_order(table, order) for name, table in made.items()}
 
 
+def floor_sentence(data: ReportData) -> str:
+    """Say what a threshold without learning reaches in the primary score, and which networks do not get beyond it."""
+    if not data.baseline:
+        return ""
+    primary = (data.config.get("comparison") or {}).get("primary", "cell_iou")
+    primary = (
+        primary
+        if primary in data.baseline
+        else next((score for score in HEADLINE if score in data.baseline), "")
+    )
+    if not primary:
+        return ""
+    metric, floor = METRICS[primary], data.baseline[primary]
+    said = f"The floor: local contrast and Otsu's threshold, without any learning, reach {metric.title} {show(floor, primary)}."
+    own = data.summary[(data.summary["score"] == primary) & (data.summary["network"] != BASELINE)]
+    own = own[own["scheme"] == next(iter(own["scheme"]), "")]
+    below = own.loc[own["mean"] <= floor if metric.better == "higher" else own["mean"] >= floor, "network"]
+    if len(below):
+        said += f" Below it: {', '.join(below)}. Do not use them: train longer, or look at the check's page for faults in the masks."
+    return said
+
+
 def area_unit(data: ReportData) -> str:
     """Return the unit of the areas in the tables: that of `figure_tables.truth_and_predictions`."""
     tested = (
@@ -291,5 +313,6 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
         accounting=table_rows.records(data.accounting),
         runs=table_rows.run_rows(data.recipes),
         config=config,
+        floor=floor_sentence(data),
         confidence=float((data.config.get("comparison") or {}).get("confidence", 0.95)),
     )  # fmt: skip
