@@ -204,7 +204,8 @@ def _roles_by_group(
 ) -> list[np.ndarray]:
     """Test each group in one fold; the largest group goes first, each into the fold with the fewest cells."""
     sizes = _cells(samples).groupby(samples["group"]).sum()
-    advice = ", or, knowing that it overrates the networks, use the scheme random"
+    advice = ", or cut each time-lapse into groups of consecutive frames (make_samples.py --block 4), or use the scheme "
+    advice += "random; with both, scores come out too high"
     _check_number(len(sizes), n_folds, "group", advice)
     sizes = sizes.iloc[rng.permutation(len(sizes))].sort_values(ascending=False, kind="stable")
     order = rng.permutation(n_folds)
