@@ -82,7 +82,7 @@ rule score_ensemble:
     container:
         IMAGES["image"]
     resources:
-        **LARGE,
+        **MEDIUM,
     params:
         trainings=trainings_of,
         confidence=lookup(dpath="comparison/confidence", within=config),
