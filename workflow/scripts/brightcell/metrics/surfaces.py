@@ -53,8 +53,8 @@ def measure_surfaces(truth: np.ndarray, predicted: np.ndarray) -> Surfaces:
     # walled, so that a step of NEAR pixels from a boundary neither leaves the image nor enters it again
     edges = [np.pad(boundary(mask), NEAR) for mask in (truth, predicted)]
     places = [np.flatnonzero(edge) for edge in edges]
-    distances = [_distances(places[own], places[1 - own], edges[1 - own]) for own in (0, 1)]
-    return Surfaces(*distances, diagonal=float(np.hypot(*truth.shape)))
+    from_truth, from_predicted = (_distances(places[own], places[1 - own], edges[1 - own]) for own in (0, 1))
+    return Surfaces(from_truth, from_predicted, float(np.hypot(*truth.shape)))
 
 
 def _distances(places: np.ndarray, others: np.ndarray, marked: np.ndarray) -> np.ndarray:
