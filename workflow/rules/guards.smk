@@ -101,6 +101,14 @@ def on_slurm():
     return workflow.executor_plugin.name == "slurm"
 
 
+def refuse_unsubmittable():
+    """Refuse what Snakemake's SLURM plugin would neither submit nor complain of."""
+    for name, job in jobs_for_slurm().items():
+        from snakemake_executor_plugin_slurm import submit_string, validation
+
+        slurm.check_submission(name, job, validation, submit_string)
+
+
 def jobs_for_slurm():
     """Return a job of each rule that is submitted to SLURM, by the rule's name."""
     if not on_slurm():
@@ -121,8 +129,7 @@ GUARDS = {
 
 onstart:
     try:
-        for name, job in jobs_for_slurm().items():
-            slurm.check_submission(name, job)
+        refuse_unsubmittable()
         for name, guard in GUARDS.items():
             if config["guards"][name]:
                 guard()

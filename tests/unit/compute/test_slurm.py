@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake_executor_plugin_slurm import submit_string, validation
 
 import leftovers
 from brightcell.compute import slurm
@@ -96,7 +97,8 @@ class Resources(dict):
 
 
 def submission(**resources):
-    return slurm.check_submission("train_network", SimpleNamespace(resources=Resources(resources), threads=1))
+    job = SimpleNamespace(resources=Resources(resources), threads=1)
+    return slurm.check_submission("train_network", job, validation, submit_string)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +120,7 @@ def test_an_option_that_the_plugin_forbids_is_named_with_its_place(extra, advice
 
 
 def test_every_option_that_the_plugin_forbids_is_refused_with_advice():
-    from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
-
-    for pattern in get_forbidden_slurm_options():
+    for pattern in validation.get_forbidden_slurm_options():
         for option in re.sub(r"\[=\\s\]|\\s\??", " 1", pattern).split("|"):
             with pytest.raises(InputError, match=r"belongs (as a resource|nowhere)"):
                 submission(slurm_extra=option)

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from brightcell.errors import InputError
@@ -125,13 +126,11 @@ def options(resources: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(f"--{OPTIONS[name]}={value}" for name, value in known.items())
 
 
-def check_submission(rule: str, job: Any) -> None:
-    """Raise InputError for a job of Snakemake's that its SLURM plugin could not submit.
+def check_submission(rule: str, job: Any, validation: ModuleType, submit_string: ModuleType) -> None:
+    """Raise InputError for a job of Snakemake's that its SLURM plugin, of which these are modules, could not submit.
 
     The plugin submits in a thread of its own. What goes wrong there is not told, and the run waits for ever.
     """
-    from snakemake_executor_plugin_slurm import submit_string, validation
-
     extra = job.resources.get("slurm_extra")
     for pattern in validation.get_forbidden_slurm_options() if isinstance(extra, str) else ():
         if found := re.search(pattern, extra):
