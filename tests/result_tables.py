@@ -41,7 +41,7 @@ def faults(folder: Path) -> list[str]:
     found = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or path.name == ".snakemake_timestamp":
+        if path.is_dir() or path.name == ".snakemake_timestamp" or path.suffix == ".seal":
             continue
         known = [file for file in FILES if file.matches(name)]
         if len(known) != 1:

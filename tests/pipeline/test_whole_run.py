@@ -225,8 +225,8 @@ def test_a_damaged_model_is_refused_and_nothing_is_lost(done):
         model.write_bytes(whole[:1000])
         run = done.snakemake(str(labels.relative_to(done.folder)))
         assert run.returncode != 0
-        assert "model.keras: not a model that can be loaded safely" in run.stdout
-        assert "remove the file" in run.stdout
+        assert "model.keras: damaged since the rule train_network wrote it. Found 1,000 bytes" in run.stdout
+        assert "Delete the file" in run.stdout
         assert not done.half_written()
         assert labels.read_bytes() == before
         model.unlink()

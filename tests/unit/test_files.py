@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -96,3 +97,60 @@ def test_a_full_folder_of_temporary_files_is_named(monkeypatch):
         files.check_temporary()
     monkeypatch.setenv("TMPDIR", "/nowhere")  # Python takes another folder
     files.check_temporary()
+
+
+@pytest.fixture
+def sealed(tmp_path):
+    path = tmp_path / "frames.tsv"
+    files.write_table(pd.DataFrame({"sample": ["a", "b"], "dice": [0.125, 0.5]}), path)
+    files.seal(path, "score_frames", "score.log")
+    files.check_seal(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (
+            lambda content: content[: content.rindex(b"b")],
+            "20 bytes; expected the 26 bytes",
+        ),  # the last row is lost
+        (lambda content: content[:-2], "24 bytes"),  # cut within a number
+        (lambda content: content.replace(b"0.125", b"0.135"), "as many bytes, but others"),  # a bit flipped
+        (lambda content: b"", "0 bytes"),
+    ],
+)
+def test_a_damaged_result_is_named_with_the_rule_that_makes_it(sealed, damage, found):
+    content = sealed.read_bytes()
+    sealed.write_bytes(damage(content))
+    with pytest.raises(InputError) as raised:
+        files.check_seal(sealed)
+    assert f"{sealed}: damaged since the rule score_frames wrote it. Found {found}" in str(raised.value)
+    sealed.write_bytes(content)
+    files.check_seal(sealed)
+
+
+def test_results_without_a_seal_are_taken_as_they_are(sealed, tmp_path):
+    files.seal_of(sealed).unlink()
+    sealed.write_bytes(b"edited")
+    files.check_seal(sealed)
+    files.check_seal(tmp_path / "missing")
+    files.seal(tmp_path, "report", "report.log")  # a folder has none
+    assert [path.name for path in tmp_path.iterdir()] == ["frames.tsv"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(os, "fsync", lambda handle: done.append(Path(f"/proc/self/fd/{handle}").readlink()))
+    with files.whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("done")
+        assert done == []
+    assert done == [temporary, tmp_path]
+
+
+def test_a_seal_goes_with_its_file(sealed, tmp_path):
+    files.sweep(tmp_path)
+    assert files.seal_of(sealed).exists()
+    sealed.unlink()
+    files.sweep(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import tifffile
@@ -195,3 +196,19 @@ def test_a_record_keeps_the_slurm_jobs_of_all_attempts(tmp_path, monkeypatch):
     with jobs.job(tmp_path / "train.log"):
         pass
     assert jobs.read_record(tmp_path / "train.log")["slurm_jobs"] == "12"
+
+
+def test_a_job_checks_what_it_reads_and_seals_what_it_writes(tmp_path, monkeypatch):
+    read, wrote = tmp_path / "in.txt", tmp_path / "out.txt"
+    read.write_text("whole")
+    files.seal(read, "prepare_group", "prepare.log")
+    task = SimpleNamespace(input=[str(read)], output=[str(wrote)], rule="score_frames")
+    monkeypatch.setattr(sys.modules["__main__"], "snakemake", task, raising=False)
+    with jobs.job(tmp_path / "a.log"):
+        wrote.write_text("made")
+    assert files.read_json(files.seal_of(wrote))["rule"] == "score_frames"
+    read.write_text("wrong")
+    with pytest.raises(SystemExit), jobs.job(tmp_path / "a.log"):
+        raise AssertionError("the job must not begin")
+    assert "damaged since the rule prepare_group wrote it" in (tmp_path / "a.log").read_text()
+    assert not files.seal_of(wrote).exists()

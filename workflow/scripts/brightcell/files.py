@@ -1,5 +1,6 @@
 """Write files so that they appear whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
@@ -100,18 +101,37 @@ def whole(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{os.uname().nodename}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
+        if (
+            temporary.is_file()
+        ):  # on the disk before it has its name: a machine that goes down leaves no empty file
+            _flush(temporary)
         temporary.replace(path)
+        _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _flush(path: Path) -> None:
+    """Have the disk write a file, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # file systems that do not know it
+            raise
+    finally:
+        os.close(handle)
+
+
 def sweep(folder: str | Path) -> None:
-    """Remove the temporary files of `whole` that killed processes left below a folder.
+    """Remove the temporary files of `whole` that killed processes left below a folder, and seals without a file.
 
     Files of other hosts are removed after a day.
     """
     for place, _, names in os.walk(folder):
         for name in names:
+            if name.startswith(".") and name.endswith(".seal") and name[1:-5] not in names:
+                Path(place, name).unlink(missing_ok=True)
             if name.startswith(".") and re.search(r"\.\d+\.part", name):
                 path = Path(place, name)
                 with suppress(OSError):  # the file is another user's, or no longer there
@@ -183,6 +203,41 @@ def digest(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal_of(path: str | Path) -> Path:
+    """Return the file with the digest of a result, hidden beside it.
+
+    >>> seal_of("a/frames.tif").name
+    '.frames.tif.seal'
+    """
+    path = Path(path)
+    return path.with_name(f".{path.name}.seal")
+
+
+def seal(path: str | Path, rule: str, log: str) -> None:
+    """Write the digest of a finished result beside it, with the rule that made it; folders have none."""
+    path = Path(path)
+    if path.is_file():
+        write_json(
+            {"sha256": digest(path), "bytes": path.stat().st_size, "rule": rule, "log": log}, seal_of(path)
+        )
+
+
+def check_seal(path: str | Path) -> None:
+    """Raise InputError if a result is no longer what its job wrote; a file without a digest is taken as it is."""
+    path, record = Path(path), seal_of(path)
+    if not (record.is_file() and path.is_file()):
+        return
+    told, size = read_json(record), path.stat().st_size
+    if size == told.get("bytes") and digest(path) == told.get("sha256"):
+        return
+    found = f"{size:,} bytes" if size != told.get("bytes") else "as many bytes, but others"
+    raise InputError(
+        f"{path}: damaged since the rule {told.get('rule')} wrote it. Found {found}; expected the {told.get('bytes')} bytes "
+        f"whose digest is in {record.name}. Delete the file and start the same command again, which makes it anew; if it came "
+        f"from elsewhere, get it again. If it was edited on purpose, delete {record} instead."
+    )
 
 
 VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")

@@ -32,7 +32,8 @@ DISK_FAULTS = {
 def job(log: str | Path) -> Iterator[logging.Logger]:
     """Log the block to a file and, from warnings on, to the terminal; exit with 1 on an error.
 
-    Where the job runs (`provenance.environment`) stands in the log's first line, and in the file `record_of` the log. An
+    A script of a rule first checks that its inputs are as other jobs wrote them, and in the end writes the digests of its
+    outputs (`files.seal`). Where the job runs (`provenance.environment`) stands in the log's first line, and in the file `record_of` the log. An
     `InputError` is logged as its message alone, any other error with its traceback.
     """
     global _record
@@ -58,7 +59,16 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
         tell(host=os.uname().nodename, slurm_job=number, **provenance.environment())
         if provenance.container():
             stay_in_the_image()
+        task = getattr(sys.modules["__main__"], "snakemake", None)  # what Snakemake gives to a rule's script
+        if task:
+            for path in task.output:
+                files.seal_of(path).unlink(missing_ok=True)
+            for path in task.input:
+                files.check_seal(path)
         yield logger
+        if task:
+            for path in task.output:
+                files.seal(path, task.rule, str(log))
     except TakenOver as error:
         logger.error("ERROR %s", error)
         end_cluster_job()
