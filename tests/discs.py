@@ -5,7 +5,7 @@ import numpy as np
 from brightcell.training import patches
 
 SETTINGS = {
-    "epochs": 6, "steps_per_epoch": 8, "batch_size": 4, "patch": 32, "learning_rate": 0.01, "schedule": "constant",
+    "epochs": 6, "minutes": None, "steps_per_epoch": 8, "batch_size": 4, "patch": 32, "learning_rate": 0.01, "schedule": "constant",
     "gamma": 2, "patience": 10, "statistics_momentum": 0.9,
     "augmentation": dict.fromkeys(
         ("rotation", "shift", "shear", "zoom", "scale", "elastic_px", "gamma", "contrast", "noise", "blur"), 0

@@ -61,12 +61,13 @@ def measure(network: str, options, precision: str, images, labels) -> dict[str, 
     frames = [patches.TrainingFrame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
     batches = loop.prefetch(frames, BATCH, options.side, 1, wanted, seed=1)
     step = train_step.stepper(model)
-    losses = [step(*next(batches))]
+    rate = wanted["learning_rate"]
+    losses = [step(*next(batches), rate)]
     start = time.perf_counter() - begun
     spent = []
     for _ in range(options.steps):
         begun = time.perf_counter()
-        losses.append(step(*next(batches)))
+        losses.append(step(*next(batches), rate))
         spent.append(time.perf_counter() - begun)
     assert np.isfinite(losses).all(), "the loss is no number"
     step.settle()

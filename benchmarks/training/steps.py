@@ -56,7 +56,7 @@ def make_frames(side: int, number: int, channels: int) -> tuple[np.ndarray, np.n
 def settings(side: int, batch: int, **changes) -> dict:
     """The config's `training`, as far as a step needs it."""
     return {
-        "epochs": 100, "steps_per_epoch": 100, "batch_size": batch, "patch": side, "learning_rate": 0.001,
+        "epochs": 100, "minutes": None, "steps_per_epoch": 100, "batch_size": batch, "patch": side, "learning_rate": 0.001,
         "schedule": "constant", "gamma": 2, "statistics_momentum": 0.99, "augmentation": STUDY,
     } | changes  # fmt: skip
 
@@ -133,13 +133,13 @@ class Ours:
 
         frames = [patches.TrainingFrame.from_labels(*pair) for pair in zip(images, labels, strict=True)]
         self.model = loop.prepare(model, wanted)
-        self.step = train_step.stepper(self.model)
+        self.step, self.rate = train_step.stepper(self.model), wanted["learning_rate"]
         outputs = model.output_shape[-1]
         self.batches = loop.prefetch(frames, wanted["batch_size"], wanted["patch"], outputs, wanted, seed)
 
     def steps(self, number: int) -> list[float]:
         """Train for some steps; returns their losses."""
-        return [self.step(*next(self.batches)) for _ in range(number)]
+        return [self.step(*next(self.batches), self.rate) for _ in range(number)]
 
 
 def measure(loops: dict, rounds: int, steps: int) -> dict[str, tuple[float, float]]:

@@ -38,6 +38,19 @@ def test_time_is_that_of_all_networks_or_of_those_side_by_side():
     assert "about" not in pace.estimate(plan, {"simple": 0.5})  # a network that was not measured
 
 
+def test_trainings_by_time_need_no_pace():
+    plan = pace.plan_of(config(training=defaults("training", minutes=2.5)))
+    assert pace.in_words(plan) == "60 trainings (2 networks × 10 folds × 3 seeds) of 2.5 min"
+    assert pace.seconds(plan, {}, 2) == 30 * (pace.START_S + 150)
+    assert pace.estimate(plan, {}).endswith("on this machine")
+
+
+def test_a_short_run_counts_steps_and_tries_no_rates():
+    long = defaults("training", minutes=60, learning_rate=[0.01, 0.001])
+    short = pace.shortened(config(short=True, training=long))["training"]
+    assert (short["minutes"], short["epochs"], short["learning_rate"]) == (None, 5, 0.01)
+
+
 def test_a_short_run_has_a_folder_and_a_plan_of_its_own():
     assert pace.shortened(config()) == config()
     short = pace.shortened(config(short=True))

@@ -204,6 +204,25 @@ def test_numbers_that_yaml_reads_as_text_or_as_floats():
             {"training": {"learning_rate": math.nan}},
             "training.learning_rate: found nan; expected a finite number",
         ),
+        (
+            {"training": {"learning_rate": []}},
+            "training.learning_rate: found []; expected a number, above 0, at most 1; or a list in [ ], each a number, above",
+        ),
+        ({"training": {"learning_rate": [0.1, "fast"]}}, "training.learning_rate[1]: found 'fast' (text)"),
+        ({"training": {"learning_rate": [0.1, 2]}}, "training.learning_rate[1]: found 2; expected a number"),
+        ({"training": {"minutes": 0}}, "training.minutes: found 0; expected a number, above 0"),
+        (
+            {"training": {"minutes": 5, "deterministic": True}},
+            "training.minutes: found with deterministic true",
+        ),
+        (
+            {"training": {"learning_rate": [0.1, 0.01, 0.001], "epochs": 3}},
+            "training.learning_rate: found 3 rates to try, each for 0.33 of the training, which leaves nothing",
+        ),
+        (
+            {"training": {"learning_rate": [0.1, 0.01], "minutes": 3, "rate_share": 0.5}},
+            "training.learning_rate: found 2 rates to try, each for 0.5 of the training",
+        ),
         ({"compute": {"precision": "float16"}}, "did you mean 'float32'?"),
         (
             {"training": {"device": "cpu"}},

@@ -25,3 +25,14 @@ def test_runs_seeds_and_hours_are_told():
     assert (told["seeds"], told["folds"], told["training, hours"]) == ([1, 2], [1, 2], 1.0)
     assert told["trained on"] == ["n1 · a processor · cpu", "unknown host · cpu"]
     assert told["versions, training"] == {"keras": "3"}
+    assert "equal for all networks" not in told, "older recipes do not say it"
+
+
+def test_what_networks_had_alike_is_told():
+    told = describe([RECIPE | {"budget": "steps", "rates_tried": []}], SCORES)
+    assert (
+        told["equal for all networks"] == "the steps of a training, however long they take; the learning rate"
+    )
+    told = describe([RECIPE | {"budget": "minutes", "rates_tried": [[0.001, 0.2], [0.01, None]]}], SCORES)
+    assert told["equal for all networks"].startswith("the minutes of a training; each took the best of the")
+    assert "0.001, 0.01" in told["equal for all networks"]

@@ -83,7 +83,7 @@ def test_a_training_that_is_stopped_while_it_validates_ends_with_the_same_bits(
 ):
     validated, batches = [], []
 
-    def validate(model, tiles, loss, batch, received):
+    def validate(model, tiles, loss, batch, received=()):
         validated.append(1)
 
         def predict(images):
@@ -91,7 +91,7 @@ def test_a_training_that_is_stopped_while_it_validates_ends_with_the_same_bits(
             os.kill(os.getpid(), signal.SIGTERM)
             return keras.Model.predict_on_batch(model, images)
 
-        if len(validated) == 2:
+        if len(validated) == 3:  # the first compiles
             monkeypatch.setattr(model, "predict_on_batch", predict)
         return really(model, tiles, loss, 1, received)
 

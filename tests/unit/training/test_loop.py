@@ -1,5 +1,8 @@
 """Training: the loss against its formula, and that a small network learns what can be learned."""
 
+import os
+import signal
+
 import keras
 import numpy as np
 import pytest
@@ -87,7 +90,7 @@ def test_a_seed_trains_the_same_network():
 
 def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(monkeypatch):
     class Counting(loop.train_step.KerasSteps):
-        def __call__(self, images, targets):
+        def __call__(self, images, targets, rate):
             self.number = getattr(self, "number", 0) + 1
             return float(self.number)
 
@@ -130,23 +133,71 @@ def test_three_epochs_far_above_the_start_are_too_many(losses, first, told):
     assert bool(loop.stays_high(losses[-1], progress, loss.SegmentationLoss(), 1)) == told
 
 
-def test_cosine_warms_up_and_falls():
-    rate = loop.learning_rate(SETTINGS | {"schedule": "cosine", "epochs": 10, "steps_per_epoch": 50})
-    values = [float(rate(step)) for step in (0, 10, 250, 500)]
-    assert values[0] == pytest.approx(0.001)
-    assert values[1] == pytest.approx(0.01, rel=0.01)
-    assert values[1] > values[2] > values[3] >= 0.0001 * 0.99
-    assert loop.learning_rate(SETTINGS) == 0.01
-
-
-@pytest.mark.parametrize(
-    ("steps", "given", "momentum"), [(999, None, 0.9), (1000, None, 0.99), (10, 0.99, 0.99), (5000, 0.0, 0.0)]
-)
-def test_the_statistics_follow_a_short_training_faster(steps, given, momentum):
-    settings = SETTINGS | {"epochs": 1, "steps_per_epoch": steps, "statistics_momentum": given}
+def test_all_batch_statistics_get_the_momentum_of_the_settings():
+    settings = SETTINGS | {"statistics_momentum": 0.7}
     model = loop.prepare(unet.build_unet("simple", (16, 16, 1), filters=2, levels=2), settings)
     normalising = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    assert {layer.momentum for layer in normalising} == {momentum}
+    assert {layer.momentum for layer in normalising} == {0.7}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock in place of the computer's: a step takes 1 s, the first of a process 101 s, a validation 3 s."""
+
+    class Ticking(loop.train_step.KerasSteps):
+        compiled = False
+
+        def __call__(self, images, targets, rate):
+            now[0] += 1 if self.compiled else 101
+            self.compiled = True
+            rates.append(rate)
+            return 0.5
+
+    def validate(*_):
+        now[0] += 3
+        return 0.1, 0.9
+
+    now, rates = [1000.0], []
+    monkeypatch.setattr(loop.train_step, "stepper", Ticking)
+    monkeypatch.setattr(loop, "validate", validate)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+    return rates
+
+
+MINUTE = SETTINGS | {"minutes": 1, "steps_per_epoch": 10, "schedule": "cosine", "patience": 1}
+
+
+def test_a_training_by_time_ends_with_its_minutes(clock):
+    history = loop.train(network(), [discs(1)], [discs(2)], MINUTE, seed=1)
+    # 9 s (the first step compiles) and 3, then three times 10 and 3, then 6 and 3: no time for a step and 3 more
+    assert history["seconds"].tolist() == [12, 13, 13, 13, 9]
+
+
+@pytest.mark.parametrize(("number", "steps"), [(3, 47), (14, 47), (45, 46)])
+def test_a_training_that_was_stopped_has_the_same_minutes(clock, tmp_path, monkeypatch, number, steps):
+    def stop(*_):
+        if len(clock) == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(loop.budget, "learning_rate", lambda *_: stop() or 0.01)
+    given = network(), [discs(1)], [discs(2)], MINUTE, 1
+    with pytest.raises(loop.Interrupted):
+        loop.train(*given, loop.Checkpoint(tmp_path, {}))
+    assert len(clock) == number + 1
+    history = loop.train(*given, loop.Checkpoint(tmp_path, {}))
+    assert history["seconds"].sum() == 60
+    assert len(clock) == steps, "46 without the stop; the first step of each process is not counted"
+    loop.Checkpoint(tmp_path, {}).finish()
+    assert len(loop.train(*given, loop.Checkpoint(tmp_path, {}))) == len(history)
+    assert len(clock) == steps
+
+
+def test_the_rate_of_a_training_by_time_falls_over_the_time(clock):
+    loop.train(network(), [discs(1)], [discs(2)], MINUTE, seed=1)
+    assert clock[0] == pytest.approx(0.001)
+    expected = [loop.budget.learning_rate(MINUTE, second / 60) for second in range(9)]
+    assert clock[1:10] == pytest.approx(expected)
+    assert clock[-1] < 0.001
 
 
 def test_validation_counts_every_pixel_once():

@@ -7,17 +7,21 @@ from brightcell import folds
 from brightcell.jobs import duration
 
 START_S = 20  # of a training's job: to start, to load the frames, to write the model
-# What `short: true` changes, besides the first seed alone.
-SHORT_TRAINING = {"epochs": 5, "steps_per_epoch": 20, "statistics_momentum": None}
+# What `short: true` changes, besides the first seed and the first learning rate alone.
+SHORT_TRAINING = {"epochs": 5, "minutes": None, "steps_per_epoch": 20, "statistics_momentum": None}
 
 
 class Plan(NamedTuple):
-    """The trainings of a config: how many of each network, folds over all schemes, seeds, and steps of each, at most."""
+    """The trainings of a config: how many of each network, folds over all schemes, seeds, and steps of each, at most.
+
+    minutes : of each training, where they limit it instead of the steps
+    """
 
     networks: dict[str, int]
     folds: int
     seeds: int
     steps: int
+    minutes: float | None = None
 
     @property
     def number(self) -> int:
@@ -32,7 +36,8 @@ def plan_of(config: dict) -> Plan:
     training = config["training"]
     seeds = len(config["seeds"])
     number = len(runs) // max(1, seeds * len(networks))
-    return Plan(networks, number, seeds, training["epochs"] * training["steps_per_epoch"])
+    steps = training["epochs"] * training["steps_per_epoch"]
+    return Plan(networks, number, seeds, steps, training["minutes"])
 
 
 def in_words(plan: Plan) -> str:
@@ -45,12 +50,16 @@ def in_words(plan: Plan) -> str:
         f"{count} {what}{'s' * (count != 1)}"
         for count, what in ((len(plan.networks), "network"), (plan.folds, "fold"), (plan.seeds, "seed"))
     )
-    return f"{plan.number:,} training{'s' * (plan.number != 1)} ({' × '.join(parts)}) of up to {plan.steps:,} steps"
+    long = f"{plan.minutes:g} min" if plan.minutes else f"up to {plan.steps:,} steps"
+    return f"{plan.number:,} training{'s' * (plan.number != 1)} ({' × '.join(parts)}) of {long}"
 
 
 def seconds(plan: Plan, step_s: Mapping[str, float], at_once: int = 1) -> float:
     """Return the time of all trainings, by the time of a step of each network; `at_once` run side by side."""
-    each = [count * (START_S + plan.steps * step_s[name]) for name, count in plan.networks.items()]
+    if plan.minutes:
+        each = [plan.number * (START_S + 60 * plan.minutes)]
+    else:
+        each = [count * (START_S + plan.steps * step_s[name]) for name, count in plan.networks.items()]
     return sum(each) / max(1, min(at_once, plan.number))
 
 
@@ -61,13 +70,11 @@ def estimate(plan: Plan, step_s: Mapping[str, float], at_once: int = 1) -> str:
     '27 trainings (1 network × 9 folds × 3 seeds) of up to 5,000 steps: about 19 h on this machine, less where trainings stop early'
     """
     unknown = set(plan.networks) - set(step_s)
-    if unknown:
+    if unknown and not plan.minutes:
         return in_words(plan)
     side = f", {at_once} side by side" if at_once > 1 else ""
-    return (
-        f"{in_words(plan)}: about {duration(seconds(plan, step_s, at_once))} on this machine{side}, less where trainings "
-        "stop early"
-    )
+    early = "" if plan.minutes else ", less where trainings stop early"
+    return f"{in_words(plan)}: about {duration(seconds(plan, step_s, at_once))} on this machine{side}{early}"
 
 
 def step_seconds(recipes: Iterable[dict], steps_per_epoch: int) -> dict[str, float]:
@@ -87,8 +94,10 @@ def shortened(config: dict) -> dict:
     """Return a config whose `short` is true as that of its short run, in a results folder of its own; others unchanged."""
     if not config["short"]:
         return config
+    rate = config["training"]["learning_rate"]
+    single = {"learning_rate": rate[0]} if isinstance(rate, list) else {}
     return config | {
         "dataset": f"{config['dataset']}_short",
         "seeds": config["seeds"][:1],
-        "training": config["training"] | SHORT_TRAINING,
+        "training": config["training"] | SHORT_TRAINING | single,
     }

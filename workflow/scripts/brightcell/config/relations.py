@@ -21,6 +21,7 @@ def problems(config: dict, faulty: set[str]) -> Iterator[str]:
     for check in (
         _sides,
         _overlap,
+        _budget,
         _samples,
         _recordings,
         _segmenting_network,
@@ -53,6 +54,33 @@ def _overlap(config: dict, sound: Sound) -> Iterator[str]:
     overlap, tile = (config["prediction"][key] for key in ("overlap", "tile"))
     if overlap is not None and overlap >= tile:
         yield f"prediction.overlap: found {overlap}; expected less than prediction.tile, {tile}"
+
+
+def _budget(config: dict, sound: Sound) -> Iterator[str]:
+    """Trials of learning rates leave something to train with; what ends by the clock cannot repeat bit for bit."""
+    training = config["training"]
+    if (
+        sound("training.minutes", "training.deterministic")
+        and training["minutes"]
+        and training["deterministic"]
+    ):
+        yield (
+            "training.minutes: found with deterministic true; a training that ends by the clock is never the same twice: "
+            "take epochs, or deterministic false"
+        )
+    keys = ("epochs", "minutes", "learning_rate", "rate_share")
+    if not sound(*(f"training.{key}" for key in keys)) or not isinstance(training["learning_rate"], list):
+        return
+    number, share = len(training["learning_rate"]), training["rate_share"]
+    if not training["minutes"]:
+        share = (
+            max(1, round(training["epochs"] * share)) / training["epochs"]
+        )  # as `training.budget.divide` does it
+    if number > 1 and number * share >= 1:
+        yield (
+            f"training.learning_rate: found {number} rates to try, each for {share:.2g} of the training, which leaves "
+            "nothing of it; expected fewer rates, a smaller training.rate_share or more epochs"
+        )
 
 
 def _samples(config: dict, sound: Sound) -> Iterator[str]:

@@ -39,6 +39,7 @@ def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = N
             }
         ),
         **({"GPU": gpu_sentence(finding)} if finding else {}),
+        **({"equal for all networks": fairness(trained)} if "budget" in trained else {}),
         "training, hours": round(sum(recipe["train_seconds"] for recipe in recipes) / 3600, 2),
         "backend": trained.get("backend", "–"),
         **({"container images": images_used} if images_used else {}),
@@ -46,6 +47,26 @@ def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = N
         "versions, report": provenance.versions("numpy", "pandas", "plotly"),
         "report made on": {name: value for name, value in provenance.machine().items() if value},
     }
+
+
+def fairness(recipe: dict) -> str:
+    """Return in words what all networks of a study were given alike, by the recipe of one of them.
+
+    >>> fairness({"budget": "minutes", "rates_tried": [[0.001, 0.3], [0.01, 0.2]]})
+    'the minutes of a training; each took the best of the learning rates 0.001, 0.01 on validation frames'
+    """
+    alike = (
+        "the steps of a training, however long they take"
+        if recipe["budget"] == "steps"
+        else "the minutes of a training"
+    )
+    tried = ", ".join(f"{rate:g}" for rate, _ in recipe["rates_tried"])
+    chosen = (
+        f"each took the best of the learning rates {tried} on validation frames"
+        if tried
+        else "the learning rate"
+    )
+    return f"{alike}; {chosen}"
 
 
 def gpu_sentence(told: dict) -> str:

@@ -1,7 +1,8 @@
 """Keep the state of a training on disk, so that it resumes after being killed.
 
 A folder holds `state.npz` (network, optimiser, random state, progress), the weights of the best epoch so far, and
-`owner.json`, which names the job that writes there. Nothing in it is a pickle. Progress and best weights of a finished
+`owner.json`, which names the job that writes there. Where learning rates are tried first, each trial has such a folder in
+it, and `rates.json` the results. Nothing in it is a pickle. Progress and best weights of a finished
 training stay, so that its results can be written again without training if they are lost.
 """
 
@@ -30,6 +31,7 @@ logger = logging.getLogger("brightcell")
 
 STATE = "state.npz"
 OWNER = "owner.json"
+RATES = "rates.json"
 ASIDE = "other_settings"
 
 
@@ -38,8 +40,8 @@ class Progress:
     """The progress of a training.
 
     step : number of steps done; history : one row per epoch; best, best_epoch : the lowest validation loss and its epoch;
-    seconds, total : time spent on the unfinished epoch, and the sum of its steps' losses; first : the loss of the first
-    step; finished : whether the training is finished.
+    seconds, total : time spent on the unfinished epoch, and the sum of its steps' losses; validating : the time (s) that
+    the last validation took; first : the loss of the first step; finished : whether the training is finished.
     """
 
     step: int = 0
@@ -48,6 +50,7 @@ class Progress:
     best_epoch: int = 0
     seconds: float = 0.0
     total: float = 0.0
+    validating: float = 0.0
     first: float = 0.0
     finished: bool = False
 
@@ -167,6 +170,34 @@ class Checkpoint:
         backend.set_random_state(random)
         return progress, best
 
+    def trial(self, rate: float) -> "Checkpoint":
+        """Return the state of the trial of a learning rate, which the training makes before it starts."""
+        return Checkpoint(
+            self.folder / f"rate-{rate:g}", self.made_of | {"learning_rate tried": json.dumps(rate)}
+        )
+
+    def trials(self) -> list[list]:
+        """Return the results of the trials that this training, and no other, has made: rate, loss, seconds of each."""
+        return self._kept_trials().get(self._name(), [])
+
+    def keep_trial(self, rate: float, loss: float | None, seconds: float) -> None:
+        """Keep the result of a trial, and delete its state; loss : None where it diverged."""
+        self.check_owner()
+        kept = self._kept_trials()
+        kept.setdefault(self._name(), []).append([rate, loss, seconds])
+        files.write_json(kept, self.folder / RATES)
+        shutil.rmtree(self.folder / f"rate-{rate:g}", ignore_errors=True)
+
+    def _kept_trials(self) -> dict[str, list[list]]:
+        """Return the results of all trainings that ever had this folder, by `_name`."""
+        try:
+            return json.loads((self.folder / RATES).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _name(self) -> str:
+        return hashlib.sha256(json.dumps(self.made_of, sort_keys=True).encode()).hexdigest()
+
     def finish(self) -> None:
         """Reduce the state of a finished training to the progress and the best weights."""
         self.check_owner()
@@ -175,7 +206,8 @@ class Checkpoint:
         about["progress"]["finished"] = True
         with files.whole(self.folder / STATE) as temporary:
             np.savez(temporary, about=np.array(json.dumps(about)))
-        shutil.rmtree(self.folder / ASIDE, ignore_errors=True)
+        for folder in (self.folder / ASIDE, *self.folder.glob("rate-*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _set_aside(self) -> str:
         """Keep the files of the first unfinished training with other settings; return a message that says where."""

@@ -16,7 +16,7 @@ from keras import ops
 from brightcell.compute.backend import compiled, has_gpu
 from brightcell.errors import InputError
 
-from . import fast_layers, patches, train_step, warping
+from . import budget, fast_layers, patches, train_step, warping
 from .checkpoints import Checkpoint, Interrupted, Progress, stop_signals
 from .loss import SegmentationLoss, without_sigmoid
 from .validation import validate, validation_tiles
@@ -24,39 +24,14 @@ from .validation import validate, validation_tiles
 logger = logging.getLogger("brightcell")
 
 
-def learning_rate(settings: dict) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Return the study's constant rate, or a schedule that warms up over 2 % of the steps and then falls by a cosine."""
-    if settings["schedule"] == "constant":
-        return settings["learning_rate"]
-    steps = settings["epochs"] * settings["steps_per_epoch"]
-    warmup = max(1, steps // 50)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings["learning_rate"] / 10,
-        warmup_target=settings["learning_rate"],
-        warmup_steps=warmup,
-        decay_steps=max(1, steps - warmup),
-        alpha=0.01,
-    )
-
-
-def statistics_momentum(settings: dict) -> float:
-    """Return the momentum of the batch statistics; where the config has none, 0.9 for less than 1,000 steps, else 0.99.
-
-    With Keras' 0.99 the statistics lag behind a network that learns for a few hundred steps only.
-    """
-    if settings["statistics_momentum"] is not None:
-        return settings["statistics_momentum"]
-    return 0.9 if settings["epochs"] * settings["steps_per_epoch"] < 1000 else 0.99
-
-
 def prepare(model: keras.Model, settings: dict) -> keras.Model:
     """Return the network ready for training: compiled, giving logits, and with faster layers if the backend has some."""
     model = fast_layers.with_fast_layers(without_sigmoid(model))
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = statistics_momentum(settings)
+            layer.momentum = budget.statistics_momentum(settings)
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate(settings)),
+        optimizer=keras.optimizers.Adam(),  # each step is given its learning rate
         loss=SegmentationLoss(settings["gamma"]),
         # XLA's compilation takes longer than it saves on a CPU; JAX needs it; on a GPU Keras decides.
         jit_compile="auto" if has_gpu() or keras.backend.backend() == "jax" else False,
@@ -74,6 +49,9 @@ def train(
     warm: bool = False,
 ) -> pd.DataFrame:
     """Train a model in place; it ends with the weights of its best epoch.
+
+    With `minutes` the training ends where the time for another step and a validation is over. What compiles, which is the
+    first step of a process and the first batch that it validates, does not count, nor does the saving of the state.
 
     Parameters
     ----------
@@ -115,16 +93,27 @@ def train(
     best_weights = best_weights or model.get_weights()
     batches = prefetch(frames, batch, patch, outputs, settings, seed, progress.step)
 
-    step = train_step.stepper(model)
+    step, first = train_step.stepper(model), progress.step
+    if not progress.finished:
+        validate(model, tuple(part[:1] for part in tiles), loss, batch)  # compiles
 
     with stop_signals() as received:
-        for epoch in range(len(progress.history) + 1, settings["epochs"] + 1):
-            if progress.history and progress.history[-1][0] - progress.best_epoch >= settings["patience"]:
-                logger.info("no better for %d epochs: stopping", settings["patience"])
-                break
+        while not is_over(progress, settings):
+            epoch = len(progress.history) + 1
+            done, before = (epoch - 1) * settings["steps_per_epoch"], sum(row[-1] for row in progress.history)
             begun = time.perf_counter() - progress.seconds
-            while progress.step < epoch * settings["steps_per_epoch"]:
-                value = step(*next(batches))
+            while progress.step < done + settings["steps_per_epoch"]:
+                used = before + time.perf_counter() - begun
+                if (
+                    progress.step > done
+                    and budget.spent(settings, progress.step, used + progress.validating) >= 1
+                ):
+                    break
+                rate = budget.learning_rate(settings, budget.spent(settings, progress.step, used))
+                images, targets = next(batches)
+                value = step(images, targets, rate)
+                if progress.step == first:
+                    begun = time.perf_counter() - progress.seconds
                 progress.first = progress.first or value
                 progress.step += 1
                 progress.total += value
@@ -136,10 +125,11 @@ def train(
                 if received:
                     _stop(received[0], model, progress, checkpoint, begun)
             step.settle()
-            value = progress.total / settings["steps_per_epoch"]
+            value = progress.total / (progress.step - done)
             trained = model.get_weights()
             candidate = trained if warm else unbiased_weights(model, progress.step)
             model.set_weights(candidate)
+            ended = time.perf_counter()
             val_loss, iou = validate(model, tiles, loss, batch, received)
             model.set_weights(trained)
             if received:
@@ -148,16 +138,18 @@ def train(
             if reason := reason or stays_high(value, progress, loss, outputs):
                 given.set_weights(best_weights)
                 raise Diverged(reason, epoch, progress)
-            rate = float(ops.convert_to_numpy(model.optimizer.learning_rate))
-            seconds = time.perf_counter() - begun
+            seconds, progress.validating = (time.perf_counter() - start for start in (begun, ended))
+            share = budget.spent(settings, progress.step, before + seconds)
+            rate = budget.learning_rate(settings, share)
             progress.history.append([epoch, value, val_loss, iou, rate, seconds])
             progress.seconds = progress.total = 0.0
             improved = val_loss < progress.best
             if improved:
                 progress.best, progress.best_epoch, best_weights = val_loss, epoch, candidate
             logger.info(
-                "epoch %d/%d  loss %.4f  validation loss %.4f  validation cell IoU %.3f  %.1f s%s",
-                *(epoch, settings["epochs"], value, val_loss, iou, seconds),
+                "epoch %d%s  loss %.4f  validation loss %.4f  validation cell IoU %.3f  %.1f s%s",
+                *(epoch, f", {share:.0%} of the time" if settings["minutes"] else f"/{settings['epochs']}"),
+                *(value, val_loss, iou, seconds),
                 "  best so far" if improved else "",
             )
             if checkpoint:
@@ -166,6 +158,27 @@ def train(
     logger.info("weights of epoch %d kept", progress.best_epoch)
     columns = ["epoch", "loss", "val_loss", "val_cell_iou", "learning_rate", "seconds"]
     return pd.DataFrame(progress.history, columns=columns).astype({"epoch": int})
+
+
+def is_over(progress: Progress, settings: dict) -> bool:
+    """Return whether no epoch follows.
+
+    A training by time uses all of it: a network of fast steps has many epochs, and `patience` would end it before the
+    learning rate has fallen.
+    """
+    epochs = len(progress.history)
+    if progress.finished:
+        return True
+    if settings["minutes"]:
+        planned = epochs * settings["steps_per_epoch"]
+        if progress.step != planned:  # a short epoch was the last; steps beyond it are to be validated
+            return progress.step < planned
+        used = sum(row[-1] for row in progress.history) + progress.validating
+        return epochs > 0 and budget.spent(settings, progress.step, used) >= 1
+    if 0 < epochs < settings["epochs"] and epochs - progress.best_epoch >= settings["patience"]:
+        logger.info("no better for %d epochs: stopping", settings["patience"])
+        return True
+    return epochs >= settings["epochs"]
 
 
 def stays_high(value: float, progress: Progress, loss: SegmentationLoss, outputs: int) -> str:
@@ -184,10 +197,11 @@ def stays_high(value: float, progress: Progress, loss: SegmentationLoss, outputs
 
 
 class Diverged(InputError):
-    """A training whose loss does not fall. `best_epoch` is the epoch of the model's weights, 0 for none."""
+    """A training whose loss does not fall, after some seconds; `best_epoch` is that of the model's weights, 0 for none."""
 
     def __init__(self, reason: str, epoch: int, progress: Progress):
         self.best_epoch = progress.best_epoch
+        self.seconds = sum(row[-1] for row in progress.history)
         super().__init__(
             f"Training diverged: {reason} at epoch {epoch}, step {progress.step}. "
             "Lower training.learning_rate, or set compute.precision to float32."

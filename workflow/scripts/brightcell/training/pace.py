@@ -5,7 +5,7 @@ import time
 import numpy as np
 from scipy import ndimage
 
-from . import loop, train_step
+from . import budget, loop, train_step
 from .patches import TrainingFrame
 from .run import Run
 
@@ -22,11 +22,12 @@ def step_seconds(
     batches = loop.prefetch(
         [frame], settings["batch_size"], settings["patch"], model.output_shape[-1], settings, 1
     )
-    for _ in range(WARM):
-        step(*next(batches))
-    start = time.perf_counter()
-    for _ in range(steps):
-        step(*next(batches))
+    rate, start = budget.rates(settings)[0], 0.0
+    for number in range(WARM + steps):
+        if number == WARM:
+            start = time.perf_counter()
+        images, targets = next(batches)
+        step(images, targets, rate)
     seconds = (time.perf_counter() - start) / steps
     batches.close()  # type: ignore[attr-defined]
     return seconds

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def stepper(model: keras.Model) -> "KerasSteps | JaxSteps":
@@ -16,8 +17,9 @@ class KerasSteps:
     def __init__(self, model: keras.Model):
         self.model = model
 
-    def __call__(self, images: keras.KerasTensor, targets: keras.KerasTensor) -> float:
-        """Train on a batch; return its loss."""
+    def __call__(self, images: keras.KerasTensor, targets: keras.KerasTensor, rate: float) -> float:
+        """Train on a batch with a learning rate; return its loss."""
+        self.model.optimizer.learning_rate = rate
         return float(self.model.train_on_batch(images, targets))
 
     def settle(self) -> None:
@@ -37,11 +39,14 @@ class JaxSteps:
             model.optimizer.build(model.trainable_variables)
         self.variables = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
         self.state: tuple[list, ...] | None = None
+        own_rate = model.optimizer.learning_rate
+        place = next(i for i, variable in enumerate(model.optimizer.variables) if variable is own_rate)
 
         def step(
-            state: tuple[list, ...], images: keras.KerasTensor, targets: keras.KerasTensor
+            state: tuple[list, ...], images: keras.KerasTensor, targets: keras.KerasTensor, rate: Any
         ) -> tuple[Any, tuple[list, ...]]:
             trainable, others, moments = state
+            moments = [*moments[:place], rate, *moments[place + 1 :]]
 
             def objective(trainable: list) -> tuple[Any, list]:
                 predicted, changed = model.stateless_call(trainable, others, images, training=True)
@@ -53,11 +58,11 @@ class JaxSteps:
 
         self.step = jax.jit(step, donate_argnums=0)
 
-    def __call__(self, images: keras.KerasTensor, targets: keras.KerasTensor) -> float:
-        """Train on a batch; return its loss."""
+    def __call__(self, images: keras.KerasTensor, targets: keras.KerasTensor, rate: float) -> float:
+        """Train on a batch with a learning rate; return its loss."""
         if self.state is None:
             self.state = tuple([variable.value for variable in group] for group in self.variables)
-        loss, self.state = self.step(self.state, images, targets)
+        loss, self.state = self.step(self.state, images, targets, np.float32(rate))
         return float(loss)
 
     def settle(self) -> None:
