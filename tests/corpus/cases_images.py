@@ -191,10 +191,10 @@ def a_text_called_tif(folder: Folder):
     folder.add(folder.bytes("odd.tif", b"<html><body>404 Not Found</body></html>"), LABELS)
 
 
-@refused("prepare", "odd.bmp", "the format .bmp is not read", "Fiji")
+@refused("prepare", "odd.webp", "the format .webp is not read", "Fiji")
 def a_format_that_is_not_read(folder: Folder):
-    Image.fromarray(SMALL).save(folder.path / "odd.bmp")
-    folder.add("odd.bmp", LABELS)
+    Image.fromarray(SMALL).convert("L").save(folder.path / "odd.webp")
+    folder.add("odd.webp", LABELS)
 
 
 @refused("prepare", "(no suffix)")

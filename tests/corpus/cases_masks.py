@@ -247,9 +247,9 @@ def a_mask_of_zero_bytes(folder: Folder):
     folder.add(IMAGE, folder.bytes("odd_mask.tif", b""))
 
 
-@refused("prepare", "mask.npy", "the format .npy is not read")
+@refused("prepare", "mask.mat", "the format .mat is not read")
 def a_mask_of_an_unknown_format(folder: Folder):
-    folder.add(IMAGE, folder.bytes("mask.npy", b"\x93NUMPY"))
+    folder.add(IMAGE, folder.bytes("mask.mat", b"MATLAB 5.0"))
 
 
 @found("scattered")
