@@ -91,7 +91,7 @@ def engines(arguments) -> None:
         f"bfloat16 matrix products {rate / 1e9:.0f} GFLOP/s; {THREADS} threads; medians of {arguments.rounds} rounds\n"
     )
     print(
-        "| engine | load and first frame, s | a frame, s | times as fast | of the matrix rate | largest difference |"
+        "| engine | load and first frame, s | one frame, s | times as fast | share of the matrix rate | largest difference |"
     )
     print("|---|---:|---:|---:|---:|---:|")
     for name, values in times.items():
@@ -123,7 +123,7 @@ def growth(arguments) -> None:
     from brightcell.inference.engines import load_predictor
 
     rng = np.random.default_rng(0)
-    print("| frames | side, px | seconds | µs a pixel | peak memory, MB |")
+    print("| frames | side, px | seconds | µs per pixel | peak memory, MB |")
     print("|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         predict = load_predictor(saved_network(folder, arguments))

@@ -129,7 +129,7 @@ def main() -> None:
     images, labels = make_frames(options.side, options.frames, 3)
     print(f"{device}; {os.environ['KERAS_BACKEND']}, {precision}; bfloat16 products of {options.matrix} × {options.matrix}: "
           f"{rate / 1000:.1f} TFLOP/s; {options.filters} filters, {options.side} × {options.side} px, batch {BATCH}\n")  # fmt: skip
-    print("| network | to the end of the first step, s | step, ms | TFLOP/s | of the matrix rate | a validated frame, ms | "
+    print("| network | to the end of the first step, s | step, ms | TFLOP/s | share of the matrix rate | a validated frame, ms | "
           "an epoch with its state saved, s | the study's training, min |\n|---|---:|---:|---:|---:|---:|---:|---:|")  # fmt: skip
     total = 0.0
     for network, forward in GIGAFLOP.items():

@@ -267,7 +267,7 @@ def compare_gates(options, precision: str) -> None:
     found = measure(loops, options.rounds, options.steps)
     print(f"{options.filters} filters, {options.side} × {options.side} px, batch {options.batch}, {precision}, {options.threads} "
           f"threads; medians of {options.rounds} rounds of {options.steps} steps\n")  # fmt: skip
-    print("| network | clock, s | processor, s | time over simple's | arithmetic over simple's | of it |")
+    print("| network | clock, s | processor, s | time relative to simple | operations relative to simple | time / operations |")
     print("|---|---:|---:|---:|---:|---:|")
     for network, (clock, processor) in found.items():
         time_ratio, work_ratio = processor / found["simple"][1], GIGAFLOP[network] / GIGAFLOP["simple"]
@@ -278,10 +278,10 @@ def compare_gates(options, precision: str) -> None:
 
 def measure_growth(options, precision: str) -> None:
     """A step's time by side and by batch."""
-    print(f"{options.network}, {options.filters} filters, {precision}, {options.threads} threads; a pixel's time is a step's over "
+    print(f"{options.network}, {options.filters} filters, {precision}, {options.threads} threads; the time per pixel is a step's divided by "
           "all pixels of its batch\n")  # fmt: skip
     print(
-        "| side, px | batch | clock, s | processor, s | processor, µs a pixel |\n|---:|---:|---:|---:|---:|"
+        "| side, px | batch | clock, s | processor, s | processor, µs per pixel |\n|---:|---:|---:|---:|---:|"
     )
     for side, batch in ((64, 4), (128, 4), (256, 4), (512, 4), (256, 1), (256, 2), (256, 8)):
         images, labels = make_frames(side, 4, 1)
