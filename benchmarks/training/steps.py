@@ -267,7 +267,9 @@ def compare_gates(options, precision: str) -> None:
     found = measure(loops, options.rounds, options.steps)
     print(f"{options.filters} filters, {options.side} × {options.side} px, batch {options.batch}, {precision}, {options.threads} "
           f"threads; medians of {options.rounds} rounds of {options.steps} steps\n")  # fmt: skip
-    print("| network | clock, s | processor, s | time relative to simple | operations relative to simple | time / operations |")
+    print(
+        "| network | clock, s | processor, s | time relative to simple | operations relative to simple | time / operations |"
+    )
     print("|---|---:|---:|---:|---:|---:|")
     for network, (clock, processor) in found.items():
         time_ratio, work_ratio = processor / found["simple"][1], GIGAFLOP[network] / GIGAFLOP["simple"]
