@@ -62,20 +62,20 @@ MANUAL = """\
 <!-- Made from workflow/schemas by `python workflow/scripts/manual.py`: edit the schemas, not this file. -->
 # How to write a config
 
-A config says what to compare on which images. `make_samples.py --config config/mine.yaml` writes one that suits your
-cells ([how](../docs/your-own-images.md#3-make-the-sheet)). Or copy these lines to `config/mine.yaml` and change them:
+A config says what to compare, and on which images. `make_samples.py --config config/mine.yaml` writes one that suits
+your cells ([how](../docs/your-own-images.md#3-make-the-sheet)). Or copy these lines to `config/mine.yaml` and change them:
 
 ```yaml
 dataset: mine                       # results go to results/mine
-samples: /path/to/mine/samples.tsv  # the sample sheet: one row a frame
+samples: /path/to/mine/samples.tsv  # the sample sheet: one row per frame
 images:
   pixel_size_um: 0.65               # of the files
   working_pixel_size_um: 1.3        # frames are brought to this: cells about 28 px across
 seeds: [1, 2, 3]                    # every network is trained three times in every fold
 ```
 
-Every key that you leave out has its default from the tables below. A misspelt key or an illegal value stops the run at
-once; the message names the place and says what was expected. Then:
+Keys that you leave out have the defaults in the tables below. A misspelt key or an illegal value stops the run at once, with
+a message that names the place and says what was expected. Then:
 
 | command | what it does |
 |---|---|
@@ -84,14 +84,14 @@ once; the message names the place and says what was expected. Then:
 | `.venv/bin/snakemake segment --configfile config/mine.yaml --cores all` | segments new recordings with the trained networks |
 | `.venv/bin/snakemake simulate --cores all` | makes the simulated images of the demo, `config/config.yaml` |
 
-Write a target such as `check` first: `--configfile` takes all words after it as files, and the later files are read on top
-of the first. To change keys for one run, add them behind all else: `--config dataset=trial 'training={{epochs: 7}}' 'seeds=[1, 2]'`.
+Put a target such as `check` first, because `--configfile` takes all words after it as files. Keys in later files replace those
+in earlier ones. To change keys for one run, add them at the end: `--config dataset=trial 'training={{epochs: 7}}' 'seeds=[1, 2]'`.
 
 ## The sample sheet
 
-A text file with a row for each frame and a tab between columns. The first line names the columns, in any order. In Excel
-or LibreOffice, save it as "Text (tab-delimited)". Paths that do not begin with `/` are relative to the folder of the sheet.
-Fill an optional column in every row or in none.
+The sheet is a text file with one row per frame and tabs between the columns. The first line names the columns, in any
+order. In Excel or LibreOffice, save it as "Text (tab-delimited)". Paths that do not begin with `/` are relative to the
+folder of the sheet. Fill an optional column in every row or in none.
 
 {columns}
 ## All keys
