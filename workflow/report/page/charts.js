@@ -82,6 +82,18 @@
   }, { rootMargin: "300px" });
   requestAnimationFrame(() => setTimeout(() => places.forEach((place) => watch.observe(place))));
 
+  // The rest one by one while nothing else is to do, so that a page that is captured or saved has all of them.
+  const whenIdle = window.requestIdleCallback ?? ((call) => setTimeout(call, 200));
+  const drawNext = () => {
+    const next = places.find((place) => !seen.has(place) && !place.hidden && place.offsetParent);
+    if (!next) return;
+    seen.add(next);
+    watch.unobserve(next);
+    draw(next);
+    whenIdle(drawNext);
+  };
+  addEventListener("load", () => setTimeout(() => whenIdle(drawNext), 300));
+
   const score = byId("score");
   const tell = () => { byId("about-score").textContent = score.selectedOptions[0].dataset.about; };
   for (const chooser of [score, byId("group")].filter(Boolean)) {
