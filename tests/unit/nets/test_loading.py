@@ -337,9 +337,11 @@ def test_archives_that_are_damaged_or_too_large_are_refused(model, monkeypatch):
     model.path.write_bytes(b"PK not a model")
     with pytest.raises(InputError, match="damaged"):
         load_model(model.path)
-    with h5py.File(model.path, "w"):  # CVE-2025-9905: the old format, in which safe mode was never looked at
-        pass
-    with pytest.raises(InputError, match="damaged"):
+    with h5py.File(
+        model.path, "w"
+    ) as file:  # CVE-2025-9905: the old format, in which safe mode was never looked at
+        file.attrs["model_config"] = json.dumps({"class_name": "Lambda", "config": {"function": MARSHALLED}})
+    with pytest.raises(InputError, match="holds no convolutions"):
         load_model(model.path)
     Model(model.members | {"assets/x": b""}, model.path).refused("Found 4 files in it")
     others = {name: content for name, content in model.members.items() if name != "metadata.json"}

@@ -1,7 +1,7 @@
 """Read float32 arrays from an HDF5 file as Keras writes it, without libhdf5.
 
 libhdf5 crashes, or fills the memory, on files that are made for it. This reader knows the one form in which h5py writes
-model.weights.h5: superblock 0, groups as symbol tables, object headers 1, arrays of little-endian float32 in one piece.
+model.weights.h5, and wrote Keras' legacy files: superblock 0, groups as symbol tables, object headers 1, arrays of little-endian float32 in one piece.
 Every address and size is checked against the file; anything else is refused. The form is specified in "HDF5 File Format
 Specification Version 3.0", The HDF Group.
 """
@@ -16,6 +16,7 @@ from brightcell.errors import InputError
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FLOAT32 = bytes.fromhex("11201f00040000000000200017080017" + "7f000000")
 MOST_BLOCKS = 100_000  # headers, nodes and tables that are read in all
+LARGEST_BLOCK = 2**20
 MOST_DIMENSIONS = 8
 DATASPACE, DATATYPE, EXTERNAL, LAYOUT, FILTERS, CONTINUATION, SYMBOLS = (
     0x01,
@@ -75,10 +76,20 @@ class Weights:
         self._bytes(start, size)
         return np.frombuffer(self.content, "<f4", math.prod(shape), start).reshape(shape)
 
+    def names(self, path: str) -> list[str]:
+        """Return the names in the group at a path, "" being the root; none if there is no such group."""
+        address = self.root
+        for part in filter(None, path.split("/")):
+            found = self._members(address).get(part)
+            if found is None:
+                return []
+            address = found
+        return list(self._members(address)) if SYMBOLS in self._messages(address) else []
+
     def _bytes(self, start: int, size: int) -> bytes:
         if start < 0 or start + size > len(self.content):
             raise Damaged("model.weights.h5 points beyond its end.")
-        return self.content[start : start + size] if size < 2**16 else b""
+        return self.content[start : start + size] if size < LARGEST_BLOCK else b""
 
     def _number(self, start: int) -> int:
         return struct.unpack("<Q", self._bytes(start, 8))[0]
@@ -86,7 +97,7 @@ class Weights:
     def _block(self, start: int, size: int) -> bytes:
         """Return a block of the file's own structure; a file has a bounded number of them."""
         self.blocks += 1
-        if self.blocks > MOST_BLOCKS or size >= 2**16:
+        if self.blocks > MOST_BLOCKS or size >= LARGEST_BLOCK:
             raise Damaged("model.weights.h5 has too many or too large blocks.")
         return self._bytes(start, size)
 

@@ -1,12 +1,17 @@
 """Load trained networks, and check that a network can be saved and loaded again."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from brightcell.errors import InputError
 
+from .hdf5 import SIGNATURE
 from .layers import LAYERS
+from .legacy import read_legacy_file
 from .model_file import Network, arguments_for_keras, describe, read_model_file
 
 if TYPE_CHECKING:
@@ -14,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def load_model(path: str | Path, precision: str = "float32") -> "keras.Model":
-    """Load a trained network from a .keras file, whoever made it, without running anything in it.
+    """Load a trained network from a file, whoever made it, without running anything in it.
 
     The file is read as data (`model_file`): its layers must be among `layers.LAYERS`, its arrays finite and of the right
     shapes. The network is then built anew and given the arrays.
@@ -22,7 +27,7 @@ def load_model(path: str | Path, precision: str = "float32") -> "keras.Model":
     Parameters
     ----------
     path : path
-        A model.keras.
+        A model.keras, or a legacy HDF5 file of one of the study's networks (`legacy`).
     precision : str
         Keras' dtype policy of all layers but the last, which computes in float32. What the file says does not matter.
 
@@ -36,7 +41,7 @@ def load_model(path: str | Path, precision: str = "float32") -> "keras.Model":
     InputError
         For a file that is missing or damaged, or that holds anything but allowed layers and finite weights.
     """
-    network, arrays = read_model_file(path)
+    network, arrays = _read(path)
     try:
         model = build(network, precision)
         for node, values in zip(network.nodes, arrays, strict=True):
@@ -51,6 +56,14 @@ def load_model(path: str | Path, precision: str = "float32") -> "keras.Model":
             f"({next(iter(str(error).splitlines()), '')})."
         ) from error
     return model
+
+
+def _read(path: str | Path) -> tuple[Network, list[list[np.ndarray]]]:
+    """Read a file by its first bytes, whatever its name."""
+    with suppress(OSError), Path(path).open("rb") as file:
+        if file.read(8) == SIGNATURE:
+            return read_legacy_file(path)
+    return read_model_file(path)
 
 
 def build(network: Network, precision: str = "float32") -> "keras.Model":

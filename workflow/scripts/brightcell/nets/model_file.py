@@ -9,6 +9,8 @@ import json
 import math
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,18 +69,25 @@ def read_model_file(path: str | Path) -> tuple[Network, list[list[np.ndarray]]]:
 
     Raises InputError, with what was found, for whatever is not a network of the allowed layers and finite weights.
     """
-    try:
-        if not Path(path).is_file():
-            raise InputError(f"{path}: no such model. Train it first, or correct the path.")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-    try:
+    with reported(path):
         _check_directory(Path(path))
         with zipfile.ZipFile(path) as archive:
             _check_members(archive)
             network = describe(json.loads(_read(archive, "config.json", LARGEST_CONFIG)))
             most = 4 * network.parameters() + ROOM_IN_WEIGHTS
             return network, _read_weights(_read(archive, "model.weights.h5", most), network)
+
+
+@contextmanager
+def reported(path: str | Path) -> Iterator[None]:
+    """Turn whatever fails in reading a model's file into an InputError that names the file."""
+    try:
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such model. Train it first, or correct the path.")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    try:
+        yield
     except InputError as error:
         raise InputError(f"{path}: not a model that can be loaded safely. {error}") from error
     except MemoryError:
@@ -338,7 +347,7 @@ def _read_weights(content: bytes, network: Network) -> list[list[np.ndarray]]:
         count = used[word] = used.get(word, -1) + 1
         place = f"layers/{word}_{count}" if count else f"layers/{word}"
         own = [
-            _checked(file.array(f"{place}/vars/{index}"), shape, node)
+            checked(file.array(f"{place}/vars/{index}"), shape, node)
             for index, shape in enumerate(node.shapes)
         ]
         if node.kind == "BatchNormalization" and own[-1].min(initial=0) < 0:
@@ -347,7 +356,7 @@ def _read_weights(content: bytes, network: Network) -> list[list[np.ndarray]]:
     return arrays
 
 
-def _checked(values: np.ndarray | None, shape: Shape, node: Node) -> np.ndarray:
+def checked(values: np.ndarray | None, shape: Shape, node: Node) -> np.ndarray:
     """Return an array if it is as the layer needs it: InputError if not."""
     if values is None or values.shape != shape:
         found = "none" if values is None else f"those of {values.shape}"
