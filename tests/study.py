@@ -21,6 +21,7 @@ from brightcell.files import read_table, write_json, write_table
 from brightcell.folds import assign_schemes
 from brightcell.io import stacks
 from brightcell.metrics import registry
+from brightcell.recordings import expected
 
 ROOT = Path(__file__).parents[1]
 NETWORKS = ("simple", "attention", "residual_attention")
@@ -286,10 +287,8 @@ def write_comparison(study: Study, roles: pd.DataFrame) -> None:
         ),
         SimpleNamespace(**outputs),
         order=list(study.samples["sample"]),
-        **(
-            {"margin": 0.01}
-            | {name: options[name] for name in ("draws", "confidence", "seed", "margin") if name in options}
-        ),
+        options={"draws": 1000, "confidence": 0.95, "margin": 0.01, "primary": "cell_iou"} | options,
+        trainings=[],
     )
     vars(inputs).update(outputs)
     scores = read_table(outputs["scores"])
@@ -300,3 +299,17 @@ def write_comparison(study: Study, roles: pd.DataFrame) -> None:
         if name in registry.METRICS and not registry.METRICS[name].needs_instances
     ]
     write_table(first[["sample", "group"]].join(first[pixels] * 0.9), inputs.baseline)
+    write_ensembles(study, scores)
+
+
+def write_ensembles(study: Study, scores: pd.DataFrame) -> None:
+    """Write how well the trainings of a network do together, as if their average scored as the first seed does."""
+    study.inputs.expected = []
+    scores = scores[scores["scheme"] == scores["scheme"].iloc[0]]
+    for (scheme, network), own in scores.groupby(["scheme", "network"], sort=False):
+        place = study.folder / f"models/{scheme}/{network}"
+        frames = own[own["seed"] == own["seed"].min()].rename(columns={"seed": "seeds"})
+        frames = frames.assign(seeds=own["seed"].nunique())
+        write_table(frames, place / "ensemble.tsv")
+        write_table(expected.expect(frames, leaky=False), place / "expected.tsv")
+        study.inputs.expected.append(place / "expected.tsv")

@@ -54,7 +54,7 @@ def test_every_chart_is_drawn_and_says_what_it_shows(page):
 
 def test_the_best_network_is_named_first(page):
     verdict = page.locator("#verdict").inner_text()
-    assert "residual_attention" in verdict.split(".\n")[0].split(". ")[0]
+    assert "Use the residual attention U-Net" in verdict.split(".\n")[0].split(". ")[0]
 
 
 def test_the_images_of_the_trainings_stand_among_the_facts(page):

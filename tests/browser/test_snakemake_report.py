@@ -63,11 +63,12 @@ def results(finished):
 
 def test_every_declared_result_is_there(finished, results):
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    declared = re.findall(r'report\(\s*"<(results|model)>/([^"]+)"', rules)
+    declared = re.findall(r'report\(\s*"<(results|model|network)>/([^"]+)"', rules)
     expected = {name for kind, name in declared if kind == "results" and "{" not in name}
     for run in finished[1].runs:
         place = "models/{scheme}/{network}/fold{fold}-seed{seed}".format(**run)
         expected |= {f"{place}/{name}" for kind, name in declared if kind == "model"}
+        expected |= {f"{place.rpartition('/')[0]}/{name}" for kind, name in declared if kind == "network"}
     expected |= {f"figures/{path.name}" for path in (finished[1].folder / "figures").glob("*.tsv")}
     assert len(declared) > 8
     assert expected == set(results)

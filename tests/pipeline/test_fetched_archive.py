@@ -23,7 +23,7 @@ def archive(tmp_path_factory):
         for split, number in SPLITS.items():
             for n in range(number):
                 image, labels = disc_frame(100 * len(split) + n)
-                group = f"dish{n % 3} 2020_{n:03d}"
+                group = f"dish{n % 3} 2020_{100 * len(split) + n:04d}"
                 for axis, kind, name, pixels in (
                     ("x", "image", f"{group}.tif", np.stack([image] * 3, -1)),
                     ("y", "mask", f"{group}_mask.tif", ((labels > 0) * 255).astype(np.uint8)),

@@ -45,4 +45,4 @@ def test_how_fast_small_cells_lose_iou():
     for radius, iou in ((20, 0.9), (5, 0.6)):
         cells = match_cells((distance <= radius).astype(int), (distance <= radius - 1).astype(int))
         assert cells.iou.tolist() == pytest.approx([iou], abs=0.05)
-        assert f"radius {radius} to {iou}" in re.sub(r"\s+", " ", PAGE)
+        assert f"radius {radius} an IoU of {iou}" in re.sub(r"\s+", " ", PAGE)
