@@ -119,61 +119,20 @@ def test_a_copy_with_new_times_is_not_trained_again(done, tmp_path):
     assert "train_network" not in copy.planned(*always)
 
 
+COMPARED = {"score_ensemble", "compare", "report"}
+SCORED = {"calibrate_watershed", "label_frames", "score_frames", *COMPARED}
+
+
 @pytest.mark.parametrize(
     ("module", "rerun"),
     [
-        ("comparison/differences.py", {"score_ensemble", "compare", "report"}),
-        (
-            "metrics/registry.py",
-            {
-                "baseline",
-                "calibrate_watershed",
-                "label_frames",
-                "score_frames",
-                "score_ensemble",
-                "compare",
-                "report",
-            },
-        ),
-        (
-            "nets/unet.py",
-            {
-                "train_network",
-                "predict_frames",
-                "calibrate_watershed",
-                "label_frames",
-                "score_frames",
-                "score_ensemble",
-                "compare",
-                "report",
-            },
-        ),
+        ("comparison/differences.py", COMPARED),
+        ("metrics/registry.py", {"baseline", *SCORED}),
+        ("nets/unet.py", {"train_network", "predict_frames", *SCORED}),
         ("report/charts.py", {"report"}),
-        (
-            "metrics/__init__.py",
-            {
-                "baseline",
-                "calibrate_watershed",
-                "label_frames",
-                "score_frames",
-                "score_ensemble",
-                "compare",
-                "report",
-            },
-        ),
+        ("metrics/__init__.py", {"baseline", *SCORED}),
         ("check/__init__.py", {"check_frames", "check_passed", "report"}),
-        (
-            "inference/tiling.py",
-            {
-                "predict_frames",
-                "calibrate_watershed",
-                "label_frames",
-                "score_frames",
-                "score_ensemble",
-                "compare",
-                "report",
-            },
-        ),
+        ("inference/tiling.py", {"predict_frames", *SCORED}),
     ],
 )
 def test_an_edited_module_reruns_what_it_changed(done, module, rerun):

@@ -11,9 +11,7 @@ from brightcell.training import data
 def main(samples: Path, out: Path, params, threads: int, log) -> None:
     """Write the seconds of a step of each network; params : network, training, compute, plan, at_once."""
     table = files.read_table(samples)
-    shape = {key: params.network[key] for key in ("filters", "levels", "dropout")}
-    target = data.choose_target(params.network["target"], table)
-    shape["outputs"] = 2 if target == "foreground+distance" else 1
+    _, shape = data.shape_of(params.network, table)
     precision = backend.start(threads, **params.compute)
     from brightcell.training.pace import step_seconds
 

@@ -20,9 +20,7 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
     scheme, network = wildcards.scheme, wildcards.network
     fold, seed, init = int(wildcards.fold), int(wildcards.seed), inputs.get("init")
     rows = {role: rows_in_role(samples, folds, scheme, fold, role) for role in ("train", "validate")}
-    target = data.choose_target(params.network["target"], samples)
-    shape = {key: params.network[key] for key in ("filters", "levels", "dropout")}
-    shape["outputs"] = 2 if target == "foreground+distance" else 1
+    target, shape = data.shape_of(params.network, samples)
     pixel_um = float(rows["train"]["pixel_size_um"].median())
 
     precision = backend.start(threads, **params.compute, deterministic=params.training["deterministic"])

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from brightcell.errors import counted
+
 LEVELS = ("error", "warning", "note")
 COLUMNS = ["level", "sample", "group", "finding", "found", "advice"]
 
@@ -187,7 +189,7 @@ def findings_table(rows: list[dict], ignore: Iterable[str] = ()) -> pd.DataFrame
 def summary(table: pd.DataFrame, shown: int = 5) -> list[str]:
     """Return findings as lines for the console: how many of each level, then the errors and warnings, the worst first."""
     counts = [(level, int((table["level"] == level).sum())) for level in LEVELS]
-    lines = [", ".join(f"{count} {level}{'s' * (count != 1)}" for level, count in counts)]
+    lines = [", ".join(counted(count, level) for level, count in counts)]
     grave = table[table["level"] != "note"]
     lines += [
         f"  {row.level} {row.finding}{f', {row.sample or row.group}' if row.sample or row.group else ''}: {row.found}"

@@ -97,7 +97,8 @@ def summarise(
                 values = average_frames(valid, [name], sort=True)[name].to_numpy()
                 if not len(values):
                     continue
-                parts = known_parts(values, [trainings.of(network)])
+                arm = trainings.of(network)
+                parts = known_parts(values, [arm], [chance.of_trainings(arm)])
                 found = chance.interval(values.mean(), chance.total(parts), confidence)
                 low, high = np.clip(found[:2], *_range(name))
                 seeds = own.loc[own["network"] == network, "seed"].nunique()
@@ -112,15 +113,16 @@ def _range(name: str) -> tuple[float, float]:
     return (-math.inf if metric.better == "zero" else 0.0), (math.inf if metric.unit else 1.0)
 
 
-def known_parts(values: np.ndarray, arms: Sequence[np.ndarray]) -> list[chance.Part]:
+def known_parts(
+    values: np.ndarray, arms: Sequence[np.ndarray], luck: Sequence[chance.Part]
+) -> list[chance.Part]:
     """Return the parts of the variance of the mean of `values`, one a group, that groups and trainings show.
 
     `arms` are the scores (folds, seeds, groups) of trainings that differ from each other: those of a network, or of the two
-    that were subtracted. An arm of one seed has no part.
+    that were subtracted; `luck` is `chance.of_trainings` of each. An arm of one seed has no part.
     """
     parts = [chance.of_groups(values)]
-    for arm in arms:
-        variance, df = chance.of_trainings(arm)
+    for arm, (variance, df) in zip(arms, luck, strict=True):
         if df:
             parts.append(chance.Part((1 - chance.already_in_groups(arm)) * variance, df))
     return parts
@@ -212,8 +214,9 @@ class _Pair:
             chance.total(luck) if luck and all(part.df for part in luck) else chance.Part(math.nan, 0)
         )
         self.trainings_df = min((part.df for part in luck), default=0)
-        self.groups = chance.of_groups(self.values.to_numpy())
-        self.known = chance.total(known_parts(self.values.to_numpy(), arms if self.trainings.df else []))
+        parts = known_parts(self.values.to_numpy(), arms, luck)
+        self.groups = parts[0]
+        self.known = chance.total(parts if self.trainings.df else parts[:1])
         self.between_folds = chance.between_folds(self.difference) if seen.any() else math.nan
 
     def row(
@@ -304,7 +307,14 @@ def inflation(
             parts = {network: by_group.loc[network] for network in networks}
             arms = {network: [table.of(network) for table in trainings] for network in networks}
             gains = {network: part[scheme] - part["grouped"] for network, part in parts.items()}
-            found = {network: known_parts(gains[network].to_numpy(), arms[network]) for network in networks}
+            found = {
+                network: known_parts(
+                    gains[network].to_numpy(),
+                    arms[network],
+                    [chance.of_trainings(arm) for arm in arms[network]],
+                )
+                for network in networks
+            }
             if len(networks) > 1:
                 parts[ALL_NETWORKS] = by_group.groupby(level="group").mean()
                 gains[ALL_NETWORKS] = parts[ALL_NETWORKS][scheme] - parts[ALL_NETWORKS]["grouped"]

@@ -214,16 +214,14 @@ def _best(means: pd.DataFrame, score: str, names: Names) -> str:
 
 def _turned(row: pd.Series) -> tuple[str, str, str, float, list[float], float]:
     """Return the row so that the better network comes first: networks, way, amount, interval, share of groups won."""
-    a, b = row["network_a"], row["network_b"]
-    amount, ends, won = row["difference"], [row["low"], row["high"]], row["won"]
     higher = METRICS[row["score"]].better == "higher"
-    if (amount < 0) == higher and amount != 0:
-        a, b, won = b, a, 1 - won
-        amount, ends = -amount, [-ends[1], -ends[0]]
-    won = won if higher else 1 - won
-    if not higher:
-        amount, ends = -amount, [-ends[1], -ends[0]]
-    return a, b, "higher" if higher else "lower", amount, ends, won
+    way = 1 if higher else -1
+    turned = way * row["difference"] < 0
+    sign = -way if turned else way
+    a, b = (row["network_b"], row["network_a"]) if turned else (row["network_a"], row["network_b"])
+    ends = [row["low"], row["high"]] if sign > 0 else [-row["high"], -row["low"]]
+    won = row["won"] if turned != higher else 1 - row["won"]
+    return a, b, "higher" if higher else "lower", sign * row["difference"], ends, won
 
 
 def _pair(row: pd.Series, confidence: float, names: Names) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from brightcell import folds
+from brightcell.errors import counted
 from brightcell.jobs import duration
 
 START_S = 20  # of a training's job: to start, to load the frames, to write the model
@@ -47,11 +48,11 @@ def in_words(plan: Plan) -> str:
     '18 trainings (2 networks × 3 folds × 3 seeds) of up to 5,000 steps'
     """
     parts = (
-        f"{count} {what}{'s' * (count != 1)}"
+        counted(count, what)
         for count, what in ((len(plan.networks), "network"), (plan.folds, "fold"), (plan.seeds, "seed"))
     )
     long = f"{plan.minutes:g} min" if plan.minutes else f"up to {plan.steps:,} steps"
-    return f"{plan.number:,} training{'s' * (plan.number != 1)} ({' × '.join(parts)}) of {long}"
+    return f"{counted(plan.number, 'training')} ({' × '.join(parts)}) of {long}"
 
 
 def seconds(plan: Plan, step_s: Mapping[str, float], at_once: int = 1) -> float:

@@ -53,12 +53,9 @@ class Weights:
 
         Raises Damaged if something else is there.
         """
-        address = self.root
-        for part in path.split("/"):
-            found = self._members(address).get(part)
-            if found is None:
-                return None
-            address = found
+        address = self._find(path)
+        if address is None:
+            return None
         messages = self._messages(address)
         if EXTERNAL in messages or FILTERS in messages or not {DATASPACE, DATATYPE, LAYOUT} <= set(messages):
             raise Damaged(f"model.weights.h5: {path} is not a plain array.")
@@ -73,23 +70,30 @@ class Weights:
             raise Damaged(
                 f"model.weights.h5: {path} has {size} bytes stored, not those of the shape {shape}."
             )
-        self._bytes(start, size)
+        self._check(start, size)
         return np.frombuffer(self.content, "<f4", math.prod(shape), start).reshape(shape)
 
     def names(self, path: str) -> list[str]:
         """Return the names in the group at a path, "" being the root; none if there is no such group."""
-        address = self.root
-        for part in filter(None, path.split("/")):
-            found = self._members(address).get(part)
-            if found is None:
-                return []
-            address = found
-        return list(self._members(address)) if SYMBOLS in self._messages(address) else []
+        address = self._find(path)
+        if address is None or SYMBOLS not in self._messages(address):
+            return []
+        return list(self._members(address))
 
-    def _bytes(self, start: int, size: int) -> bytes:
+    def _find(self, path: str) -> int | None:
+        """Return the address of the header at a path, "" being the root; None if there is none."""
+        address: int | None = self.root
+        for part in filter(None, path.split("/")):
+            address = self._members(address).get(part) if address is not None else None
+        return address
+
+    def _check(self, start: int, size: int) -> None:
         if start < 0 or start + size > len(self.content):
             raise Damaged("model.weights.h5 points beyond its end.")
-        return self.content[start : start + size] if size < LARGEST_BLOCK else b""
+
+    def _bytes(self, start: int, size: int) -> bytes:
+        self._check(start, size)
+        return self.content[start : start + size]
 
     def _number(self, start: int) -> int:
         return struct.unpack("<Q", self._bytes(start, 8))[0]
@@ -146,7 +150,7 @@ class Weights:
         if head[:4] != b"HEAP":
             raise Damaged("model.weights.h5 has a damaged group.")
         names_size, _, names_at = struct.unpack_from("<QQQ", head, 8)
-        self._bytes(names_at, names_size)
+        self._check(names_at, names_size)
         members: dict[str, int] = {}
         nodes = [tree]
         while nodes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from brightcell.values import NAME, Rule, is_number, number, one_of, pair, square, whole
+from brightcell.values import NAME, Rule, is_number, number, one_of, optional, pair, square, whole
 
 Arguments = Mapping[str, Any]
 Shape = tuple[int, ...]
@@ -166,7 +166,7 @@ _PLAIN_KERNEL = {
 }
 _POOL = {
     "pool_size": square(8),
-    "strides": Rule(STEP.expected, lambda found: found is None or STEP.allows(found)),
+    "strides": optional(STEP),
 }
 _POOL |= {"padding": PADDING, "data_format": CHANNELS_LAST}
 _LAST_AXIS = {"axis": one_of(-1, 3)}
@@ -256,9 +256,7 @@ LAYERS: dict[str, Layer] = {
     "LeakyReLU": Layer({"negative_slope": number(0, 10)}),
     "ReLU": Layer(
         {
-            "max_value": Rule(
-                "a number or nothing", lambda found: found is None or number(0, 1e6).allows(found)
-            ),
+            "max_value": optional(number(0, 1e6)),
             "negative_slope": number(0, 10),
             "threshold": number(0, 1e6),
         }

@@ -12,7 +12,7 @@ from brightcell.errors import InputError
 from .hdf5 import SIGNATURE
 from .layers import LAYERS
 from .legacy import read_legacy_file
-from .model_file import Network, arguments_for_keras, describe, read_model_file
+from .model_file import Network, describe, read_model_file
 
 if TYPE_CHECKING:
     import keras
@@ -72,7 +72,9 @@ def build(network: Network, precision: str = "float32") -> "keras.Model":
 
     tensors: dict[str, keras.KerasTensor] = {}
     for node in network.nodes:
-        arguments = dict(arguments_for_keras(node))
+        arguments = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in node.arguments.items()
+        }
         if node.kind == "InputLayer":
             tensors[node.name] = keras.Input((None, None, arguments["batch_shape"][3]), name=node.name)
             continue

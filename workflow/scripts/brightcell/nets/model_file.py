@@ -21,7 +21,7 @@ from brightcell.errors import InputError, nearest
 from brightcell.values import Rule, shortened
 
 from .hdf5 import Weights
-from .layers import COMMON, LAYERS, Arguments, Ignored, Shape
+from .layers import COMMON, LAYERS, Ignored, Shape
 
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 LARGEST_CONFIG = 2**24
@@ -370,8 +370,3 @@ def checked(values: np.ndarray | None, shape: Shape, node: Node) -> np.ndarray:
             "the training diverged, or the file is damaged."
         )
     return values
-
-
-def arguments_for_keras(node: Node) -> Arguments:
-    """Return the arguments of a layer as Keras takes them: tuples for lists."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in node.arguments.items()}

@@ -12,6 +12,7 @@ from brightcell.io import stacks
 from brightcell.preprocessing import normalisation, statistics
 
 from .patches import TrainingFrame
+from .starting import OUTPUTS
 
 logger = logging.getLogger("brightcell")
 
@@ -40,6 +41,16 @@ def choose_target(wanted: str, samples: pd.DataFrame) -> str:
         return "foreground"
     logger.info("target: foreground and distance, because every mask tells single cells apart")
     return "foreground+distance"
+
+
+def shape_of(network: dict, samples: pd.DataFrame) -> tuple[str, dict]:
+    """Return the target, and the arguments of `unet.build_unet` beside architecture and size.
+
+    network : the config's `network`; samples : samples.tsv
+    """
+    target = choose_target(network["target"], samples)
+    shape = {key: network[key] for key in ("filters", "levels", "dropout")}
+    return target, shape | {"outputs": OUTPUTS[target]}
 
 
 def load_frames(
