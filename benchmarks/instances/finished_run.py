@@ -26,7 +26,7 @@ from brightcell import files  # noqa: E402
 from brightcell.comparison.numbers import show, show_interval, show_signed  # noqa: E402
 from brightcell.comparison.watersheds import compare_watersheds  # noqa: E402
 from brightcell.config import validation  # noqa: E402
-from brightcell.instances.variants import SCORES  # noqa: E402
+from brightcell.instances.variants import OTHERS, SCORES  # noqa: E402
 from brightcell.metrics.registry import METRICS  # noqa: E402
 from brightcell.report.table_rows import watershed_rows  # noqa: E402
 
@@ -44,11 +44,12 @@ def score_model(model: Path, results: Path, folder: Path, options: dict) -> tupl
     )
     seconds = time.process_time() - start
     test, labels = model / "predictions/test.tif", folder / "labels.tif"
-    label.main(test, made.parameters, labels, log)
+    others = {name: folder / f"{name}.tif" for name in OTHERS}
+    label.main(test, made.parameters, labels, others, log)
     outputs = {name: folder / f"{name}.tsv" for name in TABLES}
     fold, seed = (int(part.strip("foldse")) for part in model.name.split("-"))
     names = {"scheme": model.parts[-3], "network": model.parts[-2], "fold": fold, "seed": seed}
-    score.main(labels, test, made.parameters, truth, samples, outputs, log, **names)
+    score.main(labels, truth, samples, outputs, log, test, made.parameters, others, **names)
     found = files.read_json(made.parameters)
     settled = {"score": found["score"], "value": found["value"], "seconds": seconds}
     return files.read_table(outputs["watersheds"]), settled

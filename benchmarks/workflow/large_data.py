@@ -107,9 +107,10 @@ def run_stage(stage: str, folder: Path) -> None:
         import label
 
         label.main(
-            out / "foreground.tif",
+            out / "probabilities.tif",
             out / "calibration.json",
             out / "predicted.tif",
+            {name: out / f"{name}.tif" for name in ("published", "foreground")},
             logging.getLogger("bench"),
         )
     elif stage == "score":
@@ -121,8 +122,9 @@ def run_stage(stage: str, folder: Path) -> None:
         }
         truth, log = [out / "large" / "truth.tif"], logging.getLogger("bench")
         names = {"scheme": "grouped", "network": "simple", "fold": 1, "seed": 1}
-        inputs = (out / name for name in ("predicted.tif", "foreground.tif", "calibration.json"))
-        score.main(*inputs, truth, out / "samples.tsv", outputs, log, **names)
+        others = {name: out / f"{name}.tif" for name in ("published", "foreground")}
+        made = (out / "probabilities.tif", out / "calibration.json", others)
+        score.main(out / "predicted.tif", truth, out / "samples.tsv", outputs, log, *made, **names)
 
 
 def make_probabilities(folder: Path) -> None:
@@ -137,7 +139,7 @@ def make_probabilities(folder: Path) -> None:
         for name, labels in stacks.iterate_stack(folder / "results/large/labels.tif"):
             yield name, stacks.to_uint16(0.9 * ndimage.uniform_filter((labels > 0).astype(np.float32), 3))
 
-    stacks.write_stack(folder / "results/foreground.tif", pages())
+    stacks.write_stack(folder / "results/probabilities.tif", pages())
     parameters = {"threshold": 0.5, "smoothing_px": 1, "depth": 0.1, "minimum_area_px": 30}
     calibration = {"parameters": parameters, "markers": "foreground"}
     files.write_json(calibration, folder / "results/calibration.json")
@@ -203,7 +205,7 @@ def main() -> None:
             folder.mkdir(parents=True)
             make(folder, size)
         for stage in arguments.stages:
-            if stage == "label" and not (folder / "results/foreground.tif").exists():
+            if stage == "label" and not (folder / "results/probabilities.tif").exists():
                 make_probabilities(folder)
             command = [sys.executable, __file__, "--measure", stage, "--folder", str(folder)]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True)

@@ -57,6 +57,8 @@ rule label_frames:
         calibration="<model>/calibration.json",
     output:
         labels="<model>/labels.tif",
+        published="<model>/watersheds/published.tif",
+        foreground="<model>/watersheds/foreground.tif",
     log:
         "<model>/label.log",
     benchmark:

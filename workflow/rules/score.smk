@@ -14,6 +14,8 @@ rule score_frames:
         labels="<model>/labels.tif",
         probabilities="<model>/predictions/test.tif",
         calibration="<model>/calibration.json",
+        published="<model>/watersheds/published.tif",
+        foreground="<model>/watersheds/foreground.tif",
         truth=every_group("truth.tif"),
         samples="<results>/samples.tsv",
     output:

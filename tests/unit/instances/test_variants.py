@@ -7,8 +7,7 @@ from shapes import draw
 
 from brightcell.comparison.watersheds import COLUMNS, compare_watersheds
 from brightcell.instances import labelling
-from brightcell.instances.variants import FRAME_COLUMNS, SCORES, score_watersheds
-from brightcell.io.stacks import Maps
+from brightcell.instances.variants import FRAME_COLUMNS, SCORES, other_watersheds, score_watersheds
 from brightcell.training import patches
 
 DRAWN = {"draws": 500, "confidence": 0.95, "seed": 1}
@@ -26,13 +25,10 @@ def test_every_watershed_finds_what_it_can():
     foreground = (truth > 0).astype(float)
     samples = pd.DataFrame({"sample": ["a", "b"], "group": ["g", "g"], "mask_type": ["instances", "binary"]})
     learned = labelling.label_cells(foreground, patches.normalised_distance(truth))
-    found = score_watersheds(
-        {"a": truth, "b": truth},
-        {"a": learned, "b": learned},
-        {"a": Maps(foreground), "b": Maps(foreground)},
-        samples,
-        {"markers": "learned", "foreground": {"parameters": {"radius_px": 12.0}}},
-    ).set_index("variant")
+    calibration = {"markers": "learned", "foreground": {"parameters": {"radius_px": 12.0}}}
+    labels = {"learned": learned, **other_watersheds(foreground, learned, calibration)}
+    found = {variant: {"a": each, "b": each} for variant, each in labels.items()}
+    found = score_watersheds({"a": truth, "b": truth}, found, samples).set_index("variant")
     assert found["sample"].tolist() == ["a", "a", "a"]  # b has no cells to score by
     assert found["truth_cells"].tolist() == [4, 4, 4]
     # the study's loses the small disc; neither of the first two can part the rectangle
@@ -40,6 +36,13 @@ def test_every_watershed_finds_what_it_can():
     assert found["merges"].to_dict() == {"published": 1, "foreground": 1, "learned": 0}
     assert found["ap70"].tolist() == pytest.approx([1 / 5, 2 / 5, 1])
     assert found.loc["learned", "mean_ap"] == 1
+
+
+def test_without_a_learned_distance_the_calibrated_watershed_is_the_one_from_the_foreground():
+    truth = scene()
+    found = other_watersheds((truth > 0).astype(float), truth, {"markers": "foreground"})
+    assert found["foreground"] is truth
+    assert found["published"].max() == 2
 
 
 def scored(values: dict[str, list[float]], network="simple") -> pd.DataFrame:

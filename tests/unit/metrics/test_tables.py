@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from spoilt import boxes, doubt, draw_cells, spoil
 
+import label
 import score
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_json, write_table
-from brightcell.instances.variants import FRAME_COLUMNS
+from brightcell.instances.variants import FRAME_COLUMNS, OTHERS
 from brightcell.io.stacks import Maps, write_stack
 from brightcell.metrics.matching import match_cells
 from brightcell.metrics.registry import METRICS, instance_scores
@@ -168,14 +169,18 @@ def run(folder, predicted, maps):
         },
         folder / "calibration.json",
     )
+    log = logging.getLogger("brightcell")
+    others = {name: folder / f"{name}.tif" for name in OTHERS}
+    label.main(folder / "test.tif", folder / "calibration.json", folder / "by_watershed.tif", others, log)
     score.main(
         folder / "labels.tif",
-        folder / "test.tif",
-        folder / "calibration.json",
         [folder / "prepared" / group / "truth.tif" for group in "ab"],
         folder / "samples.tsv",
         outputs,
-        logging.getLogger("brightcell"),
+        log,
+        folder / "test.tif",
+        folder / "calibration.json",
+        others,
         scheme="grouped",
         network="simple",
         fold=2,

@@ -179,7 +179,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Read tables with the same columns into one, one below the other."""
-    return pd.concat([read_table(path) for path in paths], ignore_index=True)
+    tables = [read_table(path) for path in paths]
+    # a table without rows has columns without types, which would spoil those of the others
+    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
 def write_json(content: dict, path: str | Path) -> None:
