@@ -177,7 +177,7 @@ def write_frames(folder: Path, samples: pd.DataFrame, scenes: list, inputs: Simp
     """Write the prepared stacks, the table of samples and the findings."""
     truth = {number: turned(scenes[number % len(scenes)][1], number, len(scenes)) for number in samples.index}
     samples["cells"] = [int(np.count_nonzero(np.unique(truth[number]))) for number in samples.index]
-    inputs.frames, inputs.truth = [], []
+    made = []
     for group, members in samples.groupby("group", sort=False):
         place = folder / "prepared" / group
         for name, kind in (("frames", 0), ("truth", 1)):
@@ -186,8 +186,11 @@ def write_frames(folder: Path, samples: pd.DataFrame, scenes: list, inputs: Simp
                 for number, row in zip(members.index, members.itertuples(), strict=True)
             )
             stacks.write_stack(place / f"{name}.tif", pages)
-        inputs.frames.append(place / "frames.tif")
-        inputs.truth.append(place / "truth.tif")
+        made.append(place)
+    inputs.prepared = folder / stacks.LIST
+    stacks.list_groups(
+        *([place / f"{kind}.tif" for place in made] for kind in ("frames", "truth")), inputs.prepared
+    )
     inputs.samples, inputs.findings = folder / "samples.tsv", folder / "check/findings.tsv"
     write_table(samples, inputs.samples)
     worst = samples.iloc[0]

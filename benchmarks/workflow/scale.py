@@ -26,7 +26,12 @@ sys.path[:0] = [str(ROOT / "tests")]
 
 from project import Project  # noqa: E402
 
-STUDIES = {"3 × 5 × 3": (5, 3), "3 × 10 × 10": (10, 10)}
+# Folds, seeds and groups of studies of three networks.
+STUDIES = {
+    "3 × 5 × 3": (5, 3, 12),
+    "3 × 10 × 10": (10, 10, 12),
+    "3 × 10 × 10, 100 groups": (10, 10, 100),
+}
 FOLDS = "results/discs/folds.tsv"
 NETWORKS = ["simple", "attention", "residual_attention"]
 # Commands of SLURM that answer at once. Jobs wait for ever; each submission leaves a line with its time.
@@ -68,8 +73,8 @@ def snakemake(*arguments: str) -> list[str]:
 
 def make_study(folder: Path, title: str) -> Project:
     """A project with so many trainings to do."""
-    folds, seeds = STUDIES[title]
-    project = Project(folder / title.replace(" × ", "x"), groups=max(12, folds + 2))
+    folds, seeds, groups = STUDIES[title]
+    project = Project(folder / title.replace(" × ", "x").replace(", ", "-").replace(" ", ""), groups=groups)
     project.write_config(networks=NETWORKS, folds={"number": folds}, seeds=list(range(1, seeds + 1)))
     return project
 
@@ -77,7 +82,7 @@ def make_study(folder: Path, title: str) -> Project:
 def plan(folder: Path) -> None:
     """Time dry runs of whole studies."""
     print("\n| study | trainings | jobs | clock, s | CPU, s | memory, MB |\n|---|---:|---:|---:|---:|---:|")
-    for title, (folds, seeds) in STUDIES.items():
+    for title, (folds, seeds, _) in STUDIES.items():
         project = make_study(folder, title)
         took = timed(snakemake("-n", "--quiet", "rules"), cwd=project.folder)
         print(
@@ -96,7 +101,7 @@ def submit(folder: Path) -> None:
     print(
         "\n| study | trainings | jobs handed over | first after, s | last after, s | jobs/s |\n|---|---:|---:|---:|---:|---:|"
     )
-    for title, (folds, seeds) in STUDIES.items():
+    for title, (folds, seeds, _) in STUDIES.items():
         project = make_study(folder / "submit", title)
         timed(snakemake("--cores", "2", "--omit-from", "train"), cwd=project.folder)
         log, trainings = project.folder / "sbatch.log", 3 * folds * seeds

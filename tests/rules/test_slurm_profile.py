@@ -65,7 +65,7 @@ def pretend_prepared(project) -> None:
     check = [
         f"check/{name}" for name in ("findings.tsv", "frames.tsv", "groups.tsv", "check.html", "passed.txt")
     ]
-    for name in (*groups, "samples.tsv", *check, "folds.tsv", "preflight.json"):
+    for name in (*groups, "samples.tsv", "prepared.tsv", *check, "folds.tsv", "preflight.json"):
         project.path(name).parent.mkdir(parents=True, exist_ok=True)
         project.path(name).touch()
 

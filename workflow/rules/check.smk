@@ -12,8 +12,7 @@ rule check:
 rule check_frames:
     """List the faults of all frames and masks, and show them on a page."""
     input:
-        frames=every_group("frames.tif"),
-        truth=every_group("truth.tif"),
+        prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
         template=workflow.source_path("../report/check.html.j2"),
     output:

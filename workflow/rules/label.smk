@@ -17,7 +17,7 @@ rule calibrate_watershed:
     """Choose the watershed's settings on the validation frames of one training."""
     input:
         validation="<model>/predictions/validate.tif",
-        truth=every_group("truth.tif"),
+        prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
     output:
         parameters="<model>/calibration.json",

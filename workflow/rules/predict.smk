@@ -12,7 +12,7 @@ rule predict_frames:
     input:
         model="<model>/model.keras",
         recipe="<model>/recipe.json",
-        frames=every_group("frames.tif"),
+        prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
         folds="<results>/folds.tsv",
     output:

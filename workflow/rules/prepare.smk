@@ -9,8 +9,7 @@ DATABASES = {
 rule prepare:
     """Read the images and masks of all groups into stacks."""
     input:
-        every_group("frames.tif"),
-        result("samples.tsv") if SHEET else [],
+        [result("samples.tsv"), result("prepared.tsv")] if SHEET else [],
 
 
 rule index_annotations:
@@ -70,12 +69,16 @@ rule prepare_group:
         "../scripts/prepare.py"
 
 
+# Jobs that read stacks depend on the list alone: a study has hundreds of jobs, and may have hundreds of groups.
 rule gather_samples:
-    """Join the groups' tables of samples."""
+    """Join the groups' tables of samples, and list the digests of their stacks."""
     input:
-        every_group("samples.tsv"),
+        tables=every_group("samples.tsv"),
+        frames=every_group("frames.tif"),
+        truth=every_group("truth.tif"),
     output:
-        "<results>/samples.tsv",
+        samples="<results>/samples.tsv",
+        prepared="<results>/prepared.tsv",
     log:
         "<results>/logs/gather_samples.log",
     benchmark:
@@ -85,6 +88,6 @@ rule gather_samples:
     resources:
         **SMALL,
     message:
-        "Join the groups' tables of samples"
+        "List the prepared groups"
     script:
         "../scripts/gather.py"

@@ -26,8 +26,7 @@ rule report:
         folds="<results>/folds.tsv",
         samples="<results>/samples.tsv",
         baseline="<results>/baseline.tsv",
-        frames=every_group("frames.tif"),
-        truth=every_group("truth.tif"),
+        prepared="<results>/prepared.tsv",
         template=[
             workflow.source_path(f"../report/page/{name}")
             for name in (

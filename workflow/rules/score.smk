@@ -16,7 +16,7 @@ rule score_frames:
         calibration="<model>/calibration.json",
         published="<model>/watersheds/published.tif",
         foreground="<model>/watersheds/foreground.tif",
-        truth=every_group("truth.tif"),
+        prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
     output:
         frames=report(
@@ -60,7 +60,7 @@ rule score_ensemble:
             f"{MODEL.format(**training)}/calibration.json"
             for training in trainings_of(wildcards)
         ],
-        truth=every_group("truth.tif"),
+        prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
         folds="<results>/folds.tsv",
     output:
@@ -97,8 +97,7 @@ rule score_ensemble:
 rule baseline:
     """Score a plain threshold, the floor for the networks."""
     input:
-        frames=every_group("frames.tif"),
-        truth=every_group("truth.tif"),
+        prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
     output:
         "<results>/baseline.tsv",

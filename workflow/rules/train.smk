@@ -58,8 +58,7 @@ rule measure_pace:
 rule train_network:
     """Train one network on one fold with one seed."""
     input:
-        frames=every_group("frames.tif"),
-        truth=every_group("truth.tif"),
+        prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
         folds="<results>/folds.tsv",
         init=lambda wildcards: (

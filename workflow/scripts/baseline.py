@@ -43,8 +43,8 @@ def main(frames, truth, samples, table_file, log):
 if __name__ == "__main__":
     with job(snakemake.log[0]) as log:
         main(
-            snakemake.input.frames,
-            snakemake.input.truth,
+            stacks.listed_groups(snakemake.input.prepared, "frames"),
+            stacks.listed_groups(snakemake.input.prepared, "truth"),
             snakemake.input.samples,
             snakemake.output[0],
             log,

@@ -29,7 +29,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0]):
         main(
             snakemake.input.validation,
-            snakemake.input.truth,
+            stacks.listed_groups(snakemake.input.prepared, "truth"),
             snakemake.input.samples,
             snakemake.output.parameters,
             snakemake.output.table,

@@ -8,6 +8,7 @@ from brightcell.check.dataset import group_table, set_findings
 from brightcell.check.findings import findings_table, summary
 from brightcell.check.page import check_frames, render, shown_figures
 from brightcell.files import read_table, whole, write_table
+from brightcell.io.stacks import listed_groups
 from brightcell.jobs import job
 
 logger = logging.getLogger("brightcell")
@@ -50,8 +51,8 @@ if __name__ == "__main__":
     with job(snakemake.log[0]):
         main(
             snakemake.input.samples,
-            snakemake.input.frames,
-            snakemake.input.truth,
+            listed_groups(snakemake.input.prepared, "frames"),
+            listed_groups(snakemake.input.prepared, "truth"),
             Path(snakemake.input.template),
             snakemake.output,
             snakemake.params.dataset,

@@ -1,6 +1,7 @@
-"""Join the groups' tables of samples."""
+"""Join the groups' tables of samples, and list the groups' stacks."""
 
 from brightcell.files import read_tables, write_table
+from brightcell.io.stacks import list_groups
 from brightcell.jobs import job
 
 
@@ -11,4 +12,5 @@ def main(tables, samples) -> None:
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(snakemake.input, snakemake.output[0])
+        main(snakemake.input.tables, snakemake.output.samples)
+        list_groups(snakemake.input.frames, snakemake.input.truth, snakemake.output.prepared)

@@ -44,7 +44,7 @@ if __name__ == "__main__":
         main(
             snakemake.input.model,
             snakemake.input.recipe,
-            snakemake.input.frames,
+            stacks.listed_groups(snakemake.input.prepared, "frames"),
             snakemake.input.samples,
             snakemake.input.folds,
             {role: snakemake.output[role] for role in ("validate", "test")},

@@ -3,7 +3,7 @@
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_table
 from brightcell.instances.variants import OTHERS, score_watersheds
-from brightcell.io.stacks import Pages, open_groups, open_maps
+from brightcell.io.stacks import Pages, listed_groups, open_groups, open_maps
 from brightcell.jobs import job
 from brightcell.metrics.scoring import score_frames
 from brightcell.trained import read_calibration
@@ -49,7 +49,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0]) as log:
         main(
             snakemake.input.labels,
-            snakemake.input.truth,
+            listed_groups(snakemake.input.prepared, "truth"),
             snakemake.input.samples,
             snakemake.output,
             log,

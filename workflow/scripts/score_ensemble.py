@@ -5,7 +5,7 @@ import logging
 from brightcell.errors import InputError
 from brightcell.files import read_table, write_table
 from brightcell.folds import leaky_schemes
-from brightcell.io.stacks import open_groups, open_maps
+from brightcell.io.stacks import listed_groups, open_groups, open_maps
 from brightcell.jobs import job
 from brightcell.recordings import expected
 from brightcell.trained import read_calibration
@@ -23,10 +23,9 @@ def main(inputs, outputs, trainings: list[dict], scheme: str, network: str, conf
         for each, maps, calibration in zip(trainings, inputs.probabilities, inputs.calibrations, strict=True)
     ]
     samples, folds = read_table(inputs.samples), read_table(inputs.folds)
+    truth = open_groups(listed_groups(inputs.prepared, "truth"), samples["group"])
     try:
-        frames = expected.score_folds(
-            members, open_groups(inputs.truth, samples["group"]), samples, folds[folds["scheme"] == scheme]
-        )
+        frames = expected.score_folds(members, truth, samples, folds[folds["scheme"] == scheme])
     except InputError as error:
         raise InputError(f"{network}, scheme {scheme}, {error}") from None
     frames.insert(0, "scheme", scheme)

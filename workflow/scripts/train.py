@@ -5,6 +5,7 @@ from pathlib import Path
 
 from brightcell import files, provenance
 from brightcell.compute import backend
+from brightcell.io import stacks
 from brightcell.jobs import job
 from brightcell.sheets.roles import rows_in_role
 from brightcell.training import data
@@ -16,6 +17,7 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
     What a kill leaves behind in the folder `training_state` beside the model is taken up by the next run. The best
     weights stay there: where the model is lost, because a later job of its SLURM job failed, it is not trained again.
     """
+    stacks_of = [stacks.listed_groups(inputs.prepared, kind) for kind in ("frames", "truth")]
     samples, folds = files.read_table(inputs.samples), files.read_table(inputs.folds)
     scheme, network = wildcards.scheme, wildcards.network
     fold, seed, init = int(wildcards.fold), int(wildcards.seed), inputs.get("init")
@@ -27,9 +29,7 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
     from brightcell.training import checkpoints, warm_start
     from brightcell.training.run import Run, random_seed
 
-    frames = [
-        data.load_frames(inputs.frames, inputs.truth, part, params.percentiles) for part in rows.values()
-    ]
+    frames = [data.load_frames(*stacks_of, part, params.percentiles) for part in rows.values()]
     luck = random_seed(seed, scheme, fold, network)
     run = Run(network, shape, params.training, *frames, luck, precision, init)
     if init:
@@ -53,7 +53,7 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
         "chosen_channels": params.chosen_channels,
         "preprocess": params.preprocess,
         "working_pixel_size_um": pixel_um if math.isfinite(pixel_um) else None,
-        "training_data": data.describe_data(inputs.frames, inputs.truth, rows["train"]),
+        "training_data": data.describe_data(*stacks_of, rows["train"]),
         "versions": provenance.versions("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy"),
         "machine": provenance.machine(),
     }

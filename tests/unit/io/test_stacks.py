@@ -1,9 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from brightcell import files
+from brightcell.errors import InputError
 from brightcell.io import rasterize, stacks
 from brightcell.preprocessing import normalisation, rescaling
 
@@ -129,3 +132,28 @@ def test_pages_are_read_one_by_one_and_by_name(tmp_path):
     np.testing.assert_array_equal(stacks.Pages(tmp_path / "stack.tif", lambda page: page[0])["b"], [7] * 5)
     with pytest.raises(KeyError):
         stack["c"]
+
+
+def test_a_group_of_the_list_is_checked_when_it_is_opened(tmp_path):
+    rows = pd.DataFrame({"sample": ["a", "b"], "group": ["one", "two"]})
+    for name, group in zip(rows["sample"], rows["group"], strict=True):
+        for kind in ("frames", "truth"):
+            path = tmp_path / "prepared" / group / f"{kind}.tif"
+            stacks.write_stack(path, [(name, np.full((4, 5), len(group + kind), np.uint16))])
+            files.seal(path, "prepare_group", "prepare.log")
+    made = [
+        [tmp_path / f"prepared/{group}/{kind}.tif" for group in rows["group"]] for kind in ("frames", "truth")
+    ]
+    stacks.list_groups(*made, tmp_path / stacks.LIST)
+    assert [stacks.listed_groups(tmp_path / stacks.LIST, kind) for kind in ("frames", "truth")] == made
+    assert list(stacks.open_groups(made[1], ["two"])) == ["b"]
+    made[0][0].write_bytes(b"II*\0wrong")
+    made[1][0].unlink()
+    assert list(stacks.read_named(made[0], rows[1:])) == ["b"]  # a group that is not asked for may be damaged
+    listed = f"{tmp_path / stacks.LIST}"
+    with pytest.raises(InputError, match="damaged since the rule prepare_group wrote it") as damaged:
+        stacks.read_named(made[0], rows)
+    assert f"Delete {made[0][0]} and {listed}" in str(damaged.value)
+    with pytest.raises(InputError, match="missing") as missing:
+        stacks.open_groups(made[1], ["one"])
+    assert str(made[1][0]) in str(missing.value) and f"Delete {listed}" in str(missing.value)

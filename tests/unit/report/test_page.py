@@ -509,9 +509,7 @@ def test_the_page_says_what_to_expect_of_averaged_trainings():
 def write_results(root, data, network_images):
     """Write the files of a run that `data` would come from; give the rule's inputs."""
     groups = data.samples.groupby("group")["sample"]
-    inputs = SimpleNamespace(
-        histories=[], recipes=[], speeds=[], labels=[], calibrations=[], cells=[], frames=[], truth=[]
-    )
+    inputs = SimpleNamespace(histories=[], recipes=[], speeds=[], labels=[], calibrations=[], cells=[])
     for name in ("summary", "differences", "scores", "findings", "folds"):
         setattr(inputs, name, root / f"{name}.tsv")
         write_table(getattr(data, name), getattr(inputs, name))
@@ -522,8 +520,11 @@ def write_results(root, data, network_images):
         folder = root / "prepared" / group
         stacks.write_stack(folder / "frames.tif", [(name, network_images[0]) for name in members])
         stacks.write_stack(folder / "truth.tif", [(name, network_images[1]) for name in members])
-        inputs.frames.append(folder / "frames.tif")
-        inputs.truth.append(folder / "truth.tif")
+    inputs.prepared = root / stacks.LIST
+    folders = [root / "prepared" / group for group, _ in groups]
+    stacks.list_groups(
+        *([folder / f"{kind}.tif" for folder in folders] for kind in ("frames", "truth")), inputs.prepared
+    )
     for recipe in data.recipes:
         run = [recipe[key] for key in figure_tables.RUN]
         folder = root / "models" / run[0] / run[1] / f"fold{run[2]}-seed{run[3]}"

@@ -45,7 +45,7 @@ TEXT = frozenset(
             "flags",
         ),
         *("rule", "rules", "models", "job", "slurm_job", "slurm_jobs", "state", "host", "fingerprint"),
-        *("python", "brightcell", "device", "precision"),
+        *("python", "brightcell", "device", "precision", "frames_sha256", "truth_sha256"),
     )
 )
 """Columns of result tables that hold text; all others hold numbers, or True and False."""
@@ -226,8 +226,11 @@ def seal(path: str | Path, rule: str, log: str) -> None:
         )
 
 
-def check_seal(path: str | Path) -> None:
-    """Raise InputError if a result is no longer what its job wrote; a file without a digest is taken as it is."""
+def check_seal(path: str | Path, listed: Path | None = None) -> None:
+    """Raise InputError if a result is no longer what its job wrote; a file without a digest is taken as it is.
+
+    listed : the list of results in which Snakemake looks for this one, if it does not look at the file itself.
+    """
     path, record = Path(path), seal_of(path)
     if not (record.is_file() and path.is_file()):
         return
@@ -237,9 +240,23 @@ def check_seal(path: str | Path) -> None:
     found = f"{size:,} bytes" if size != told.get("bytes") else "as many bytes, but others"
     raise InputError(
         f"{path}: damaged since the rule {told.get('rule')} wrote it. Found {found}; expected the {told.get('bytes')} bytes "
-        f"whose digest is in {record.name}. Delete the file and start the same command again, which makes it anew; if it came "
-        f"from elsewhere, get it again. If it was edited on purpose, delete {record} instead."
+        f"whose digest is in {record.name}. Delete {_all_of(path, listed)} and start the same command again, which makes it "
+        f"again; if it came from elsewhere, get it again. If it was edited on purpose, delete {record} instead."
     )
+
+
+def check_listed(path: str | Path, listed: Path) -> None:
+    """Raise InputError if a result that a list names is missing, or no longer what its job wrote."""
+    if not Path(path).is_file():
+        raise InputError(
+            f"{path}: missing, though {listed} lists it. Delete {listed} and start the same command again, which makes "
+            "both again."
+        )
+    check_seal(path, listed)
+
+
+def _all_of(path: Path, listed: Path | None) -> str:
+    return f"{path} and {listed}" if listed else "the file"
 
 
 VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")

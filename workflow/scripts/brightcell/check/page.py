@@ -68,7 +68,7 @@ def pages(
     """Yield (sample, frame, labels) of the samples named, all by default."""
     for frames, labels in files:
         for (sample, image), (_, label) in zip(
-            stacks.iterate_stack(frames, names), stacks.iterate_stack(labels, names), strict=True
+            *(stacks.iterate_stack(stacks.check_group(path), names) for path in (frames, labels)), strict=True
         ):
             yield sample, image, label
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 
-from brightcell.files import whole
+from brightcell import files
 
 TILE = 256  # side in pixels of the tiles in which a page is written while it is made
 
@@ -58,7 +58,7 @@ def stack_writer(path: str | Path) -> Iterator[Callable[[str, np.ndarray | Bands
 
     Arrays are (height, width[, channels]). A single channel is stored as (height, width); `np.atleast_3d` restores it.
     """
-    with whole(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=True) as writer:
+    with files.whole(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=True) as writer:
 
         def write(name: str, array: np.ndarray | Bands) -> None:
             if array.ndim == 3 and array.shape[-1] == 1:
@@ -146,10 +146,42 @@ class Pages(Mapping[str, Page]):
         self._file.close()
 
 
+LIST = "prepared.tsv"  # of the groups' stacks, beside the folder that holds them
+
+
+def list_groups(frames: Iterable[str | Path], truth: Iterable[str | Path], path: str | Path) -> None:
+    """Write the list of all groups with the digests of their stacks.
+
+    Jobs that read stacks depend on this list alone; it changes if a stack does.
+    """
+    rows = [
+        {
+            "group": Path(one).parent.name,
+            "frames_sha256": files.digest(one),
+            "truth_sha256": files.digest(two),
+        }
+        for one, two in zip(frames, truth, strict=True)
+    ]
+    files.write_table(pd.DataFrame(rows), path)
+
+
+def listed_groups(path: str | Path, kind: str) -> list[Path]:
+    """Return the stacks `kind`, which is frames or truth, of all groups in a list."""
+    groups = files.read_table(path)["group"]
+    return [Path(path).with_name("prepared") / group / f"{kind}.tif" for group in groups]
+
+
+def check_group(path: str | Path) -> Path:
+    """Return the path of a group's stack; raise InputError if it is missing or not as its job wrote it."""
+    path = Path(path)
+    files.check_listed(path, path.parent.parent.parent / LIST)
+    return path
+
+
 def open_groups(paths: Iterable[str | Path], groups: Iterable[str]) -> Mapping[str, np.ndarray]:
     """Open the stacks of some groups, which lie in folders named after them: sample → page, read on access."""
     wanted = set(groups)
-    pages = (Pages(path) for path in paths if Path(path).parent.name in wanted)
+    pages = (Pages(check_group(path)) for path in paths if Path(path).parent.name in wanted)
     return ChainMap(*pages)  # type: ignore[arg-type]  # a ChainMap that is only read needs no mutable mappings
 
 
@@ -162,7 +194,7 @@ def iterate_named(paths: Iterable[str | Path], rows: pd.DataFrame) -> Iterator[t
     path_of = {Path(path).parent.name: path for path in paths}
     for group, members in rows.groupby("group", sort=False):
         wanted = set(members["sample"])
-        for name, array in iterate_stack(path_of[group], wanted):
+        for name, array in iterate_stack(check_group(path_of[group]), wanted):
             yield name, np.atleast_3d(array)
 
 

@@ -43,6 +43,7 @@ def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
     found = files.read_json(path) if (path := getattr(inputs, "preflight", None)) else None
     recipes = [files.read_json(path) | run_of(path) for path in inputs.recipes]
     speeds = [run_of(path) | files.read_json(path)["test"] for path in inputs.speeds]
+    frames, truth = (stacks.listed_groups(inputs.prepared, kind) for kind in ("frames", "truth"))
     settings, comparison = config["report"], config["comparison"]
     left_out = missing_trainings(trainings(config), scores)
     said, more, others = verdict_by_scheme(
@@ -69,14 +70,14 @@ def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
         speeds=pd.DataFrame(speeds),
         calibrations=read_runs(inputs.calibrations),
         cells=read_runs(inputs.cells, CELL_COLUMNS),
-        shapes=measure_shapes(scores, samples, inputs.labels, inputs.truth),
+        shapes=measure_shapes(scores, samples, inputs.labels, truth),
         findings=findings,
         folds=folds,
         expected=files.read_tables(paths) if (paths := getattr(inputs, "expected", [])) else pd.DataFrame(),
         samples=samples,
         jobs=accounting.summarise_jobs(jobs),
         accounting=accounting.summarise(accounts) if len(accounts) else accounts,
-        gallery=read_gallery(scores, samples, inputs.labels, inputs.frames, inputs.truth, settings["frames"]),
+        gallery=read_gallery(scores, samples, inputs.labels, frames, truth, settings["frames"]),
         baseline=average_baseline(baseline, scores),
         config=config,
         provenance=describe(recipes, scores, found),
