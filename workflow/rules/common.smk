@@ -29,7 +29,6 @@ from brightcell.sheets import (
     samples as sheets,
 )
 from brightcell.simulation.files import check_simulated
-from brightcell.training import starting
 
 # Every job reads this workflow again, on a cluster twice: what was looked for before it started is there.
 FIRST_READING = workflow.is_main_process
@@ -77,6 +76,8 @@ try:
     if config["simulate"]:
         check_simulated(samples, config["simulate"], SHEET)
     if config["training"]["init_weights"] and FIRST_READING:
+        from brightcell.training import starting
+
         channels = starting.channels_of(
             samples.to_dict("records"), config["images"], config["preprocess"]
         )
