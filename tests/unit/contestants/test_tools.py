@@ -1,0 +1,149 @@
+"""The tools that can be contestants: what they compute by themselves, what they refuse, and a training of seconds."""
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brightcell.metrics import instance_scores
+
+spec = importlib.util.spec_from_file_location("drive", Path(__file__).with_name("drive.py"))
+drive = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(drive)
+
+ROOT = Path(__file__).parents[3]
+# Settings for a training of seconds. A tool's package may also be among those of the tests.
+QUICK = {
+    "stardist": {
+        "epochs": 4,
+        "options": {"patch": 48, "steps_per_epoch": 25, "learning_rate": 0.002, "rays": 8},
+    }
+}
+
+
+def settings(name, **changes):
+    """What the workflow hands to a tool, with the tool's own options unless they are changed."""
+    options = drive.load(name).OPTIONS | changes.pop("options", {})
+    plain = {
+        "seed": 1,
+        "minutes": None,
+        "epochs": None,
+        "weights": None,
+        "pixel_size_um": 0.5,
+        "threads": 1,
+        "device": "cpu",
+    }
+    return plain | changes | {"options": options}
+
+
+def python_of(name):
+    """The Python that has the tool's package."""
+    own = ROOT / ".venv-contestants" / name / "bin" / "python"
+    if own.exists():
+        return own
+    if importlib.util.find_spec(drive.load(name).PACKAGE):
+        return sys.executable
+    return pytest.skip(f"{name} is not installed: make contestant NAME={name}")
+
+
+def discs(seed, side=128):
+    """A frame of bright discs of radius 8 on noise, apart from one another, and its labels."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    labels, cell = np.zeros((side, side), np.int32), 0
+    for row in range(16, side, 24):
+        for column in range(16, side, 24):
+            cell += 1
+            dy, dx = rng.uniform(-3, 3, 2)
+            labels[(y - row - dy) ** 2 + (x - column - dx) ** 2 < 64] = cell
+    return ((labels > 0) + rng.normal(0, 0.1, labels.shape)).astype(np.float32)[..., None], labels
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_tool_learns_discs(name, tmp_path):
+    frames = [discs(seed) for seed in range(4)]
+    frames[0][1][:40, :40] = -1
+    np.savez(
+        tmp_path / "frames.npz", images=[image for image, _ in frames], labels=[cells for _, cells in frames]
+    )
+    (tmp_path / "settings.json").write_text(json.dumps(settings(name, **QUICK[name])), encoding="utf-8")
+    command = [python_of(name), drive.__file__, name, "frames.npz", "settings.json", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = json.loads(done.stdout.splitlines()[-1])
+    assert first == second
+    assert first["epochs_run"] == QUICK[name]["epochs"] and first["training_s"] > 0
+    labels = np.load(tmp_path / "labels.npy")
+    assert labels.dtype == np.int32 and labels.shape == (128, 128) and labels.min() == 0
+    assert instance_scores(frames[-1][1], labels)["ap50"] > 0.8
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_what_the_workflow_reads_without_the_tool(name):
+    """Literals at the top of the file, with comments for each option."""
+    tree = ast.parse((drive.TOOLS / f"{name}.py").read_text(encoding="utf-8"))
+    found = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}
+    assert isinstance(ast.literal_eval(found["OPTIONS"]), dict)
+    assert isinstance(ast.literal_eval(found["TITLE"]), str)
+    assert isinstance(ast.literal_eval(found["NEEDS_WEIGHTS"]), bool)
+    imported = {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
+    assert imported <= set(sys.stdlib_module_names) | {"numpy"}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_tool_without_training_needs_weights(name):
+    drive.load(name).check(settings(name))
+    with pytest.raises(SystemExit, match=r"epochs: 0 .* `weights`"):
+        drive.load(name).check(settings(name, epochs=0))
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [("stardist", "grid", 3), ("stardist", "prob_threshold", 1.5), ("stardist", "nms_threshold", 0)],
+)
+def test_an_option_out_of_range(name, option, value):
+    with pytest.raises(SystemExit, match=f"{option}: {value} was found; expected"):
+        drive.load(name).check(settings(name, options={option: value}))
+
+
+class TestStarDist:
+    def test_patches_fit_into_every_frame(self):
+        side = drive.load("stardist").patch_side
+        assert side([(300, 250, 1), (400, 400, 1)], 256, 2) == 240
+        assert side([(1000, 1000, 3)], 256, 4) == 256
+        with pytest.raises(SystemExit, match="smallest frame has 40"):
+            side([(40, 100, 1)], 256, 8)
+
+    def test_an_augmented_patch_keeps_image_and_labels_together(self):
+        cells = np.arange(64, dtype=np.int32).reshape(8, 8)
+        image, rng = np.float32(cells[..., None]), np.random.default_rng(1)
+        ways = set()
+        for _ in range(50):
+            changed, turned = drive.load("stardist").augmented(image, cells, rng)
+            slope, offset = np.polyfit(turned.ravel(), changed.ravel(), 1)
+            assert 0.59 < slope < 2.01 and -0.4 < offset < 0.4
+            ways.add(turned.tobytes())
+        assert len(ways) == 8
+
+    def test_weights_are_the_folder_of_a_model(self, tmp_path):
+        check = drive.load("stardist").check
+        wrong = settings("stardist", weights=str(tmp_path / "absent"))
+        with pytest.raises(SystemExit, match=r"absent: no readable config\.json"):
+            check(wrong)
+        wrong["weights"] = str(tmp_path)
+        (tmp_path / "config.json").write_text("{}")
+        with pytest.raises(SystemExit, match="not the config of a StarDist model in 2D"):
+            check(wrong)
+        (tmp_path / "config.json").write_text('{"n_rays": 32, "n_dim": 2}')
+        with pytest.raises(SystemExit, match="no file of weights"):
+            check(wrong)
+        (tmp_path / "weights_best.h5").write_bytes(b"PK")
+        with pytest.raises(SystemExit, match=r"weights_best\.h5: this is not a file of weights"):
+            check(wrong)
+        (tmp_path / "weights_best.h5").write_bytes(b"\x89HDF\r\n")
+        check(wrong)
