@@ -34,7 +34,8 @@ EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 def load_schema(path: str | Path = CONFIG_SCHEMA) -> dict:
     """Read a schema file; the legal names of networks are those that `nets` builds."""
-    schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
+    schema = yaml.load(Path(path).read_text(encoding="utf-8"), loader)
     if "networks" in schema["properties"]:
         schema["properties"]["networks"]["items"]["enum"] = network_names()
     return schema
