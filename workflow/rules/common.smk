@@ -58,7 +58,7 @@ try:
             config["segment"],
             check_files=FIRST_READING,
             memory=".snakemake/brightcell/pages.json",
-            plane=config["images"]["plane"],
+            images=config["images"],
         )
         if FETCHED
         else sheets.no_samples()

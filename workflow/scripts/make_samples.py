@@ -59,6 +59,16 @@ def arguments() -> argparse.ArgumentParser:
         "--pixel-size-um", type=decimal, metavar="UM", help="side of a pixel in the specimen, in µm"
     )
     parser.add_argument(
+        "--plane",
+        type=plane,
+        metavar="N",
+        help="stacks with depth: the slice to take, from 0; several, such as 0,2,4, become channels; focus takes the "
+        "sharpest; time takes slices as time points",
+    )
+    parser.add_argument(
+        "--panels", type=int, metavar="N", help="number of focal planes that stand side by side in each image"
+    )
+    parser.add_argument(
         "--config", type=Path, metavar="FILE", help="write the suggested config; else it is printed"
     )
     parser.add_argument("--force", action="store_true", help="write over a sheet or config that exists")
@@ -77,6 +87,18 @@ def decimal(text: str) -> float:
         ) from None
 
 
+def plane(text: str) -> int | list[int] | str:
+    """Read the slices to take."""
+    if text in ("focus", "time"):
+        return text
+    if not re.fullmatch(r"\d{1,6}(,\d{1,6}){0,3}", text):
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}; expected a number from 0, up to four of them such as 0,2,4, focus or time"
+        )
+    numbers = [int(number) for number in text.split(",")]
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
 def main(words: list[str] | None = None) -> None:
     """Do what the command line says."""
     parser = arguments()
@@ -87,17 +109,20 @@ def main(words: list[str] | None = None) -> None:
         )
     if given.pixel_size_um is not None and not given.pixel_size_um > 0:
         parser.error(f"--pixel-size-um: found {given.pixel_size_um:g}; expected a number above 0, in µm")
+    if given.panels is not None and not 1 <= given.panels <= 100:
+        parser.error(f"--panels: found {given.panels}; expected a number from 1 to 100")
+    chosen = {"panels": given.panels, "plane": given.plane}
     sheet = given.output or given.folder / "samples.tsv"
     if given.config and given.config.exists() and not (given.force or given.dry_run):
         raise InputError(f"{given.config}: exists already. Name another with --config, or give --force.")
     choice = ("pattern", "block", "images", "masks", "truth", "force", "dry_run")
     rows = making.make_sheet(
-        given.folder, sheet, given.layout, **{name: getattr(given, name) for name in choice}
+        given.folder, sheet, given.layout, chosen=chosen, **{name: getattr(given, name) for name in choice}
     )
     if not rows:
         return
     text = making.suggest_config(
-        rows, given.folder, sheet, given.pixel_size_um, given.config and given.config.stem
+        rows, given.folder, sheet, given.pixel_size_um, given.config and given.config.stem, chosen
     )
     if given.config and not given.dry_run:
         with whole(given.config) as temporary:

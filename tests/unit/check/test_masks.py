@@ -124,3 +124,19 @@ def test_classes_are_no_cells():
     classes = cells(numbers=(1, 2, 3)) + cells(numbers=(3, 1, 2))[::-1]
     assert set(findings(classes)) == {"scattered"}
     assert findings(classes, "binary") == {"pieces": "3 of 3 cells are in several pieces: numbers 1, 2, 3"}
+
+
+def test_numbers_that_are_used_again_are_told_from_scattered_ones():
+    chambers = np.zeros((120, 200), np.int32)
+    for left in range(10, 200, 40):
+        for number, top in enumerate((10, 40, 70), start=1):
+            chambers[top : top + 20, left : left + 10] = number
+    found = findings(chambers)
+    assert found["repeated"] == "3 of 3 numbers stand for several cells far apart"
+    assert not found.keys() & {"scattered", "pieces"}
+    rims = np.zeros((120, 200), np.int32)
+    for left in range(10, 200, 40):
+        for number, top in enumerate((10, 40, 70), start=1):
+            rims[top : top + 20, left : left + 20] = 4 + number
+            rims[top + 1 : top + 19, left + 1 : left + 19] = 1
+    assert "scattered" in findings(rims)

@@ -467,3 +467,43 @@ def test_outlines_that_cannot_be_read(tmp_path, name, content, message):
     with pytest.raises(InputError, match=message) as raised:
         masks.read_mask(tmp_path / name, shape=SHAPE, image="a.png")
     assert str(tmp_path / name) in str(raised.value)
+
+
+def test_pieces_of_a_number_are_cells_of_their_own(tmp_path):
+    mask = two_squares(first=3, second=3)
+    mask[2:8, 8:12] = 1  # touches the first square
+    labels, mask_type, *_ = masks.read_mask(save(tmp_path / "a.png", mask), "pieces")
+    assert mask_type == "instances"
+    assert sorted(np.bincount(labels.ravel())[1:].tolist()) == [24, 36, 64]
+    ignoring, *_ = masks.read_mask(save(tmp_path / "a.png", mask), "pieces", ignore=1)
+    assert (ignoring == masks.IGNORED).sum() == 24
+    assert ignoring.max() == 2
+
+
+def test_panels_hold_a_cell_each_filled_or_as_a_line(tmp_path):
+    panels = np.zeros((20, 90), np.uint8)
+    panels[4:10, 4:10] = 1
+    panels[12:18, 45:51] = 1
+    panels[13:17, 46:50] = 0  # a line around 16 pixels
+    panels[0:5, 70] = panels[0:5, 76] = panels[4, 70:77] = 1  # cut off by the border
+    labels, mask_type, source, *_ = masks.read_mask(save(tmp_path / "a.png", panels), panel_width=30)
+    assert (labels.shape, mask_type, source) == ((20, 30), "instances", "a panel a cell")
+    assert np.bincount(labels.ravel())[1:].tolist() == [36, 36, 35]
+    empty, *_ = masks.read_mask(save(tmp_path / "a.png", np.zeros((20, 30), np.uint8)), panel_width=30)
+    assert empty.max() == 0
+    numbered = two_squares(second=2)
+    assert masks.read_mask(save(tmp_path / "a.png", numbered), panel_width=30).source == "numbers"
+    with pytest.raises(InputError, match="2 panels of 30 px with more than two values"):
+        masks.read_mask(save(tmp_path / "a.png", np.hstack([numbered, numbered])), panel_width=30)
+
+
+def test_the_size_of_a_mask_and_panels_side_by_side():
+    masks.check_size_of_mask("m", (20, 30), "i", (20, 30, 3))
+    with pytest.raises(
+        InputError, match=r"20 × 60 px, its image i is 20 × 150 px.*Then write `images: \{panels: 5\}`"
+    ):
+        masks.check_size_of_mask("m", (20, 60), "i", (20, 150))
+    with pytest.raises(InputError, match="another frame's mask"):
+        masks.check_size_of_mask("m", (20, 60), "i", (20, 61))
+    with pytest.raises(InputError, match="another frame's mask"):
+        masks.check_size_of_mask("m", (20, 60), "i", (20, 150), 3)

@@ -459,3 +459,90 @@ def test_a_windows_bitmap(tmp_path):
     image = noise(8, 9, 3, dtype=np.uint8)
     Image.fromarray(image).save(tmp_path / "a.bmp")
     np.testing.assert_array_equal(readers.read_image(tmp_path / "a.bmp"), image)
+
+
+def deep(tmp_path, axes="TZYX", **options):
+    shape = {"T": 2, "Z": 3, "C": 2, "Y": 8, "X": 9}
+    stack = noise(*(shape[axis] for axis in axes))
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", stack, ome=True, photometric="minisblack", metadata={"axes": axes}
+    )
+    return stack
+
+
+@pytest.mark.parametrize("axes", ["TZYX", "ZTYX"])
+def test_slices_become_channels(tmp_path, axes):
+    stack = np.moveaxis(deep(tmp_path, axes), axes.index("T"), 0)
+    with readers.open_chosen(
+        tmp_path / "a.ome.tif", {"panels": None, "plane": [2, 0], "channels": None}
+    ) as file:
+        assert file.pages == 2
+        for time in range(2):
+            np.testing.assert_array_equal(
+                readers.frame_of(file, time), np.moveaxis(stack[time, [2, 0]], 0, -1)
+            )
+
+
+def test_of_slices_as_channels_the_chosen_channels_are_taken(tmp_path):
+    stack = deep(tmp_path, "ZCYX")
+    images = {"panels": None, "plane": [0, 1, 2], "channels": [1]}
+    with readers.open_chosen(tmp_path / "a.ome.tif", images) as file:
+        found = readers.frame_of(file, None, images["channels"])
+    np.testing.assert_array_equal(found, np.moveaxis(stack[:, 1], 0, -1))
+    with (
+        readers.open_chosen(tmp_path / "a.ome.tif", images | {"channels": None}) as file,
+        pytest.raises(InputError, match=r"6 channels\. Expected one to four"),
+    ):
+        readers.frame_of(file)
+
+
+def test_the_sharpest_slice_is_taken_of_the_chosen_channel(tmp_path):
+    flat, sharp = np.full((8, 9), 100, np.uint16), noise(8, 9)
+    stack = np.stack([[flat, sharp], [sharp, flat]])  # two slices of two channels
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", stack, ome=True, photometric="minisblack", metadata={"axes": "ZCYX"}
+    )
+    for channel, expected in ((0, 1), (1, 0)):
+        images = {"panels": None, "plane": "focus", "channels": [channel]}
+        with readers.open_chosen(tmp_path / "a.ome.tif", images) as file:
+            np.testing.assert_array_equal(
+                readers.frame_of(file)[..., 1 - channel], stack[expected, 1 - channel]
+            )
+
+
+def test_slices_asked_of_a_file_without_depth(tmp_path):
+    save(tmp_path / "a.tif", noise(8, 9))
+    for plane in (2, "focus", "time", None):
+        with readers.open_chosen(
+            tmp_path / "a.tif", {"panels": None, "plane": plane, "channels": None}
+        ) as file:
+            assert file.pages == 1
+    with pytest.raises(InputError, match="asks for slice 2; the file has 1"):
+        readers.open_chosen(tmp_path / "a.tif", {"panels": None, "plane": [0, 2], "channels": None})
+
+
+def test_panels_side_by_side_are_slices(tmp_path):
+    image = noise(7, 15)
+    save(tmp_path / "a.png", image)
+    images = {"panels": 3, "plane": 1, "channels": None}
+    with readers.open_chosen(tmp_path / "a.png", images) as file:
+        np.testing.assert_array_equal(readers.frame_of(file)[..., 0], image[:, 5:10])
+    with (
+        readers.open_chosen(tmp_path / "a.png", images | {"plane": None}) as file,
+        pytest.raises(InputError, match=r"a stack of 3 pages \(3 × Z\).*images.plane, 0 to 2"),
+    ):
+        readers.frame_of(file)
+    with (
+        readers.open_chosen(tmp_path / "a.png", images | {"panels": 4}) as file,
+        pytest.raises(InputError, match="15 px wide, which is not 4 panels"),
+    ):
+        readers.frame_of(file)
+    deep(tmp_path)
+    with pytest.raises(InputError, match="has 3 slices of depth already"):
+        readers.open_chosen(tmp_path / "a.ome.tif", images)
+
+
+def test_a_description_that_claims_another_shape(tmp_path):
+    image = noise(8, 9)
+    tifffile.imwrite(tmp_path / "a.tif", image, description='{"shape": [20, 30]}', metadata=None)
+    np.testing.assert_array_equal(readers.read_image(tmp_path / "a.tif")[..., 0], image)

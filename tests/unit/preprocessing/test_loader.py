@@ -253,3 +253,41 @@ def test_what_does_not_count_passes_through(tmp_path):
     assert np.unique(truth["s0"]).tolist() == [-1, 0, 1, 2]
     assert (truth["s0"][15:] == -1).all()
     assert table[["cells", "ignored"]].to_numpy().tolist() == [[2, 0.25]]
+
+
+def test_a_mask_with_depth_does_not_fit_several_slices(tmp_path):
+    stack = np.stack([texture(n) for n in range(3)])
+    numbers = np.stack([cells(1, 2, 3)] * 3)
+    for name, array in (("a", stack), ("m", numbers)):
+        tifffile.imwrite(tmp_path / f"{name}.ome.tif", array, ome=True, metadata={"axes": "ZYX"})
+    rows = [row("s", tmp_path / "a.ome.tif", tmp_path / "m.ome.tif")]
+    frames, labels, _ = prepared(tmp_path, rows, plane=1)
+    np.testing.assert_array_equal(frames["s"], stack[1])
+    assert labels["s"].max() == 3
+    with pytest.raises(
+        InputError, match=r"m\.ome\.tif: a mask with 3 slices of depth, and images.plane is focus"
+    ):
+        prepared(tmp_path, rows, plane="focus")
+
+
+def test_panels_of_image_and_mask(tmp_path):
+    wide, drawn = (
+        np.hstack([texture(n) for n in range(5)]),
+        np.hstack([cells(1), cells(0, 1), cells(0, 0, 1)]),
+    )
+    rows = rows_of(tmp_path, [(wide, drawn)])
+    with pytest.raises(InputError, match=r"images: \{panels: 5\}"):
+        prepared(tmp_path, rows)
+    frames, labels, table = prepared(tmp_path, rows, panels=5, plane=[1, 3])
+    np.testing.assert_array_equal(frames["s0"], np.stack([texture(1), texture(3)], axis=-1))
+    np.testing.assert_array_equal(labels["s0"], cells(1, 2, 3))
+    assert (table.at["s0", "cells"], table.at["s0", "mask_type"]) == (3, "instances")
+
+
+def test_numbers_that_are_used_again(tmp_path):
+    again = cells(1, 2, 1, 2)
+    frames = [(texture(n), again) for n in range(2)]
+    _, labels, table = prepared(tmp_path, rows_of(tmp_path, frames), mask_type="pieces")
+    assert labels["s1"].max() == 4
+    assert (table["cells"] == 4).all()
+    assert set(table["mask_type"]) == {"instances"}

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import make_samples
 from brightcell.errors import InputError
@@ -610,3 +611,101 @@ def test_numpy_files_beside_pictures_are_left_out_but_for_masks_of_cellpose(tmp_
     ]
     fill(tmp_path / "only", "a.npy", "a_mask.npy")
     assert layouts.list_files(tmp_path / "only") == ["a.npy", "a_mask.npy"]
+
+
+def sequence(*names):
+    found = layouts.find_pairs(list(names), layouts.detect(list(names))[0])
+    return [(pair.image, pair.mask) for pair in found.pairs], found
+
+
+def test_masks_that_count_from_another_number_pair_by_their_order():
+    images = [f"Position01Channel01Frame{n:06d}.tif" for n in (1, 2, 3)]
+    masks = [f"expected_results/labels_{n:03d}.tif" for n in (0, 1, 2)]
+    pairs, found = sequence(*images, *masks)
+    assert pairs == list(zip(images, masks, strict=True))
+    assert "The numbers of 3 images and masks differ by 1" in " ".join(found.notes)
+    rows, *_ = filenames.make_rows(found.pairs)
+    assert [(row["group"], int(row["frame"])) for row in rows] == [
+        ("Position01", 1),
+        ("Position01", 2),
+        ("Position01", 3),
+    ]
+
+
+@pytest.mark.parametrize("numbers", [(0, 1), (0, 1, 5), (3, 4)])
+def test_masks_with_numbers_of_no_image_are_not_paired_by_number(numbers):
+    images = [f"images/run{n}.tif" for n in (1, 2, 3)]
+    masks = [f"masks/cells{n}.tif" for n in numbers]
+    if numbers == (0, 1):  # fewer masks than images: they may be those of the first or of the last images
+        masks.append("masks/cells9.tif")
+    found = layouts.find_pairs([*images, *masks], "folders")
+    assert not found.pairs
+    assert len(found.unpaired) == len(masks)
+
+
+def test_the_only_image_and_the_only_mask_pair_and_it_is_said():
+    pairs, found = sequence("movie/test.tif", "movie/test_results/labels_from_nc.tif")
+    assert pairs == [("movie/test.tif", "movie/test_results/labels_from_nc.tif")]
+    assert "1 pair of the only two files" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    "outlines",
+    [
+        ["a.zip"],
+        ["RoiSet_a.zip"],
+        ["RoiSet.zip"],
+        [f"a/{frame}-{cell}.roi" for frame in (1, 2) for cell in (1, 2)],
+        [f"outlines/a/{frame}-{cell}.roi" for frame in (1, 2) for cell in (1, 2)],
+    ],
+)
+def test_one_file_of_outlines_belongs_to_a_whole_sequence(tmp_path, outlines):
+    images = ["a_1.tif", "a_2.tif"]
+    fill(tmp_path, *images, *outlines)
+    table, told = make(tmp_path)
+    assert "The layout is sequence" in told
+    expected = outlines[0] if len(outlines) == 1 else str(Path(outlines[0]).parent)
+    assert set(table["mask"]) == {str(tmp_path / expected)}
+    assert list(table["frame"]) == ["1", "2"]
+
+
+def test_outlines_of_a_sequence_of_another_name_are_told():
+    names = ["d1/a_1.tif", "d1/a_2.tif", "d2/a_1.tif", "d2/a_2.tif", "d1/a.zip", "d3/b.zip"]
+    found = layouts.find_pairs(names, "sequence")
+    assert [pair.mask for pair in found.pairs] == ["d1/a.zip"] * 2
+    assert len(found.unlabelled) == 2
+    assert found.unpaired == [("d3/b.zip", "no sequence of images is called so")]
+
+
+def test_rois_called_as_their_images_stay_files(tmp_path):
+    fill(tmp_path, "images/a.tif", "images/b.tif", "masks/a.roi", "masks/b.roi")
+    table, _ = make(tmp_path)
+    assert [Path(mask).name for mask in table["mask"]] == ["a.roi", "b.roi"]
+
+
+def test_a_stack_with_depth_asks_for_the_slices(tmp_path, capsys):
+    stack = np.zeros((2, 3, 8, 8), np.uint8)
+    stack[..., 2:6, 2:6] = 3
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, ome=True, metadata={"axes": "TZYX"})
+    tifffile.imwrite(tmp_path / "a_mask.tif", stack[:, 0], imagej=True, metadata={"axes": "TYX"})
+    with pytest.raises(InputError, match=r"2 × T of 3 × Z, so 3 slices of depth.*--plane 1.*--plane focus"):
+        make(tmp_path)
+    for plane in ("1", "0,2", "focus", "0"):
+        make_samples.main(["--detect", str(tmp_path), "--force", "--plane", plane])
+        wanted = f"plane: [{plane.replace(',', ', ')}]" if "," in plane else f"plane: {plane}"
+        assert wanted in capsys.readouterr().out
+        assert list(read_samples(tmp_path / "samples.tsv")["page"]) == ["0", "1"]
+
+
+def test_masks_in_panels_are_measured_if_it_is_said(tmp_path, capsys):
+    fill(tmp_path, "a_BF.png")
+    wide, drawn = np.zeros((20, 60), np.uint8), np.zeros((20, 40), np.uint8)
+    drawn[5:15, 5:15] = drawn[3:13, 28:38] = 255
+    Image.fromarray(wide).save(tmp_path / "a_BF.png")
+    Image.fromarray(drawn).save(tmp_path / "a_segoutlines.png")
+    make_samples.main(["--detect", str(tmp_path)])
+    assert "Then write `images: {panels: 3}`" in capsys.readouterr().out
+    make_samples.main(["--detect", str(tmp_path), "--force", "--panels", "3", "--plane", "1"])
+    said = capsys.readouterr().out
+    assert "median of 2" in said
+    assert "panels: 3, plane: 1" in said

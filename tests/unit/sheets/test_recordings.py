@@ -75,8 +75,21 @@ def test_slices_of_depth_are_no_times(folder):
     for _ in range(2):  # from the file, then from memory
         with pytest.raises(InputError, match=r"3 slices of depth at each of 2 times.*plane: 1.*plane: time"):
             recordings.read(options, memory=folder / "pages.json")
-        assert list(recordings.read(options, memory=folder / "pages.json", plane=2)["page"]) == ["0", "1"]
-        assert len(recordings.read(options, plane="time")) == 6
+        assert list(recordings.read(options, memory=folder / "pages.json", images={"plane": 2})["page"]) == [
+            "0",
+            "1",
+        ]
+        assert len(recordings.read(options, images={"plane": "time"})) == 6
+        for plane in ("focus", [0, 2]):
+            assert len(recordings.read(options, memory=folder / "pages.json", images={"plane": plane})) == 2
+
+
+def test_panels_side_by_side_are_no_times(folder):
+    tifffile.imwrite(folder / "new/wide.tif", np.zeros((8, 30), np.uint8))
+    options = {"samples": None, "images": "new/wide*", "pattern": None}
+    with pytest.raises(InputError, match=r"3 slices of depth\. Expected"):
+        recordings.read(options, images={"plane": None, "panels": 3})
+    assert len(recordings.read(options, images={"plane": 1, "panels": 3})) == 1
 
 
 def read_stacks(memory=None):

@@ -57,6 +57,11 @@ FINDINGS = {
         "The numbers in this mask do not mark single cells: smoothed edges, a grey picture, or classes? "
         "Export it without smoothing, with a number for every cell, or set images.mask_type: binary.",
     ),
+    "repeated": (
+        "error",
+        "Numbers are used again for other cells of the frame, such as in every chamber, tile or well. If each connected "
+        "area is a cell, set images.mask_type: pieces. If they are classes, set it to binary.",
+    ),
     "near_duplicate": (
         "warning",
         "Frames that look alike stand in different groups or splits: one recording under two names? Give "

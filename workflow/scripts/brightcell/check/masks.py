@@ -11,6 +11,7 @@ from brightcell.errors import counted
 SPECK_PX = 10
 WAIST = 0.5  # half the width of a waist at which a cell may be two, as a share of its largest radius
 LOBE = 0.6  # least radius of the smaller lobe, as a share of the largest
+COMPACT = 0.25  # least share of its box that a cell fills
 LARGEST_INDEX = 1_000_000
 SCATTERED_SHARE, FEW = 0.5, 3  # if more numbers than this are in pieces, they are no cells
 MANY = 4  # no cell is in so many pieces
@@ -61,7 +62,11 @@ def mask_findings(labels: np.ndarray, mask_type: str, cells: list[MaskObject]) -
     strewn = sum("strewn" in cell.faults for cell in cells)
     most = (torn >= FEW and torn > SCATTERED_SHARE * len(cells)) or strewn >= SCATTERED_SHARE * len(cells)
     if mask_type == "instances" and torn and most:
-        findings["scattered"] = f"{torn} of {len(cells)} numbers are in several pieces"
+        repeated = sum("far apart" in cell.faults for cell in cells)
+        if repeated >= FEW and repeated > SCATTERED_SHARE * torn:
+            findings["repeated"] = f"{repeated} of {len(cells)} numbers stand for several cells far apart"
+        else:
+            findings["scattered"] = f"{torn} of {len(cells)} numbers are in several pieces"
         findings.pop("pieces")
     return findings
 
@@ -126,10 +131,27 @@ def _faults(own: np.ndarray) -> Iterator[str]:
         pieces, count = ndimage.label(ndimage.binary_dilation(own, EVERYWHERE))
         if count > 1:
             yield "pieces"
+            if _far_apart(own, pieces):
+                yield "far apart"
         if count >= MANY and np.count_nonzero(np.bincount(pieces[own])[1:] >= SPECK_PX) >= MANY:
             yield "strewn"
     if ndimage.label(~own)[1] > 1:
         yield "holes"
+
+
+def _far_apart(own: np.ndarray, pieces: np.ndarray) -> bool:
+    """Return whether the pixels of a number, bool, are compact pieces of similar size, further apart than they are long."""
+    areas = np.bincount(pieces[own], minlength=pieces.max() + 1)[1:]
+    boxes = [box for box in ndimage.find_objects(pieces) if box is not None]
+    large = [at for at in np.argsort(-areas).tolist() if areas[at] >= max(SPECK_PX, areas.max() / 4)]
+    if len(large) < 2 or areas[large].sum() < 0.8 * areas.sum():
+        return False
+    sides = [[part.stop - part.start for part in boxes[at]] for at in large]
+    if any(areas[at] < COMPACT * height * width for at, (height, width) in zip(large, sides, strict=True)):
+        return False
+    (one, other), longest = (boxes[at] for at in large[:2]), max(max(each) for each in sides)
+    gaps = [max(a.start, b.start) - min(a.stop, b.stop) for a, b in zip(one, other, strict=True)]
+    return max(gaps) > longest / 2
 
 
 def _has_waist(own: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ from brightcell.preprocessing.normalisation import normalise
 from brightcell.preprocessing.rescaling import rescale_image, resize_labels
 
 from .alignment import Fit
+from .findings import FINDINGS
 from .frames import block_mean
 from .masks import MaskObject
 
@@ -87,7 +88,7 @@ def cell_marks(cells: list[MaskObject], factor: float, origin: tuple[int, int] =
     marks: list[dict] = []
     number: Counter[str] = Counter()
     for cell in cells:
-        for finding in cell.faults:
+        for finding in filter(FINDINGS.__contains__, cell.faults):
             number[finding] += 1
             if number[finding] <= MARKS:
                 row, column = cell.row - origin[0], cell.column - origin[1]

@@ -114,7 +114,8 @@ def expectation(schema: dict) -> str:
         return f"one of {values}{'; or null' * (None in schema['enum'])}"
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if "array" in types[1:]:
-        return f"{expectation({**schema, 'type': types[0]})}; or {expectation({**schema, 'type': 'array'})}"
+        single = [each for each in types if each != "array"]
+        return f"{expectation({**schema, 'type': single})}; or {expectation({**schema, 'type': 'array'})}"
     if "array" in types:
         low, high = schema.get("minItems"), schema.get("maxItems")
         amount = (

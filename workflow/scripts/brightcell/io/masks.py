@@ -1,11 +1,13 @@
 """Read masks of any kind as label images: one number per cell, 0 for background."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
+from skimage import measure
 
 from brightcell.errors import InputError
 
@@ -16,6 +18,7 @@ from .rasterize import Patch, bounded, paint
 from .readers import READERS, open_image_file
 
 LARGEST_NUMBER = np.iinfo(np.int32).max
+LEAST_PANEL_PX = 16
 SPECK_PX = 4  # colours on fewer pixels are blends, which a drawing program made along edges
 TRANSPARENT_CHANNELS = (2, 4)
 IGNORED = -1  # in labels: pixels that do not count, in training, calibration and scores
@@ -45,14 +48,16 @@ def read_mask(
     shape: tuple[int, int] | None = None,
     image: str | Path = "",
     ignore: int | None = None,
+    panel_width: int | None = None,
     **known: Any,
 ) -> Mask:
     """Read the mask of one frame.
 
-    mask_type : with `auto`, outlines and masks of more than two values or colours are instances
+    mask_type : with `auto`, outlines and masks of more than two values or colours are instances; with `pieces` every
+        connected part of a number is a cell
     page : number of the page in a stack, from 0
     shape : (height, width) of the image, which outlines need; image : its path, by which COCO identifies images
-    ignore : number of the pixels that do not count; known : what else outlines need, see `outlined.Frame`
+    ignore : number of the pixels that do not count; panel_width : see `mask_of`; known : what else outlines need, see `outlined.Frame`
 
     Instances keep their numbers; a binary mask is labelled by its connected components (8-neighbours).
     In a mask of two values the background is 0, or else the smaller value; in colours it is black, or else the most
@@ -66,7 +71,7 @@ def read_mask(
     if not holds_pixels(path):
         return _one_file_a_cell(path, mask_type)
     with open_image_file(path, stacked=True) as file:
-        return mask_of(file, mask_type, page, ignore)
+        return mask_of(file, mask_type, page, ignore, panel_width)
 
 
 def holds_pixels(path: Path) -> bool:
@@ -75,10 +80,20 @@ def holds_pixels(path: Path) -> bool:
 
 
 def mask_of(
-    file: ImageFile, mask_type: str = "auto", page: int | None = None, ignore: int | None = None
+    file: ImageFile,
+    mask_type: str = "auto",
+    page: int | None = None,
+    ignore: int | None = None,
+    panel_width: int | None = None,
 ) -> Mask:
-    """Read a mask of pixels from an open file; a single page serves every page of the image."""
+    """Read a mask of pixels from an open file; a single page serves every page of the image.
+
+    panel_width : of a panel of the image, in px; a mask may then hold panels of that width, one for each cell
+    """
     path, pixels = file.path, file.read(page if file.pages > 1 else None)
+    in_panels = panel_width and pixels.ndim == 2 and pixels.shape[1] % panel_width == 0
+    if panel_width and in_panels and (cells := _panels(path, pixels, panel_width, mask_type)):
+        return cells
     if file.format == "JPEG":
         if ignore is not None:
             raise InputError(
@@ -91,6 +106,8 @@ def mask_of(
     if ignored is not None:
         numbers[ignored] = IGNORED
     values = distinct(numbers)
+    if mask_type == "pieces":
+        return Mask(_pieces(numbers), "instances", f"connected {source}")
     if mask_type == "instances" or (mask_type == "auto" and len(values) > 2):
         return Mask(numbers, "instances", source)
     labels = components(numbers > (values[0] if len(values) == 2 else 0))
@@ -151,6 +168,70 @@ def _outlines(path: Path, reader: Callable[[Path, Frame], Cells], mask_type: str
         labels = components(labels > 0)
     labels[ignored] = IGNORED
     return Mask(labels, "binary" if mask_type == "binary" else "instances", "outlines", notes=tuple(notes))
+
+
+def _pieces(numbers: np.ndarray) -> np.ndarray:
+    """Number the connected pixels (8-neighbours) of the same number from 1; ignored pixels stay so."""
+    labels = measure.label(np.maximum(numbers, 0), background=0, connectivity=2).astype(np.int32)
+    labels[numbers == IGNORED] = IGNORED
+    return labels
+
+
+def _panels(path: Path, pixels: np.ndarray, width: int, mask_type: str) -> Mask | None:
+    """Read panels side by side, each with one cell, filled or as a line around it; None for an ordinary mask."""
+    several = pixels.shape[1] > width
+    if len(np.unique(pixels)) > 2:
+        if several:
+            raise InputError(
+                f"{path}: {pixels.shape[1] // width} panels of {width} px with more than two values. Expected one panel for each "
+                "cell, with 0 for background (images.panels); or one mask as wide as a panel of the image."
+            )
+        return None
+    drawn = pixels > pixels.min() if pixels.any() else pixels > 0
+    panels = [drawn[:, start : start + width] for start in range(0, pixels.shape[1], width)]
+    labels, overlap = paint(
+        [bounded(_filled(panel)) for panel in panels if panel.any()], drawn[:, :width].shape
+    )
+    notes = (f"cells overlap on {overlap} pixels, which go to the smaller cell",) if overlap else ()
+    if mask_type == "binary":
+        return Mask(components(labels > 0), "binary", "a panel a cell", notes=notes)
+    return Mask(labels, "instances", "a panel a cell", notes=notes)
+
+
+def _filled(drawn: np.ndarray) -> np.ndarray:
+    """Fill the line around a cell, which the border of the image may cut off; a filled cell stays as it is."""
+    filled = ndimage.binary_fill_holes(drawn)
+    if (filled != drawn).any():
+        return filled
+    closed = drawn.copy()
+    for side in (closed[0], closed[-1], closed[:, 0], closed[:, -1]):
+        touched = np.flatnonzero(side)
+        if len(touched):
+            side[touched[0] : touched[-1] + 1] = True
+    return ndimage.binary_fill_holes(closed)
+
+
+def check_size_of_mask(
+    path: str | Path,
+    mask: tuple[int, ...],
+    image: str | Path,
+    shape: tuple[int, ...],
+    panels: int | None = None,
+) -> None:
+    """Raise InputError if a mask is not as large as its image, (height, width); panels : the config's `images.panels`."""
+    if mask[:2] == shape[:2]:
+        return
+    width = math.gcd(mask[1], shape[1])
+    beside = mask[0] == shape[0] and width >= LEAST_PANEL_PX and panels is None
+    advice = (
+        f"Are pictures of {width} px side by side in both? Then write `images: {{panels: {shape[1] // width}}}` into the config."
+        if beside
+        else "Is it another frame's mask, or was one of the two cropped, scaled or turned?"
+    )
+    raise InputError(
+        f"the mask {path} is {mask[0]} × {mask[1]} px, its image {image} is {shape[0]} × {shape[1]} px (height × width). "
+        f"Expected the same size. {advice}"
+    )
 
 
 def _one_file_a_cell(folder: Path, mask_type: str) -> Mask:

@@ -131,6 +131,12 @@ def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) ->
     return image
 
 
+def open_chosen(path: str | Path, images: dict, scene: str = "", stacked: bool = False) -> ImageFile:
+    """Open an image file with the panels and the depth that the config's `images` chooses; see `open_image_file`."""
+    file = open_image_file(path, scene, stacked)
+    return file.in_panels(images["panels"]).at_plane(images["plane"], images["channels"])
+
+
 def read_image(
     path: str | Path, page: int | None = None, scene: str = "", channels: Sequence[int] | None = None
 ) -> np.ndarray:
@@ -161,7 +167,7 @@ def frame_of(file: ImageFile, page: int | None = None, channels: Sequence[int] |
         )
     if pixels.shape[-1] in (2, 4) and file.alpha:
         pixels = pixels[..., :-1]
-    if channels:
+    if channels and not file.merged:
         if max(channels) >= pixels.shape[-1]:
             raise InputError(
                 f"{path}: images.channels asks for channel {max(channels)}; the file has {pixels.shape[-1]}, numbered "

@@ -121,6 +121,8 @@ class Group:
         sources = Counter(f"{mask.mask_type} by {mask.source}" for mask in self.masks.values())
         for found, count in sources.items():
             logger.info("%d masks: %s", count, found)
+        if self.mask_type == "pieces":
+            self.mask_type = "instances"  # each piece has a number by now
         if self.mask_type != "auto":
             return
         types = {mask.mask_type for mask in self.masks.values()}

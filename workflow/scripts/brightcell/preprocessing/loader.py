@@ -88,16 +88,12 @@ class FrameLoader:
                 classes=self.options["cell_classes"],
             )
         else:
-            file = self._file("mask", path, "", stacked=True)
-            mask = masks.mask_of(file, mask_type, page, self.options["ignore_value"])
+            file = self._file("mask", path, "", True)
+            panel = raw_shape[1] if self.options["panels"] else None
+            mask = masks.mask_of(file, mask_type, page, self.options["ignore_value"], panel)
         for note in mask.notes:
             logger.warning("%s: %s", path, note)
-        if mask.labels.shape != tuple(raw_shape[:2]):
-            raise InputError(
-                f"the mask {path} is {_size(mask.labels.shape)}, its image {row['image']} is {_size(raw_shape)} (height × "
-                "width). Expected the same size: is it another frame's mask, or was one of the two cropped, scaled or "
-                "turned?"
-            )
+        masks.check_size_of_mask(path, mask.labels.shape, row["image"], raw_shape, self.options["panels"])
         return mask._replace(labels=apply_to_labels(mask.labels, self.steps))
 
     def close(self) -> None:
@@ -119,7 +115,10 @@ class FrameLoader:
                 return file
             file.close()
             del self._open[kind]
-        file = readers.open_image_file(path, scene, stacked).at_plane(self.options["plane"])
+        if kind == "image":
+            file = readers.open_chosen(path, self.options, scene, stacked)
+        else:
+            file = _open_mask(path, self.options["plane"])
         self._open[kind] = wanted, file
         for note in file.notes:
             self._tell(logging.WARNING, path, note)
@@ -156,6 +155,20 @@ class FrameLoader:
             logger.log(level, "%s: %s", path, message)
 
 
+def _open_mask(path: str, plane: object) -> ImageFile:
+    """Open a file of masks, of which a slice is taken as of the images; raises InputError where none can be."""
+    file = readers.open_image_file(path, stacked=True)
+    if file.slices == 1 or plane is None or plane == "time":
+        return file
+    if isinstance(plane, int):
+        return file.at_plane(plane)
+    file.close()
+    raise InputError(
+        f"{path}: a mask with {file.slices} slices of depth, and images.plane is {plane}. Expected one mask for all slices that are "
+        "taken: save the slice in which the cells were drawn."
+    )
+
+
 def page_of(row: dict) -> int | None:
     """Return the page that a row names, from 0, or None."""
     value = number(row.get("page"), None)
@@ -168,7 +181,3 @@ def number(cell: object, default: float | None) -> float:
     if text in ("", "nan"):
         return math.nan if default is None else default
     return float(text)
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]} × {shape[1]} px"

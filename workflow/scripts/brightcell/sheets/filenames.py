@@ -13,7 +13,8 @@ from brightcell.errors import InputError, counted
 from .names import group_and_frame, stem
 
 FIELD = re.compile(r"\{(\w*)\}")
-OUTLINES = (".zip", ".roi", ".json", ".geojson", "annotations.xml")  # masks drawn as outlines
+# Masks drawn as outlines; "/" is the end of a folder of ROIs.
+OUTLINES = (".zip", ".roi", ".json", ".geojson", "annotations.xml", "/")
 LONGEST = 100  # characters of an id
 IMAGE_FOLDERS = (
     "images",

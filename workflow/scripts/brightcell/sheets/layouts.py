@@ -15,7 +15,7 @@ from brightcell.errors import InputError
 
 from .filenames import IMAGE_FOLDERS, OUTLINES, Pair
 from .names import BESIDE, IMAGE, MASK, given, natural, stem
-from .pairing import IMAGE_SUFFIXES, Found, Layout, is_mask, join, match
+from .pairing import IMAGE_SUFFIXES, Found, Layout, is_mask, join, match, pair_sequences
 from .public import SETS, layout_of
 
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, *OUTLINES)
@@ -58,7 +58,27 @@ def list_files(folder: str | Path) -> list[str]:
         raise InputError(
             f"{folder}: no image found. Expected files ending in {', '.join(IMAGE_SUFFIXES)}, here or in folders below."
         )
-    return sorted(_without_stray_arrays(names), key=natural)
+    return sorted(_without_stray_arrays(_with_folders_of_rois(names)), key=natural)
+
+
+def _with_folders_of_rois(names: list[str]) -> list[str]:
+    """Name a folder that holds ROIs alone, none of them called as an image, as one mask, with / at its end."""
+    images = {
+        stem(name.rpartition("/")[2]).lower() for name in names if name.lower().endswith(IMAGE_SUFFIXES)
+    }
+    inside: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        inside[name.rpartition("/")[0]].append(name)
+    whole = {
+        folder
+        for folder, files in inside.items()
+        if folder
+        and len(files) > 1
+        and all(file.lower().endswith(".roi") for file in files)
+        and not images & {stem(file.rpartition("/")[2]).lower() for file in files}
+    }
+    kept = [name for name in names if name.rpartition("/")[0] not in whole]
+    return kept + [f"{folder}/" for folder in whole]
 
 
 def _without_stray_arrays(names: list[str]) -> list[str]:
@@ -122,17 +142,25 @@ def _place(name: str, folders: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def _folder_names(options: dict) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _folder_names(names: list[str], options: dict) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the folders of images and of masks, lower case: also those whose files are all called masks."""
+    only_masks: dict[str, bool] = {}
+    for name in names:
+        folder = PurePosixPath(name).parent.name.lower()
+        called = MASK.matches(stem(name)) and not name.lower().endswith(OUTLINES)
+        only_masks[folder] = only_masks.get(folder, True) and called
+    others = tuple(name for name, only in only_masks.items() if only and name and name not in MASK_FOLDERS)
+
     def chosen(kind: str, default: tuple[str, ...]) -> tuple[str, ...]:
         return (options[kind].strip("/").lower(),) if options.get(kind) else default
 
-    return chosen("images", IMAGE_FOLDERS), chosen("masks", MASK_FOLDERS)
+    return chosen("images", IMAGE_FOLDERS), chosen("masks", (*MASK_FOLDERS, *others))
 
 
 def _folders_sign(names: list[str], options: dict) -> str:
     found = [
         next((folder for folder in folders if any(_place(name, (folder,)) for name in names)), "")
-        for folders in _folder_names(options)
+        for folders in _folder_names(names, options)
     ]
     if not all(found) and found[1] and not options.get("images") and _find_folders(names, options).pairs:
         return f"images beside the folder {found[1]}"
@@ -140,7 +168,7 @@ def _folders_sign(names: list[str], options: dict) -> str:
 
 
 def _find_folders(names: list[str], options: dict) -> Found:
-    image_folders, mask_folders = _folder_names(options)
+    image_folders, mask_folders = _folder_names(names, options)
     images: dict[str, dict[str, str]] = defaultdict(dict)
     masks: dict[str, list[tuple[str, str]]] = defaultdict(list)
     unpaired = []
@@ -165,6 +193,21 @@ def _find_folders(names: list[str], options: dict) -> Found:
     found = join(match(images[place], masks[place]) for place in sorted({*images, *masks}, key=natural))
     found.unpaired += unpaired
     return found
+
+
+def _sequence_sign(names: list[str], options: dict) -> str:
+    pairs = _find_sequence(names, options).pairs
+    return f"{len(pairs)} images of sequences such as {pairs[0].image}, with {pairs[0].mask}" if pairs else ""
+
+
+def _find_sequence(names: list[str], options: dict) -> Found:
+    def key(name: str) -> str:
+        path = PurePosixPath(name)
+        return str(path.parent / stem(path.name))
+
+    outlines = [(key(name), name) for name in names if name.lower().endswith(OUTLINES)]
+    images = {key(name): name for name in names if name.lower().endswith(IMAGE_SUFFIXES)}
+    return pair_sequences(images, outlines)
 
 
 def _suffix_sign(names: list[str], options: dict) -> str:
@@ -288,6 +331,11 @@ LAYOUTS = {
         _find_folders,
     ),
     "suffix": Layout("a.tif, a_mask.tif (or a_label.tif, a_rois.zip, …)", _suffix_sign, _find_suffix),
+    "sequence": Layout(
+        "a_00.tif, a_01.tif, … and a.zip or the folder a with .roi files, for all of them",
+        _sequence_sign,
+        _find_sequence,
+    ),
 }
 
 

@@ -12,8 +12,8 @@ from brightcell.config import suggest, validation
 from brightcell.errors import InputError, counted
 from brightcell.files import whole
 from brightcell.io import annotations
-from brightcell.io.masks import read_mask
-from brightcell.io.readers import READERS, open_image_file
+from brightcell.io.masks import check_size_of_mask, read_mask
+from brightcell.io.readers import READERS, open_chosen, open_image_file
 
 from . import filenames, layouts
 from .samples import turns
@@ -31,15 +31,18 @@ def make_sheet(
     images: str | None = None,
     masks: str | None = None,
     truth: str | None = None,
+    chosen: dict | None = None,
     force: bool = False,
     dry_run: bool = False,
     tell: Callable[[str], object] = print,
 ) -> list[dict[str, str]]:
     """Write the sheet of a folder and, where images have no mask, a second one of these; returns the first one's rows.
 
-    `layout` is a name in layouts.LAYOUTS, None to guess. Raises InputError where nothing fits, or the sheet exists
-    already and `force` is not set.
+    `layout` is a name in layouts.LAYOUTS, None to guess. `chosen` : the panels and the plane of images, as the config has
+    them. Raises InputError where nothing fits, a stack has depth and no plane is chosen, or the sheet exists already and
+    `force` is not set.
     """
+    chosen = {"panels": None, "plane": None, "channels": None} | (chosen or {})
     if sheet.exists() and not (force or dry_run):
         raise InputError(
             f"{sheet}: exists already and may hold your edits. Name another with --output, or give --force."
@@ -56,7 +59,7 @@ def make_sheet(
         tell(f"The layout is {layout}: {why}.")
     found = layouts.find_pairs(names, layout, **options)
     rows, left, notes = filenames.make_rows(
-        found.pairs, pattern, block, lambda name: count_frames(folder / name)
+        found.pairs, pattern, block, lambda name: count_frames(folder / name, chosen)
     )
     if not rows and not found.unlabelled:
         shown = "".join(f"\n  {name}: {why}" for name, why in left[:5])
@@ -66,7 +69,7 @@ def make_sheet(
     found.unpaired += left
     found.notes += notes
     others, left, notes = filenames.make_rows(
-        found.unlabelled, pattern, None, lambda name: count_frames(folder / name)
+        found.unlabelled, pattern, None, lambda name: count_frames(folder / name, chosen)
     )
     found.unpaired += left
     found.notes += filenames.number_once(rows) + filenames.number_once(others)
@@ -100,15 +103,25 @@ def within(folder: Path, name: str | None) -> str | None:
     return name
 
 
-def count_frames(path: Path) -> int:
-    """Return the number of frames in a file; one that cannot be read, or holds outlines, counts as one."""
+def count_frames(path: Path, chosen: dict) -> int:
+    """Return the number of frames in a file; one that cannot be read, or holds outlines, counts as one.
+
+    Raises InputError for a stack with depth if `chosen` does not say which slices are taken.
+    """
     if path.suffix.lower() not in READERS:
         return 1
     try:
-        with open_image_file(path) as recording:
-            return recording.pages
+        recording = open_image_file(path)
     except InputError:
         return 1  # told when it is read for good
+    with recording:
+        if recording.slices > 1 and chosen["plane"] is None:
+            raise InputError(
+                f"{path}: {recording.axes_in_words}, so {recording.slices} slices of depth. Expected to be told which ones are "
+                f"taken: --plane {recording.slices // 2} (from 0), --plane 0,{recording.slices - 1} (as channels), --plane "
+                "focus (the sharpest), or --plane time if the slices are time points."
+            )
+        return recording.pages if chosen["plane"] == "time" else recording.pages // recording.slices
 
 
 def describe_groups(rows: list[dict[str, str]], shown: int = 12) -> Iterator[str]:
@@ -160,18 +173,20 @@ def suggest_config(
     sheet: Path,
     pixel_size_um: float | None,
     dataset: str | None = None,
+    chosen: dict | None = None,
 ) -> str:
     """Measure the cells of some masks and write a config with settings that suit them.
 
-    dataset : name of the results' folder, that of `folder` by default
+    dataset : name of the results' folder, that of `folder` by default; chosen : see `make_sheet`
     """
+    chosen = {"panels": None, "plane": None, "channels": None} | (chosen or {})
     diameters: list[float] = []
     shape, kinds, sizes = (512, 512), set(), set()
     places = turns(pd.DataFrame(rows))
     for row in rows[:: max(1, len(rows) // MEASURED)][:MEASURED]:
         page = int(row["page"]) if row["page"] else None
         try:
-            with open_image_file(folder / row["image"], stacked=page is not None) as recording:
+            with open_chosen(folder / row["image"], chosen, stacked=page is not None) as recording:
                 shape = recording.read(page).shape[:2]
                 sizes.add(recording.pixel_size_um)
             mask = read_mask(
@@ -182,7 +197,9 @@ def suggest_config(
                 axes=recording.axes,
                 planes=recording.planes,
                 turn=places.get(row["sample"], (0, 1)),
+                panel_width=shape[1] if chosen["panels"] else None,
             )
+            check_size_of_mask(row["mask"], mask.labels.shape, row["image"], shape, chosen["panels"])
         except InputError as error:
             return f"# No settings are suggested: {error}\n"
         diameters.extend(suggest.cell_diameters(mask.labels))
@@ -205,6 +222,8 @@ def suggest_config(
     ]
     values = suggest.settings(diameters, shape, number, pixel_size_um or told)
     values = suggest.without_defaults(values, validation.load_schema())
+    if known := {name: value for name, value in chosen.items() if value is not None}:
+        values["images"] = values.get("images", {}) | known
     return suggest.config_text(
         filenames.legal(dataset or folder.resolve().name), os.path.relpath(sheet), values, remarks
     )

@@ -50,20 +50,24 @@ IMAGE = Words(
     r"images?|img|raw|bf|bright[ _-]?field|phase|phase[ _-]?contrast|phc?|dic|tl|trans|transmitted(?:[ _-]?light)?"
 )
 MASK = Words(
-    r"(?:cp[ _.-]?)?masks?|labels?|instances|seg|segmentation|gt|truth|ground[ _-]?truth|annotations?"
+    r"(?:cp[ _.-]?)?masks?|labels?|instances|seg|seg[ _-]?outlines?|segmentation|gt|truth|ground[ _-]?truth|annotations?"
 )
 ROI = Words(r"roi[ _-]?set|rois?")  # of files with outlines alone: a_roi.tif may be an image of a region
 # What programs write beside their masks, which is neither image nor mask.
-BESIDE = Words(r"(?:cp[ _.-]?)?(?:flows?|output|outlines?|dp|cellprob|probability|probabilities)")
+BESIDE = Words(
+    r"(?:cp[ _.-]?)?(?:flows?|output|outlines?|dp|cellprob|probability|probabilities|preds?|predictions?)"
+)
 # dish1_00 → dish1, 00; 007 → "", 007; t007 → "", 007
 NUMBERED = re.compile(
     rf"(?:(?P<group>.*?){BETWEEN})?(?:t|f|frame|img|image|time)?(?P<frame>\d{{1,9}})", re.IGNORECASE
 )
 MICRO_MANAGER = re.compile(r"img_(\d{9})_.*_\d{3}", re.IGNORECASE)
-TIME = re.compile(r"(?:t|tp|time|time[ -]?point|frame|sk)(\d{1,9})", re.IGNORECASE)
+TIME = re.compile(r"(?:t|tp|time|time[ -]?point|frames?|sk)(\d{1,9})", re.IGNORECASE)
 CLOCK = re.compile(r"(?:(\d+)d)?(\d+)h(\d+)m", re.IGNORECASE)
 DAY = re.compile(r"(\d{4})y(\d\d)m(\d\d)d", re.IGNORECASE)
-GLUED = re.compile(r"(?:(?:xy|pos|ch|sk|fk|fl|[stpczmfrkla])\d{1,9}){2,}", re.IGNORECASE)
+GLUED = re.compile(
+    r"(?:(?:position|channel|frames?|series|well|xy|pos|ch|sk|fk|fl|[stpczmfrkla])\d{1,9}){2,}", re.IGNORECASE
+)
 PLANE = re.compile(r"(?:ch|channel|z)\d{1,4}", re.IGNORECASE)
 PLANE_AFTER_TIME = re.compile(r"(?:ch|channel|z|c|w|fk|fl)\d{1,4}", re.IGNORECASE)
 MINUTES_A_DAY = 24 * 60
@@ -94,6 +98,8 @@ def group_and_frame(name: str) -> tuple[str, str]:
 
     >>> group_and_frame("dish1_007"), group_and_frame("dish1_007_BF"), group_and_frame("plating_10000K")
     (('dish1', '007'), ('dish1', '007'), ('plating_10000K', ''))
+    >>> group_and_frame("Position01Channel01Frame000004")
+    ('Position01', '000004')
     >>> group_and_frame("Series001_t03_ch00"), group_and_frame("t001_pos2")
     (('Series001', '03'), ('pos2', '001'))
     >>> group_and_frame("VID12_A1_1_00d06h00m"), group_and_frame("img_000000003_Default_000")

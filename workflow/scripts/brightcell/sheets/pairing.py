@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from brightcell.errors import counted
 
 from .filenames import OUTLINES, Pair
-from .names import IMAGE, MASK, ROI, Words, natural, stem
+from .names import IMAGE, MASK, ROI, Words, group_and_frame, natural, stem
 
 IMAGE_SUFFIXES = (
     ".tif",
@@ -82,22 +82,25 @@ def match(
         (lambda key: plain[key], lambda key, file: trimmed[file]),
         (lambda key: plain[key], lambda key, file: _plain(trimmed[file], image_words)),
     ]
-    if by_number:
-        ways.append((last_number, lambda key, file: last_number(key)))
     for of_image, of_mask in ways:
         used = set(taken.values())
         keys = unique((of_image(key), key) for key in images if key not in taken)
         files = unique((of_mask(key, file), file) for key, file in masks if file not in used)
         taken |= {keys[key]: file for key, file in files.items() if key and key in keys}
+    if by_number:
+        found.notes += _pair_numbers(images, masks, taken)
     _pair_bare(images, trimmed, taken)
     rest = [key for key in images if key not in taken]
     used = set(taken.values())
     left = sorted((file for _, file in masks if file not in used), key=natural)
+    if by_number and len(images) == len(masks) == len(rest) == 1:
+        by_order = True
     if by_order and rest and len(rest) == len(left):
         taken |= dict(zip(sorted(rest, key=natural), left, strict=True))
         found.notes.append(
-            f"{counted(len(left), 'pair')} by their order alone, such as {images[rest[0]]} and {taken[rest[0]]}: their names do not "
-            "say which belong together. Look at the pictures of the check before you train."
+            f"{counted(len(left), 'pair')} {'by their order alone' if len(left) > 1 else 'of the only two files'}, such as "
+            f"{images[rest[0]]} and {taken[rest[0]]}: their names do not say that they belong together. Look at the pictures of "
+            "the check before you train."
         )
         rest, left = [], []
     found.pairs = [Pair(file, taken[key], split=split) for key, file in images.items() if key in taken]
@@ -113,6 +116,40 @@ def match(
     return found
 
 
+def _pair_numbers(images: dict[str, str], masks: list[tuple[str, str]], taken: dict[str, str]) -> list[str]:
+    """Pair by the last numbers of the names, in place, or by their order if one side begins to count one later.
+
+    Where masks have numbers that no image has, equal numbers say nothing, and nothing is paired. Returns notes.
+    """
+    used = set(taken.values())
+    keys = unique((last_number(key), key) for key in images if key not in taken)
+    files = unique((last_number(key), file) for key, file in masks if file not in used)
+    notes = []
+    for folder in dict.fromkeys(number.rpartition("/")[0] for number in files if number):
+        own, theirs = (
+            {
+                int(each.rpartition("/")[2]): each
+                for each in found
+                if each and each.rpartition("/")[0] == folder
+            }
+            for found in (keys, files)
+        )
+        shift = min(own, default=0) - min(theirs)
+        if theirs.keys() <= own.keys():
+            shift = 0
+        elif sorted(own) != [number + shift for number in sorted(theirs)]:
+            continue
+        for number, each in theirs.items():
+            taken[keys[own[number + shift]]] = files[each]
+        if shift:
+            image, mask = images[keys[own[min(own)]]], files[theirs[min(theirs)]]
+            notes.append(
+                f"The numbers of {len(own)} images and masks differ by {abs(shift)}: the first ones, {image} and {mask}, belong "
+                "together. Look at the pictures of the check."
+            )
+    return notes
+
+
 def _why_not(near: list[str], images: dict[str, str], taken: dict[str, str]) -> str:
     """Say why a mask was not paired, from the images whose names are like its own."""
     if len(near) > 1:
@@ -122,6 +159,36 @@ def _why_not(near: list[str], images: dict[str, str], taken: dict[str, str]) -> 
     if near:
         return f"one of several masks of {images[near[0]]}: choose with --masks, such as --masks _cp_masks, or keep one"
     return "a mask without image"
+
+
+def pair_sequences(images: dict[str, str], masks: Iterable[tuple[str, str]]) -> Found:
+    """Give all images of a sequence the same file of outlines: the one called as their group, or the only one beside them.
+
+    images, masks : see `match`; the outlines tell by their positions to which image they belong.
+    """
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for key in images:
+        folder, _, name = key.lower().rpartition("/")
+        group, frame = group_and_frame(name)
+        if frame:
+            groups[folder, group].append(key)
+    homes = unique((group, folder) for folder, group in groups if group)
+    alone = unique(groups)  # the group of a folder with one
+    found = Found()
+    taken: dict[tuple[str, str], str] = {}
+    for key, file in masks:
+        folder, _, name = _trimmed_mask(key, file, MASK).rpartition("/")
+        owner = (folder, name or alone.get(folder, ""))
+        if name and owner not in groups:
+            owner = (homes.get(name, ""), name)
+        if len(groups.get(owner, ())) > 1 and owner not in taken:
+            taken[owner] = file
+        else:
+            found.unpaired.append((file, "no sequence of images is called so"))
+    outlined = {key: taken[owner] for owner, keys in groups.items() if owner in taken for key in keys}
+    for key, file in images.items():
+        (found.pairs if key in outlined else found.unlabelled).append(Pair(file, outlined.get(key, "")))
+    return found
 
 
 def _pair_bare(images: dict[str, str], trimmed: dict[str, str], taken: dict[str, str]) -> None:

@@ -24,11 +24,11 @@ def read(
     options: dict,
     check_files: bool = True,
     memory: str | Path | None = None,
-    plane: int | str | None = None,
+    images: dict | None = None,
 ) -> pd.DataFrame:
     """Return the table of the frames in the config's `segment`, see `samples.read_samples`; it may be empty.
 
-    memory : file that keeps the number of frames in each file; plane : the config's `images.plane`; see `page_counter`
+    memory : file that keeps the number of frames in each file; images : the config's `images`; see `page_counter`
     """
     if options["samples"]:
         return samples.read_samples(
@@ -38,7 +38,7 @@ def read(
         pattern = expand(options["images"])
         opened: list[Path] = []
         frames = 0
-        with page_counter(memory, plane) as pages:
+        with page_counter(memory, images) as pages:
 
             def count(path: Path) -> int:
                 nonlocal frames
@@ -67,13 +67,15 @@ def read(
 
 @contextmanager
 def page_counter(
-    memory: str | Path | None = None, plane: int | str | None = None
+    memory: str | Path | None = None, images: dict | None = None
 ) -> Iterator[Callable[[Path], int]]:
     """Yield a function that counts the frames in a file; a file that cannot be read yet counts as one frame.
 
     Every job counts all files again. A file with the size and time recorded in the file `memory` is not opened.
     """
     from brightcell.io.readers import open_image_file
+
+    plane, panels = (images.get("plane"), images.get("panels") or 1) if images else (None, 1)
 
     try:
         known = files.read_json(memory) if memory else {}
@@ -92,14 +94,14 @@ def page_counter(
                     found[key] = [*stamp, recording.pages, recording.slices]
         except (OSError, InputError):  # reported when the file is read in full
             return 1
-        number, slices = (found.get(key) or known[key])[2:]
+        number, slices = (panels * count for count in (found.get(key) or known[key])[2:])
         if slices > 1 and plane is None:
             raise InputError(
                 f"{path}: {slices} slices of depth{f' at each of {number // slices} times' * (number > slices)}. Expected to "
-                f"be told which one to segment: `images: {{plane: {slices // 2}}}` in the config, from 0 to {slices - 1}; or "
-                "`plane: time` if the slices are time points, as those of an image sequence that Fiji saved."
+                f"be told which one to segment: `images: {{plane: {slices // 2}}}` in the config, from 0 to {slices - 1}, "
+                "several such as [0, 1] as channels, or `focus`; or `plane: time` if the slices are time points, as those of an image sequence that Fiji saved."
             )
-        return number // slices if isinstance(plane, int) else number
+        return number if plane in (None, "time") else number // slices
 
     try:
         yield pages

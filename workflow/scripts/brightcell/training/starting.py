@@ -48,9 +48,9 @@ def channels_of(rows: list[dict], images: dict, steps: dict) -> int | None:
     if steps["bayer"]:
         return 3
     try:
-        frame = readers.read_image(
-            rows[0]["image"], page_of(rows[0]), rows[0].get("scene") or "", images["channels"]
-        )
+        page, scene = page_of(rows[0]), rows[0].get("scene") or ""
+        with readers.open_chosen(rows[0]["image"], images, scene, page is not None) as file:
+            frame = readers.frame_of(file, page, images["channels"])
     except (IndexError, InputError):  # simulated later, or reported when it is read for good
         return None
     return frame.shape[-1]
