@@ -1,7 +1,8 @@
 """Run a tool's three functions in the tool's own environment: drive.py TOOL FRAMES.npz SETTINGS.json FOLDER.
 
 Of the frames the last is predicted, the one before it is for validation, the others for training. FOLDER gets raw.npz
-and labels.npy; what `train` returns is printed last, twice: a second training finds that the first is complete.
+and labels.npy, and again.npy from FOLDER/again, where the trained model is used as it is. What `train` returns is printed
+last, twice: a second training finds that the first is complete.
 """
 
 import importlib.util
@@ -30,4 +31,10 @@ if __name__ == "__main__":
     raw = tool.predict(folder, pairs[-1][0], settings)
     np.savez(folder / "raw.npz", **raw)
     np.save(folder / "labels.npy", tool.labels(folder, raw, settings))
+    again = folder / "again"
+    again.mkdir()
+    settings |= {"weights": str(folder / "model"), "epochs": 0}
+    tool.train(pairs[:-2], pairs[-2:-1], again, settings)
+    raw = tool.predict(again, pairs[-1][0], settings)
+    np.save(folder / "again.npy", tool.labels(again, raw, settings))
     print(json.dumps(told))

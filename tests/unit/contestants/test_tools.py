@@ -22,7 +22,8 @@ QUICK = {
     "stardist": {
         "epochs": 4,
         "options": {"patch": 48, "steps_per_epoch": 25, "learning_rate": 0.002, "rays": 8},
-    }
+    },
+    "cellpose": {"epochs": 30, "options": {"patch": 96, "batch_size": 2, "learning_rate": 0.1}},
 }
 
 
@@ -81,6 +82,11 @@ def test_a_tool_learns_discs(name, tmp_path):
     labels = np.load(tmp_path / "labels.npy")
     assert labels.dtype == np.int32 and labels.shape == (128, 128) and labels.min() == 0
     assert instance_scores(frames[-1][1], labels)["ap50"] > 0.8
+    assert (np.load(tmp_path / "again.npy") == labels).all()
+    if getattr(drive.load(name), "PROBABILITY", False):
+        probability, cells = np.load(tmp_path / "raw.npz")["probability"], frames[-1][1] > 0
+        assert probability.dtype == np.float32 and probability.shape == (128, 128)
+        assert probability[cells].mean() > 0.7 and probability[~cells].mean() < 0.3
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -104,7 +110,13 @@ def test_a_tool_without_training_needs_weights(name):
 
 @pytest.mark.parametrize(
     ("name", "option", "value"),
-    [("stardist", "grid", 3), ("stardist", "prob_threshold", 1.5), ("stardist", "nms_threshold", 0)],
+    [
+        ("stardist", "grid", 3),
+        ("stardist", "prob_threshold", 1.5),
+        ("stardist", "nms_threshold", 0),
+        ("cellpose", "flow_threshold", -1),
+        ("cellpose", "channels", "1,2"),
+    ],
 )
 def test_an_option_out_of_range(name, option, value):
     with pytest.raises(SystemExit, match=f"{option}: {value} was found; expected"):
@@ -146,4 +158,38 @@ class TestStarDist:
         with pytest.raises(SystemExit, match=r"weights_best\.h5: this is not a file of weights"):
             check(wrong)
         (tmp_path / "weights_best.h5").write_bytes(b"\x89HDF\r\n")
+        check(wrong)
+
+
+class TestCellpose:
+    def test_frames_with_few_cells_are_left_out(self):
+        frames = [(None, np.arange(cells + 1)) for cells in (5, 4, 0, 7)]
+        enough = drive.load("cellpose").enough_cells
+        assert [cells.max() for _, cells in enough(frames)] == [5, 7]
+        assert [cells.max() for _, cells in enough(frames[1:3])] == [4]
+        with pytest.raises(SystemExit, match="none of the training frames has a cell"):
+            enough(frames[2:3])
+
+    def test_cells_are_counted_where_the_truth_is_known(self):
+        truth = np.array([[0, 7, 7, -1, -1, -1], [0, 0, 9, -1, -1, -1]])
+        found = np.array([[0, 5, 5, 2, 2, 0], [3, 3, 3, 3, 0, 8]])
+        known, counted = drive.load("cellpose").numbered(truth, found)
+        assert known.tolist() == [[0, 1, 1, 0, 0, 0], [0, 0, 2, 0, 0, 0]]
+        assert counted.tolist() == [[0, 2, 2, 0, 0, 0], [1, 1, 1, 0, 0, 0]]
+
+    def test_cells_without_background_are_numbered_from_one(self):
+        assert (
+            drive.load("cellpose").numbered(np.full((2, 2), 4), np.full((2, 2), 6))[1].tolist()
+            == [[1, 1]] * 2
+        )
+
+    def test_weights_are_a_file_of_pytorch(self, tmp_path):
+        check = drive.load("cellpose").check
+        wrong = settings("cellpose", weights=str(tmp_path / "cyto3"))
+        with pytest.raises(SystemExit, match=r"cyto3: no such file; expected a file of weights of Cellpose"):
+            check(wrong)
+        (tmp_path / "cyto3").write_text("<html>404</html>")
+        with pytest.raises(SystemExit, match="cyto3: this is not a file of PyTorch"):
+            check(wrong)
+        (tmp_path / "cyto3").write_bytes(b"PK\x03\x04")
         check(wrong)
