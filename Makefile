@@ -11,7 +11,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
 PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup formats engines bench demo leakage test test-containers test-slurm lint manual lock licences containers leftovers clean
+.PHONY: help setup formats engines bench demo leakage test test-containers test-slurm lint manual lock licences contestant containers leftovers clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,16 @@ $(VENV)/installed-engines: requirements/engines.txt $(VENV)/installed-$(DEVICE)
 	@echo "Installing OpenVINO and the export to ONNX into $(VENV) ..."
 	@$(PIP) -r requirements/engines.txt
 	@touch $@
+
+# A list for the device where a tool has one, else its only list. The environment remembers from which list it was made.
+CONTESTANT = $(firstword $(wildcard requirements/contestants/$(NAME)-$(DEVICE).txt requirements/contestants/$(NAME).txt))
+contestant: $(VENV)/bin/python  ## install a tool of the comparison into .venv-contestants, for example NAME=stardist
+	@[ -n "$(CONTESTANT)" ] || { echo "There is no requirements/contestants/$(NAME).txt. Tools: $(filter-out runner,$(basename $(notdir $(filter-out %-gpu.txt,$(wildcard requirements/contestants/*.txt)))))"; exit 1; }
+	@folder=.venv-contestants/$(NAME); wanted="$(notdir $(CONTESTANT)) $$(sha256sum <$(CONTESTANT) | cut -d' ' -f1)"; \
+	if [ "$$(cat $$folder/installed 2>/dev/null)" = "$$wanted" ]; then echo "$$folder: up to date"; else \
+	  echo "Installing $(NAME) into $$folder ..."; \
+	  $(BIN)/python -m venv --clear $$folder && $$folder/bin/python -m pip --disable-pip-version-check install --quiet \
+	    --require-hashes -r $(CONTESTANT) && echo "$$wanted" >$$folder/installed; fi
 
 $(VENV)-licences/installed: requirements/licences.txt
 	@echo "Installing the tools for lists of licences into $(VENV)-licences ..."

@@ -18,7 +18,7 @@ ROOT = Path(RULES).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from brightcell import files, folds, provenance, trained
+from brightcell import contestants, files, folds, provenance, trained
 from brightcell.compute import containers, pace
 from brightcell.config import validation
 from brightcell.errors import InputError
@@ -42,6 +42,11 @@ try:
     )
     WHOLE_PLAN = pace.plan_of(config)
     config = pace.shortened(config)
+    for each in config["contestants"].values():
+        each["weights"] = files.expand(each["weights"]) if each["weights"] else None
+        each["labels"] = files.expand(each["labels"]) if each["labels"] else None
+    if FIRST_READING:
+        contestants.check_tools(config, ROOT)
     SHEET = files.expand(config["samples"]) if config["samples"] else None
     FETCHED = archive.fetched(SHEET, config["archive"])
     samples = (
@@ -88,6 +93,21 @@ try:
                 config["network"],
                 channels,
             )
+    # The files of labels that were made elsewhere, of each contestant and sample that is tested.
+    TESTED = (
+        samples[samples["split"] == "test"]
+        if config["folds"]["schemes"] == ["sheet"]
+        else samples
+    )
+    LABELS = {
+        name: contestants.files_of(
+            entry["labels"], Path(SHEET).parent, TESTED.to_dict("records")
+        )
+        for name, entry in contestants.given(config).items()
+    }
+    if FIRST_READING:
+        for name, found in LABELS.items():
+            contestants.check_files(name, found)
     if SHEET and FETCHED and FIRST_READING:  # faults are reported before any job
         folds.assign_schemes(samples, config["folds"], SHEET)
     IMAGES = {
@@ -115,6 +135,7 @@ GROUPS = list(dict.fromkeys(samples["group"]))
 ANNOTATIONS = sheets.shared_annotations(samples)
 RECORDINGS = chunks.rows_of_recordings(recordings)
 TRAININGS = folds.trainings(config)
+RUNS = contestants.every_run(config)
 NETWORK = f"results/{DATASET}/models/{{scheme}}/{{network}}"
 MODEL = f"{NETWORK}/fold{{fold}}-seed{{seed}}"
 
@@ -187,9 +208,23 @@ def finished(trainings):
     ] or trainings
 
 
+def every_run(name, networks=None):
+    """A file of every run of networks and contestants, or of those that are scored already; of these names alone."""
+    return [
+        f"{MODEL.format(**run)}/{name}"
+        for run in finished(RUNS)
+        if networks is None or run["network"] in networks
+    ]
+
+
 def every_model(name):
     """A file of every model that the config asks for, or of those that are scored already."""
-    return [f"{MODEL.format(**training)}/{name}" for training in finished(TRAININGS)]
+    return every_run(name, config["networks"])
+
+
+def one_of(names):
+    """The wildcard constraint for some names."""
+    return "|".join(map(re.escape, names)) or "none"
 
 
 def trainings_of(wildcards):

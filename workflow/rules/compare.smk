@@ -4,10 +4,10 @@
 rule compare:
     """Compare the networks, the protocols and the watersheds."""
     input:
-        frames=every_model("frames.tsv"),
-        curves=every_model("curves.tsv"),
-        reliability=every_model("reliability.tsv"),
-        watersheds=every_model("watersheds.tsv"),
+        frames=every_run("frames.tsv"),
+        curves=every_run("curves.tsv"),
+        reliability=every_run("reliability.tsv"),
+        watersheds=every_run("watersheds.tsv"),
         folds="<results>/folds.tsv",
     output:
         scores="<results>/scores.tsv",
@@ -70,7 +70,7 @@ rule compare:
         **MEDIUM,
     params:
         options=lookup(dpath="comparison", within=config),
-        trainings=TRAININGS,
+        trainings=RUNS,
         order=list(samples["sample"]),
     message:
         "Compare the networks"

@@ -14,6 +14,19 @@ def guard_containers():
         containers.verify(ROOT, path)
 
 
+def guard_contestants():
+    """Refuse to start where a tool that will run has no environment, or an outdated one."""
+    if IN_CONTAINERS:
+        return
+    names = {
+        job.wildcards.network
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name in ("train_contestant", "predict_contestant")
+    }
+    for tool in sorted({TOOLS[name] for name in names}):
+        contestants.check_environment(ROOT, tool)
+
+
 def guard_results_folder():
     """Refuse folders of results and of temporary files that cannot be written to."""
     files.check_writable(result(""))
@@ -120,6 +133,7 @@ def jobs_for_slurm():
 
 GUARDS = {
     "containers": guard_containers,
+    "contestants": guard_contestants,
     "results_folder": guard_results_folder,
     "leftovers": guard_leftovers,
     "requests": guard_requests,

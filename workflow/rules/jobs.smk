@@ -6,7 +6,7 @@ from brightcell.compute.accounting import jobs_behind
 rule gather_jobs:
     """List where every job ran."""
     input:
-        every_model("frames.tsv"),
+        every_run("frames.tsv"),
         every_ensemble("expected.tsv"),
         "<results>/baseline.tsv",
         "<results>/comparison/summary.tsv",
@@ -26,7 +26,7 @@ rule gather_jobs:
     resources:
         **SMALL,
     params:
-        jobs=lambda wildcards: jobs_behind(own_rules(), GROUPS, TRAININGS),
+        jobs=lambda wildcards: jobs_behind(own_rules(), GROUPS, RUNS),
     message:
         "List where the jobs ran"
     script:

@@ -1,10 +1,18 @@
 # Scores of pixels, boundaries and cells, frame by frame; and the floor that a network must beat.
 
 
+def if_made(path, networks):
+    """An input function: a file of the run, if its network or contestant is one of these."""
+    path = path.replace("<model>", MODEL)
+    return lambda wildcards: (
+        path.format(**wildcards) if wildcards.network in networks else []
+    )
+
+
 rule score:
     """Score the test frames of every training, and the trainings that segment together."""
     input:
-        every_model("frames.tsv"),
+        every_run("frames.tsv"),
         every_ensemble("expected.tsv"),
 
 
@@ -12,10 +20,10 @@ rule score_frames:
     """Score the test frames of one training."""
     input:
         labels="<model>/labels.tif",
-        probabilities="<model>/predictions/test.tif",
-        calibration="<model>/calibration.json",
-        published="<model>/watersheds/published.tif",
-        foreground="<model>/watersheds/foreground.tif",
+        probabilities=if_made("<model>/predictions/test.tif", WITH_PROBABILITIES),
+        calibration=if_made("<model>/calibration.json", config["networks"]),
+        published=if_made("<model>/watersheds/published.tif", config["networks"]),
+        foreground=if_made("<model>/watersheds/foreground.tif", config["networks"]),
         prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
     output:
@@ -39,6 +47,8 @@ rule score_frames:
         "<model>/score.log",
     benchmark:
         "<model>/score.benchmark.tsv"
+    wildcard_constraints:
+        network=one_of([*config["networks"], *config["contestants"]]),
     container:
         IMAGES["image"]
     resources:

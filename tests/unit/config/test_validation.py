@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 
 import manual
 from brightcell.check.findings import FINDINGS, UNACCEPTABLE
+from brightcell.config.manual import keys_of
 from brightcell.config.validation import MOVED, SAMPLES_SCHEMA, complete, expectation, load_schema
 from brightcell.errors import InputError, nearest
 from brightcell.files import expand
@@ -25,7 +26,7 @@ def refuse(config):
 
 
 def entries(schema, path=""):
-    for key, entry in schema.get("properties", {}).items():
+    for key, entry in keys_of(schema).items():
         yield f"{path}{key}", entry
         yield from entries(entry, f"{path}{key}.")
 
@@ -421,7 +422,7 @@ def test_a_manual_that_differs_is_noticed(tmp_path):
 def test_the_manual_shows_every_key_and_an_example_that_works():
     text = manual.pages()["config/README.md"]
     for path, entry in entries(SCHEMA):
-        if "properties" not in entry:
+        if not keys_of(entry):
             parent, _, rest = path.partition(".")
             shown = path if "x-expert" in entry else rest or parent
             assert f"| `{shown}` |" in text, path

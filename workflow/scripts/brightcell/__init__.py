@@ -15,6 +15,7 @@ A package a stage, in the order in which the data pass through them. Each import
     preprocessing   steps for raw data, rescaling, normalisation
     check           faults in images and masks, before anything is trained
     folds           groups shared out over folds
+    contestants     whole tools and given labels, beside the networks
     compute         backends and devices, SLURM, containers
     nets            the three networks
     training        patches, loss, training loop, saved state

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from . import files, provenance
 from .errors import InputError, TakenOver
@@ -29,9 +30,10 @@ DISK_FAULTS = {
 
 
 @contextmanager
-def job(log: str | Path) -> Iterator[logging.Logger]:
+def job(log: str | Path, task: Any = None) -> Iterator[logging.Logger]:
     """Log the block to a file and, from warnings on, to the terminal; exit with 1 on an error.
 
+    task : input, output and rule of the job; by default what Snakemake gives to a rule's script
     A script of a rule first checks that its inputs are as other jobs wrote them, and in the end writes the digests of its
     outputs (`files.seal`). Where the job runs (`provenance.environment`) stands in the log's first line, and in the file `record_of` the log. An
     `InputError` is logged as its message alone, any other error with its traceback.
@@ -40,7 +42,7 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     Path(log).unlink(missing_ok=True)  # a job left over from an earlier run goes on writing to its own file
     handlers: list[logging.Handler] = [
-        logging.FileHandler(log, mode="w", encoding="utf-8"),
+        logging.FileHandler(log, encoding="utf-8"),
         logging.StreamHandler(sys.stderr),
     ]
     for handler in handlers:
@@ -59,7 +61,7 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
         tell(host=os.uname().nodename, slurm_job=number, **provenance.environment())
         if provenance.container():
             stay_in_the_image()
-        task = getattr(sys.modules["__main__"], "snakemake", None)  # what Snakemake gives to a rule's script
+        task = task or getattr(sys.modules["__main__"], "snakemake", None)
         if task:
             for path in task.output:
                 files.seal_of(path).unlink(missing_ok=True)

@@ -13,7 +13,7 @@ def manual(schema: dict, samples_schema: dict) -> str:
     blocks: list[str] = []
     experts: list[str] = []
     for key, entry in schema["properties"].items():
-        if "properties" not in entry:
+        if not keys_of(entry):
             alone.append(_row(key, entry, "**required**" if key in schema["required"] else None))
             continue
         if rows := "".join(_rows(entry, expert=False)):
@@ -34,11 +34,19 @@ def manual(schema: dict, samples_schema: dict) -> str:
 
 def _rows(schema: dict, expert: bool, prefix: str = "") -> Iterator[str]:
     """Render the keys of a block: those marked `x-expert`, or all others."""
-    for key, entry in schema["properties"].items():
-        if "properties" in entry:
+    for key, entry in keys_of(schema).items():
+        if keys_of(entry):
             yield from _rows(entry, expert, f"{prefix}{key}.")
         elif entry.get("x-expert", False) is expert:
             yield _row(f"{prefix}{key}", entry)
+
+
+def keys_of(schema: dict) -> dict:
+    """Return the keys of a block with their schemas; `<name>` stands for any name. Empty if it is no block."""
+    others = schema.get("additionalProperties")
+    if isinstance(others, dict):
+        return {"<name>": others}
+    return schema.get("properties", {})
 
 
 def _row(key: str, entry: dict, default: str | None = None) -> str:

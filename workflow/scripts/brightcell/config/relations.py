@@ -25,6 +25,7 @@ def problems(config: dict, faulty: set[str]) -> Iterator[str]:
         _samples,
         _recordings,
         _segmenting_network,
+        _contestants,
         _source_of_images,
         _ranges,
         _raw_data,
@@ -125,6 +126,26 @@ def _segmenting_network(config: dict, sound: Sound) -> Iterator[str]:
             f"segment.network: found {network!r}; expected one of the networks that are trained, "
             f"{', '.join(config['networks'])}, or null{hint}"
         )
+
+
+def _contestants(config: dict, sound: Sound) -> Iterator[str]:
+    """A contestant is a tool or labels, has one budget, and a name that no network has."""
+    if not sound("contestants", "networks"):
+        return
+    for name, entry in config["contestants"].items():
+        key = f"contestants.{name}"
+        if name in (*config["networks"], "all", "truth"):
+            yield f"{key}: found a name that is taken in all tables; expected another, such as {name}_tool"
+        beside = [each for each in ("tool", "minutes", "epochs", "weights", "options") if entry[each]]
+        if entry["labels"] and beside:
+            yield (
+                f"{key}.labels: found beside {', '.join(beside)}; expected labels alone, because they are there already: "
+                "delete the others"
+            )
+        if entry["minutes"] is not None and entry["epochs"] is not None:
+            yield f"{key}: found minutes and epochs; expected one of them: delete the other"
+        if entry["held_out"] and not (entry["labels"] or entry["weights"]):
+            yield f"{key}.held_out: found without labels and weights; delete it, because what is trained here is held out"
 
 
 def _source_of_images(config: dict, sound: Sound) -> Iterator[str]:

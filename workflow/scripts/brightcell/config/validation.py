@@ -156,9 +156,7 @@ def _fill(value: Any, schema: dict) -> Any:
     if value is None and types == "object":  # a parent whose children are all commented out
         value = {}
     if isinstance(value, dict):
-        filled = {
-            key: _fill(child, schema.get("properties", {}).get(key, {})) for key, child in value.items()
-        }
+        filled = {key: _fill(child, _entry(schema, key)) for key, child in value.items()}
         for key, child in schema.get("properties", {}).items():
             if key not in filled and "default" in child:
                 filled[key] = _fill(child["default"], child)
@@ -170,6 +168,12 @@ def _fill(value: Any, schema: dict) -> Any:
     if isinstance(value, float) and "integer" in types and value.is_integer():
         value = int(value)
     return value
+
+
+def _entry(schema: dict, key: object) -> dict:
+    """Return the schema of a key, which may be any name where `additionalProperties` has a schema; empty if there is none."""
+    others = schema.get("additionalProperties")
+    return schema.get("properties", {}).get(key, others if isinstance(others, dict) else {})
 
 
 def _given(config: Any, given: Any, path: str = "") -> Iterator[str]:
@@ -184,9 +188,8 @@ def _given(config: Any, given: Any, path: str = "") -> Iterator[str]:
 def _typed(value: Any, schema: dict, told: set[str], path: str = "") -> Any:
     """Return a copy of a value in which text at the paths `told`, and below them, has the type that the schema asks for."""
     if isinstance(value, dict):
-        entries = schema.get("properties", {})
         return {
-            key: _typed(child, entries.get(key, {}), told, _join(path, key)) for key, child in value.items()
+            key: _typed(child, _entry(schema, key), told, _join(path, key)) for key, child in value.items()
         }
     if path not in told:
         return value
