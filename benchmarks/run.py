@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent
 SHORT = (
     "metrics/scores.py",
     "nets/model_files.py",
+    "io/readers.py",
     "inference/engines.py --rounds 3",
     "inference/engines.py growth --largest 2048",
     "training/steps.py steps --network simple --filters 16 --side 256",

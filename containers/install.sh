@@ -15,6 +15,21 @@ find . -type f \( -name '*.a' -o -name '*.h' -o -name '*.pyx' -o -name '*.pxd' \
 rm -rf clang tensorflow/xla_aot_runtime_src
 $python -m pip uninstall --quiet --yes pip
 
+echo "==> listing licences"
+# The names, versions and licences of all packages, with the texts that they bring.
+$python - > /opt/licences.txt <<'END'
+from importlib.metadata import distributions
+
+for package in sorted(distributions(), key=lambda each: each.metadata["Name"].lower()):
+    about = package.metadata
+    named = [line for line in about.get_all("Classifier", []) if line.startswith("License ::")]
+    licence = about.get("License-Expression") or "; ".join(named) or (about.get("License") or "see below").splitlines()[0]
+    print("=" * 80, f"{about['Name']} {package.version}: {licence}", sep="\n")
+    for file in package.files or []:
+        if file.name.upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE")) and file.locate().is_file():
+            print("-" * 80, file, "", file.locate().read_text(encoding="utf-8", errors="replace"), sep="\n")
+END
+
 {
   echo "definition $(cat /opt/definition /opt/install.sh | sha256sum | cut -c 1-64)"
   echo "packages $(sha256sum < /opt/requirements.txt | cut -c 1-64)"

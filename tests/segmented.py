@@ -52,7 +52,6 @@ class Recording:
         inputs.made_of = self.folder / "made_of.json"
         inputs.expected = trained.expected_beside(files.read_json(inputs.made_of)["models"])
         inputs.tracks = self.folder / "tracks.tsv" if followed else []
-        inputs.template = [TEMPLATES / "preview/preview.html.j2", TEMPLATES / "page/page.css"]
         page = self.folder / "preview.html"
         options = defaults("images"), defaults("preprocess", **steps)
         preview_recording.main(inputs, self.rows, *options, self.name, page)

@@ -130,7 +130,7 @@ def make_study(
     )
     dataset = HOSTILE_DATASET if hostile else "study"
     config["dataset"] = dataset
-    inputs = SimpleNamespace(template=[ROOT / "workflow/report/page/page.html.j2"])
+    inputs = SimpleNamespace()
     scenes = simulate_scenes(min(distinct, len(samples)), size)
     write_frames(folder, samples, scenes, inputs)
     roles = assign_schemes(samples, config["folds"], "samples.tsv")

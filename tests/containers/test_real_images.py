@@ -35,6 +35,17 @@ def test_an_ordinary_user_without_fuse_home_or_network_runs_an_image(readable_im
     assert file.startswith("/opt/brightcell/")
 
 
+def test_an_image_lists_the_licences_of_its_packages(own_images):
+    done = subprocess.run(
+        ["apptainer", "exec", str(own_images["image"]), "cat", "/opt/licences.txt"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.search(r"^numpy [\d.]+: BSD", done.stdout, re.MULTILINE)
+    assert "Redistribution and use in source and binary forms" in done.stdout
+
+
 def test_an_image_cannot_be_written(own_images):
     program = "open('/opt/brightcell/new', 'w')"
     done = subprocess.run(

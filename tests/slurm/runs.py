@@ -52,8 +52,6 @@ def configure_site(project: Project, **changes: dict) -> None:
                 else values
             )
             profile[block][rule] = new
-    # A copy of a project is elsewhere, and so is the template of the check's page: nothing to run anew for.
-    profile["rerun-triggers"] = ["mtime"]
     path.write_text(yaml.safe_dump(profile))
 
 

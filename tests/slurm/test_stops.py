@@ -37,3 +37,17 @@ def test_an_edited_config_stops_the_jobs_that_read_it(begin, prepared):
     assert "changed while the run was at work" in slurm_logs(prepared)
     assert prepared.path(f"{MODEL}/training_state").is_dir()
     assert not prepared.path(f"{MODEL}/predictions").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [("--gres=gpu:1", "`gres`"), ("--time=5", "`runtime, in minutes`"), ("--export=ALL", "nowhere")],
+)
+def test_an_option_that_the_plugin_forbids_ends_the_run_at_once(begin, prepared, option, instead):
+    prepared.write_config(**runs.STUDY)
+    run = begin(*runs.targets([MODEL]), "--default-resources", f"slurm_extra='{option}'")
+    assert run.wait() != 0
+    said = run.text
+    assert f"found '{option}'" in said
+    assert instead in said
+    assert not run.submitted()

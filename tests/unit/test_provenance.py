@@ -144,3 +144,14 @@ def test_packages_that_pythonpath_puts_in_place_of_others_are_named(monkeypatch,
     monkeypatch.setenv("PYTHONPATH", f"/nowhere:{tmp_path}:{provenance.PACKAGE.parent}")
     assert provenance.packages_from_pythonpath() == [str(tmp_path / "shadowing_package.py")]
     monkeypatch.delitem(sys.modules, "shadowing_package")
+
+
+def test_the_digest_of_pages_follows_their_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "PAGES", tmp_path)
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page/a.css").write_text("a")
+    (tmp_path / "check.html.j2").write_text("b")
+    both = provenance.pages_digest(["page", "check.html.j2"])
+    assert provenance.pages_digest(["check.html.j2"]) != both
+    (tmp_path / "page/a.css").write_text("c")
+    assert provenance.pages_digest(["page", "check.html.j2"]) != both

@@ -14,7 +14,6 @@ rule check_frames:
     input:
         prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
-        template=workflow.source_path("../report/check.html.j2"),
     output:
         findings=report(
             "<results>/check/findings.tsv",
@@ -42,6 +41,7 @@ rule check_frames:
         **LARGE,
     params:
         dataset=DATASET,
+        pages=digest_of_pages("check.html.j2"),
         ignore=lookup(dpath="check/ignore", within=config),
         working_pixel_size_um=lookup(
             dpath="images/working_pixel_size_um", within=config

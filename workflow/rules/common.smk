@@ -303,6 +303,11 @@ def own_rules():
 code_digest = functools.cache(provenance.code_digest)
 
 
+def digest_of_pages(*names):
+    """A digest of files or folders of workflow/report, from which scripts make pages."""
+    return provenance.pages_digest(names)
+
+
 def watch_the_library():
     """Make the digest of the library modules that a script imports a parameter: an edited module reruns its jobs.
 

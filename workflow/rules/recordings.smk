@@ -100,16 +100,6 @@ rule preview_recording:
         tracks=lambda wildcards: (
             "<segmented>/tracks.tsv" if wildcards.recording in followed() else []
         ),
-        template=[
-            workflow.source_path(f"../report/{name}")
-            for name in (
-                "preview/preview.html.j2",
-                "preview/preview.css",
-                "preview/preview.js",
-                "page/page.css",
-                "page/page.js",
-            )
-        ],
     output:
         report(
             "<segmented>/preview.html",
@@ -128,6 +118,7 @@ rule preview_recording:
     params:
         rows=lambda wildcards: RECORDINGS[wildcards.recording],
         images=lookup(dpath="images", within=config),
+        pages=digest_of_pages("preview", "page"),
         preprocess=PREPROCESS,
     message:
         "Write a page to look at the recording {wildcards.recording}"

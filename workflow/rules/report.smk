@@ -27,24 +27,6 @@ rule report:
         samples="<results>/samples.tsv",
         baseline="<results>/baseline.tsv",
         prepared="<results>/prepared.tsv",
-        template=[
-            workflow.source_path(f"../report/page/{name}")
-            for name in (
-                "page.html.j2",
-                "macros.html.j2",
-                "verdict.html.j2",
-                "differences.html.j2",
-                "learning.html.j2",
-                "gallery.html.j2",
-                "cells.html.j2",
-                "data.html.j2",
-                "provenance.html.j2",
-                "page.css",
-                "page.js",
-                "charts.js",
-                "gallery.js",
-            )
-        ],
     output:
         page=report(
             "<results>/report.html",
@@ -70,6 +52,7 @@ rule report:
         **MEDIUM,
     params:
         dataset=DATASET,
+        pages=digest_of_pages("page"),
         config=config,
         whole=WHOLE_PLAN._asdict() if config["short"] else None,
     message:

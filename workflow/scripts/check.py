@@ -10,6 +10,7 @@ from brightcell.check.page import check_frames, render, shown_figures
 from brightcell.files import read_table, whole, write_table
 from brightcell.io.stacks import listed_groups
 from brightcell.jobs import job
+from brightcell.provenance import PAGES
 
 logger = logging.getLogger("brightcell")
 
@@ -53,7 +54,7 @@ if __name__ == "__main__":
             snakemake.input.samples,
             listed_groups(snakemake.input.prepared, "frames"),
             listed_groups(snakemake.input.prepared, "truth"),
-            Path(snakemake.input.template),
+            PAGES / "check.html.j2",
             snakemake.output,
             snakemake.params.dataset,
             snakemake.params.ignore,

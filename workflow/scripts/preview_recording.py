@@ -1,13 +1,13 @@
 """Write a page to look at a segmented recording: frames with outlines, counts over time, flagged frames."""
 
 import logging
-from pathlib import Path
 
 import tifffile
 
 from brightcell import files
 from brightcell.jobs import job
 from brightcell.preprocessing.loader import FrameLoader
+from brightcell.provenance import PAGES
 from brightcell.recordings import chunks, expected
 from brightcell.report import preview
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("brightcell")
 
 
 def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, out) -> None:
-    """Read what `inputs` names (labels, cells, frames, quality, made_of, tracks where there is one, expected, template), write `out`.
+    """Read what `inputs` names (labels, cells, frames, quality, made_of, tracks where there is one, expected), write `out`.
 
     rows : of the sheet; options, steps : the config's `images` and `preprocess`
     """
@@ -34,11 +34,12 @@ def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, o
             own = of_sample.get(sample, cells[:0])
             shown[place] = preview.draw_frame(image, labels.pages[place].asarray(), own)
     loader.close()
-    folders = list(dict.fromkeys(str(Path(path).parent) for path in inputs.template))
     made_of = files.read_json(inputs.made_of)
     sizes = preview.describe_sizes(files.read_table(inputs.frames))
     scores = expected.of_models(made_of, inputs.expected)
-    html = preview.build(recording, judged, shown, made_of, tracks, folders, sizes, scores)
+    html = preview.build(
+        recording, judged, shown, made_of, tracks, [PAGES / "preview", PAGES / "page"], sizes, scores
+    )
     with files.whole(out) as temporary:
         temporary.write_text(html, encoding="utf-8")
     logger.info("%s: %.1f MB, %d of %d frames shown", out, len(html) / 1e6, len(shown), len(judged))

@@ -6,6 +6,7 @@ from pathlib import Path
 from brightcell import files
 from brightcell.compute import pace
 from brightcell.jobs import job
+from brightcell.provenance import PAGES
 from brightcell.report import page
 from brightcell.report.results import read_results
 
@@ -23,7 +24,7 @@ def main(inputs, page_file: str, figures: str, config: dict, dataset: str, whole
         data.whole_run = pace.estimate(pace.Plan(**whole), steps)
         logger.info("the whole run: %s", data.whole_run)
     tables = page.make_tables(data)
-    html = page.build(data, tables, Path(inputs.template[0]).parent)
+    html = page.build(data, tables, PAGES / "page")
     with files.whole(page_file) as temporary:
         temporary.write_text(html, encoding="utf-8")
     for name, table in tables.items():

@@ -547,7 +547,6 @@ def write_results(root, data, network_images):
             ("cells", "cells.tsv"),
         ):
             getattr(inputs, name).append(folder / file)
-    inputs.template = [TEMPLATES / "page.html.j2"]
     return inputs
 
 

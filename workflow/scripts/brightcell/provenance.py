@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,8 @@ import pandas as pd
 from .errors import InputError
 
 PACKAGE = Path(__file__).parent
+# The templates of pages.
+PAGES = PACKAGE.parents[1] / "report"
 # These modules make messages and records; they never change a result.
 WITHOUT_EFFECT = {"errors", "jobs", "provenance"}
 # The environment variable for the digest of what a run has read; the jobs that it submits inherit it.
@@ -130,6 +132,13 @@ def code_digest(script: str | Path) -> str:
     """
     parts = [f"{name} {meaning(source)}" for name, source in sorted(dependencies(script).items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def pages_digest(names: Iterable[str]) -> str:
+    """Return a digest of templates of pages: of files, and of all files of folders, in PAGES."""
+    paths = [PAGES / name for name in names]
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def versions(*packages: str) -> dict[str, str]:
