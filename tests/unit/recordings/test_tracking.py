@@ -13,9 +13,9 @@ import track_cells
 from brightcell import files
 from brightcell.instances.regionprops import cell_table
 from brightcell.io import stacks
-from brightcell.recordings import tracking
 from brightcell.recordings.challenge import challenge_tracks, write_challenge
-from brightcell.recordings.tracking import link_cells, typical_diameter
+from brightcell.recordings.shifts import common_shifts, typical_diameter
+from brightcell.recordings.tracking import link_cells
 from brightcell.simulation import timelapse
 
 OPTIONS = {"distance": 1.0, "gap": 1, "divisions": True}
@@ -141,37 +141,112 @@ def test_tracks_are_numbered_as_they_appear_and_rows_keep_their_order():
     assert again.sort_index()["track"].tolist() == [1, 2, 1]
 
 
-def test_a_crowd_is_followed_in_pieces(monkeypatch):
-    """Cells of diameter 16, 20 px apart, drift by 5 px a frame, from piece to piece; one in the middle divides."""
+def field(rng, cells=40, side=400):
+    """Places and areas of cells that do not touch each other or the border, of diameters around 16 px."""
+    places = np.stack(np.divmod(np.arange(cells), 7), axis=1) * 50.0 + 50 + rng.uniform(-14, 14, (cells, 2))
+    return places, 200 * np.exp(rng.normal(0, 0.1, cells))
+
+
+def rows(time, places, areas):
+    """A table of round cells of these places and areas, with the true number of each."""
+    table = pd.DataFrame(places, columns=["row_px", "column_px"]).assign(time=time, area_px=areas)
+    diameter = 2 * np.sqrt(table["area_px"] / np.pi)
+    table = table.assign(major_axis_px=diameter, minor_axis_px=diameter, touches_border=False)
+    return table.reset_index(names="true")
+
+
+def numbered(frames, **options):
+    """Tables of frames as one, with track and parent."""
+    cells = pd.concat(frames, ignore_index=True)
+    return cells.join(link_cells(cells, **OPTIONS | options))
+
+
+def test_a_dividing_cell_in_a_dense_crowd_is_the_only_one():
+    """961 cells of diameter 16, 20 px apart, drift by 5 px a frame; one in the middle divides."""
     rng = np.random.default_rng(3)
     grid = 20.0 * np.stack(np.divmod(np.arange(31 * 31), 31), axis=1)
     frames = [rng.normal(grid + np.array([0, 5 * time]), 1) for time in range(4)]
+    areas = [np.full(31 * 31, 200.0)] * 2 + [np.full(31 * 31 + 1, 200.0)] * 2
     mother = 15 * 31 + 15
     for time in (2, 3):
         frames[time] = np.vstack([frames[time], frames[time][mother] + [7, 0]])
         frames[time][mother] -= [7, 0]
-    cells = pd.concat(
-        pd.DataFrame(places, columns=["row_px", "column_px"]).assign(time=time, area_px=200)
-        for time, places in enumerate(frames)
-    ).reset_index(names="true")
-    largest = []
-    predict = tracking.LapTrack.predict
-
-    def seen(tracker, coordinates):
-        largest.append(max(map(len, coordinates)))
-        return predict(tracker, coordinates)
-
-    monkeypatch.setattr(tracking, "MOST_CELLS", 400)
-    monkeypatch.setattr(tracking.LapTrack, "predict", seen)
-    table = cells.join(link_cells(cells, **OPTIONS))
-    assert len(largest) > 2
-    assert max(largest) <= 400
+        areas[time] = np.where(np.isin(np.arange(31 * 31 + 1), [mother, 31 * 31]), 110, areas[time])
+    table = numbered([rows(time, *each) for time, each in enumerate(zip(frames, areas, strict=True))])
     undivided = ~table["true"].isin([mother, 31 * 31])
     assert (table[undivided].groupby("true")["track"].nunique() == 1).all()
     assert table["track"].nunique() == 31 * 31 + 2  # and two daughters
     descent = table[table["parent"] > 0]
     assert set(descent["parent"]) == {mother + 1}
     assert set(descent["true"]) == {mother, 31 * 31}
+
+
+@pytest.mark.parametrize(
+    ("shift", "kept"), [((16, 0), True), ((-40, 30), True), ((5, -5), True), ((0, 0), False)]
+)
+def test_a_jump_of_the_stage_breaks_no_track(shift, kept):
+    """All cells jump by up to three diameters between two frames; every cell is still itself."""
+    rng = np.random.default_rng(1)
+    places, areas = field(rng)
+    frames = []
+    for time in range(6):
+        places = places + rng.normal(0, 1, places.shape) + (np.array(shift) if time == 3 else 0)
+        frames.append(rows(time, places, areas))
+    found = common_shifts(pd.concat(frames))[["row_px", "column_px"]]
+    np.testing.assert_allclose(found.loc[3], shift, atol=1)
+    assert (found.loc[3] != 0).any() == kept
+    assert (found.drop(3) == 0).all().all()
+    table = numbered(frames)
+    assert table["track"].nunique() == len(places)
+    assert (table.groupby("true")["track"].nunique() == 1).all()
+
+
+def test_cells_that_move_as_they_like_have_no_common_shift():
+    rng = np.random.default_rng(2)
+    places, areas = field(rng)
+    others = field(np.random.default_rng(9))[0] + rng.normal(0, 20, places.shape)
+    cells = pd.concat(
+        [rows(0, places, areas), rows(1, others, rng.permutation(areas) * rng.uniform(0.4, 2.5, 40))]
+    )
+    assert (common_shifts(cells)[["row_px", "column_px"]] == 0).all().all()
+
+
+def test_empty_frames_have_no_common_shift():
+    assert common_shifts(rows(0, *field(np.random.default_rng(0)))[:0].astype({"time": int})).empty
+    late = rows(2, *field(np.random.default_rng(0)))
+    assert common_shifts(late)["explained"].isna().all()
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.8, 0.2)])
+def test_a_cell_that_is_one_before_and_after_is_not_two_between(shares, frames):
+    """A cell is cut in two for one or two frames: no division, and both pieces are of its track."""
+    whole = [(40, 40, 12)]
+    one, other = (12 * np.sqrt(share) for share in shares)
+    cut = [(40 - 12 * shares[1], 40, one), (40 + 12 * shares[0], 40, other)]
+    far = (14, 65, 12)
+    labels = discs(*([*cells, far] for cells in [whole, whole] + [cut] * frames + [whole, whole]))
+    table = linked(labels)
+    assert (table["parent"] == 0).all()
+    assert table["track"].nunique() == 2
+    assert table.groupby("time")["track"].nunique().eq(2).all()
+
+
+def test_two_cells_that_are_one_between_stay_two():
+    """Two cells are one for a frame: no division, both tracks go on."""
+    two, one = [(33, 40, 8), (49, 41, 8)], [(41, 40, 11.3)]
+    table = linked(discs(two, two, one, two, two))
+    assert (table["parent"] == 0).all()
+    assert table["track"].nunique() == 2
+    for time in (0, 1, 3, 4):
+        assert table.loc[table["time"] == time, "track"].tolist() == [1, 2]
+
+
+def test_a_daughter_that_leaves_was_a_daughter():
+    """One daughter leaves over the border after a frame: she is no piece of her sister."""
+    frames = [[(14, 40, 11)], [(13, 40, 11)], [(7, 40, 8), (22, 40, 8)], [(24, 40, 8)], [(25, 40, 9)]]
+    table = linked(discs(*frames))
+    assert table.loc[table["time"] == 2, "parent"].tolist() == [1, 1]
 
 
 # --- the challenge's format ---------------------------------------------------------------------
