@@ -23,6 +23,7 @@ QUICK = {
         "epochs": 4,
         "options": {"patch": 48, "steps_per_epoch": 25, "learning_rate": 0.002, "rays": 8},
     },
+    "nnunet": {"epochs": 4, "options": {"steps_per_epoch": 10, "validation_steps": 1}},
     "cellpose": {"epochs": 30, "options": {"patch": 96, "batch_size": 2, "learning_rate": 0.1}},
 }
 
@@ -93,7 +94,13 @@ def test_a_tool_learns_discs(name, tmp_path):
 def test_what_the_workflow_reads_without_the_tool(name):
     """Literals at the top of the file, with comments for each option."""
     tree = ast.parse((drive.TOOLS / f"{name}.py").read_text(encoding="utf-8"))
-    found = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}
+    found = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     assert isinstance(ast.literal_eval(found["OPTIONS"]), dict)
     assert isinstance(ast.literal_eval(found["TITLE"]), str)
     assert isinstance(ast.literal_eval(found["NEEDS_WEIGHTS"]), bool)
@@ -116,6 +123,8 @@ def test_a_tool_without_training_needs_weights(name):
         ("stardist", "nms_threshold", 0),
         ("cellpose", "flow_threshold", -1),
         ("cellpose", "channels", "1,2"),
+        ("nnunet", "border_px", 0),
+        ("nnunet", "steps_per_epoch", -1),
     ],
 )
 def test_an_option_out_of_range(name, option, value):
@@ -192,4 +201,72 @@ class TestCellpose:
         with pytest.raises(SystemExit, match="cyto3: this is not a file of PyTorch"):
             check(wrong)
         (tmp_path / "cyto3").write_bytes(b"PK\x03\x04")
+        check(wrong)
+
+
+class TestNnunet:
+    def test_a_cell_has_a_border_and_a_core(self):
+        cells = np.zeros((9, 12), np.int32)
+        cells[1:8, 1:6], cells[1:8, 6:11] = 3, 8
+        classes = drive.load("nnunet").cores_and_borders(cells, 2)
+        assert classes[4].tolist() == [0, 1, 1, 2, 1, 1, 1, 1, 2, 1, 1, 0]
+        assert classes[2].tolist() == [0] + [1] * 10 + [0]
+        assert (classes[cells == 0] == 0).all()
+
+    def test_cells_that_touch_come_back(self):
+        cells = np.pad(
+            np.kron(np.arange(1, 17, dtype=np.int32).reshape(4, 4), np.ones((12, 12), np.int32)), 5
+        )
+        tool = drive.load("nnunet")
+        found = tool.cells_of(tool.cores_and_borders(cells, 2))
+        assert ((found > 0) == (cells > 0)).all() and found.max() == 16
+        assert instance_scores(cells, found)["seg"] > 0.97
+
+    def test_a_cell_with_a_narrow_neck_stays_one(self):
+        cells = np.zeros((12, 24), np.int32)
+        cells[1:11, 1:11], cells[2:8, 14:22], cells[5, 11:14] = 6, 6, 6
+        tool = drive.load("nnunet")
+        classes = tool.cores_and_borders(cells, 2)
+        assert (classes[:, :11] == 2).sum() == 36 and not (classes[:, 11:] == 2).any()
+        assert (tool.cells_of(classes) == (cells > 0)).all()
+
+    def test_a_small_cell_keeps_a_core(self):
+        cells = np.zeros((5, 9), np.int32)
+        cells[1:4, 1:4], cells[2, 6] = 1, 2
+        classes = drive.load("nnunet").cores_and_borders(cells, 5)
+        assert np.argwhere(classes == 2).tolist() == [[2, 2], [2, 6]]
+
+    def test_what_is_ignored_is_a_class_of_its_own(self):
+        cells = np.full((4, 4), -1)
+        cells[:, :2] = 0
+        assert drive.load("nnunet").cores_and_borders(cells, 2).tolist() == [[0, 0, 3, 3]] * 4
+
+    def test_a_cell_that_fills_the_frame_is_core(self):
+        assert (drive.load("nnunet").cores_and_borders(np.full((4, 4), 7), 2) == 2).all()
+
+    def test_borders_without_a_core_are_no_cell(self):
+        classes = np.zeros((4, 8), np.uint8)
+        classes[1:3, 1:3], classes[1:3, 4:7], classes[1, 5] = 1, 1, 2
+        found = drive.load("nnunet").cells_of(classes)
+        assert found.dtype == np.int32 and found.max() == 1
+        assert (found == 1).sum() == 6 and (found[:, :4] == 0).all()
+
+    def test_weights_are_the_folder_of_a_model(self, tmp_path):
+        check = drive.load("nnunet").check
+        wrong = settings("nnunet", weights=str(tmp_path))
+        with pytest.raises(SystemExit, match=r"no dataset\.json was found there; expected the folder"):
+            check(wrong)
+        (tmp_path / "fold_0").mkdir()
+        (tmp_path / "plans.json").write_text("{}")
+        (tmp_path / "dataset.json").write_text('{"labels": {"background": 0, "cell": 1}}')
+        (tmp_path / "fold_0" / "checkpoint_final.pth").write_text("no")
+        with pytest.raises(SystemExit, match=r"checkpoint_final\.pth: this is not a file of PyTorch"):
+            check(wrong)
+        (tmp_path / "fold_0" / "checkpoint_final.pth").write_bytes(b"PK\x03\x04")
+        with pytest.raises(
+            SystemExit, match="'cell': 1} were found; expected background: 0, border: 1, core: 2"
+        ):
+            check(wrong)
+        labels = {"background": 0, "border": 1, "core": 2, "ignore": 3}
+        (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
         check(wrong)
