@@ -33,9 +33,9 @@ def main(
     """
     table = read_table(samples)
     stacks = list(zip(frames, truth, strict=True))
-    rows, facts, pictures, masks, figures = check_frames(table, stacks)
+    rows, facts, pictures, masks, views, figures = check_frames(table, stacks)
     table = table.join(facts, on="sample")
-    rows += set_findings(table, pictures, masks, working_pixel_size_um, rows, cell_diameter_um)
+    rows += set_findings(table, pictures, masks, working_pixel_size_um, rows, cell_diameter_um, views)
     found = findings_table(rows, ignore)
     write_table(found, out.findings)
     write_table(table.drop(columns=["image_print", "mask_print"]), out.frames)

@@ -17,7 +17,7 @@ import check
 import gate
 import gather
 import prepare
-from brightcell.check import dataset, thumbnails
+from brightcell.check import crops, dataset, thumbnails
 from brightcell.check import page as page_module
 from brightcell.check.findings import FINDINGS, LEVELS, UNACCEPTABLE, finding_row, findings_table, summary
 from brightcell.errors import InputError
@@ -25,6 +25,11 @@ from brightcell.files import read_table
 from brightcell.io import stacks
 
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _few_comparisons(monkeypatch):
+    monkeypatch.setattr(crops, "MOST_COMPARISONS", 2400)
 
 
 def texture(seed=1, shape=(60, 80)):

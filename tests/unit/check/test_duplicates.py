@@ -123,3 +123,33 @@ def test_frames_beyond_one_block_are_compared_too(monkeypatch):
     ((finding, text),) = likeness(frames, list("abcde"))
     assert finding == "leakage"
     assert "s0 (group a), s4 (group e)" in text
+
+
+def test_one_mask_that_fits_two_pictures_is_one_field_twice():
+    prints = {"image_print": ["x", "y", "z"], "mask_print": ["1", "2", "1"]}
+    (row,) = duplicates.repeat_findings(facts(**prints, fit=[0.6, 0.6, 0.5]))
+    assert row["finding"] == "leakage"
+    assert "a (group g), c (group h)" in row["found"]
+    (row,) = duplicates.repeat_findings(facts(**prints, fit=[0.6, 0.6, 0.1]))
+    assert row["finding"] == "duplicate_mask"
+    prints["mask_print"] = ["1", "1", "2"]  # in one group
+    (row,) = duplicates.repeat_findings(facts(**prints, fit=[0.6, 0.6, 0.6]))
+    assert row["finding"] == "duplicate_mask"
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (["well3_24h", "well3_48h", "well4_24h"], ["well3_24h, well3_48h"]),
+        (["pos1_t00", "pos1_t01", "pos2_t00", "pos2_t01"], ["pos1_t00, pos1_t01", "pos2_t00, pos2_t01"]),
+        (["day1_dish2", "day2_dish2"], ["day1_dish2, day2_dish2"]),
+        (["A1_00d06h00m", "A1_00d12h00m"], ["A1_00d06h00m, A1_00d12h00m"]),
+        (["dish1", "dish2", "t1", "t2", "plating_10000K", "plating_1250K", "s1_part1", "s1_part2"], []),
+    ],
+)
+def test_groups_whose_names_differ_by_a_time(groups, expected):
+    rows = duplicates.name_findings(groups)
+    assert [row["found"] for row in rows] == [
+        f"by their names one field at 2 times: {each}" for each in expected
+    ]
+    assert {row["finding"] for row in rows} <= {"same_field"}

@@ -12,7 +12,7 @@ import pandas as pd
 from brightcell.config import suggest
 from brightcell.errors import counted
 
-from . import duplicates
+from . import crops, duplicates
 from .alignment import LEAST, Fit, fit_findings, measure_fit
 from .findings import finding_row
 from .frames import image_findings, measure_frame
@@ -79,12 +79,14 @@ def set_findings(
     working_pixel_size_um: float | None = None,
     known: Sequence[dict] = (),
     cell_diameter_um: Sequence[float] = suggest.PLAUSIBLE_UM,
+    views: dict[str, np.ndarray] | None = None,
 ) -> list[dict]:
     """Look at all frames together; rows of `findings.finding_row`.
 
     samples : the prepared samples, each with the facts of `check_frame`; pictures, masks : (frames, side, side), its small ones;
     known : the rows of single frames; a mask of which it is known how it lies is not reported again to fit badly.
     cell_diameter_um : the range in which the cells' median diameter is plausible.
+    views : larger pictures of some frames, by sample, among which parts of others are looked for, see `crops.picture`
     """
     lying = {row["sample"] for row in known if row["finding"] in ("shifted", "offset", "turned", "inverted")}
     alike = duplicates.likeness_findings(samples, pictures, masks)
@@ -98,6 +100,8 @@ def set_findings(
     return (
         equal
         + alike
+        + crops.crop_findings(samples, views or {}, equal + alike)
+        + duplicates.name_findings(samples["group"])
         + outlier_findings(samples)
         + fits
         + table_findings(samples, working_pixel_size_um, cell_diameter_um)

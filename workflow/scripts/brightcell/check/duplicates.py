@@ -1,12 +1,14 @@
 """Find frames that are twice in a data set: equal ones by a digest, similar ones by small pictures of them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 from skimage import transform
+
+from brightcell.sheets.names import without_times
 
 from .findings import finding_row
 from .frames import TURNS, block_mean, grey
@@ -16,6 +18,7 @@ ALIKE = 0.85  # correlation of the small pictures of frames that show the same c
 SAME = 0.985  # … and of copies that were saved again: compressed, scaled, denoised or with another brightness
 SAME_CELLS = 0.8  # Dice coefficient of the masks of such copies
 SHOWN = 10  # frames that one finding names
+FITTING = 0.3  # correlation of mask and image from which the mask is of this image
 BLOCK = 512  # frames compared with all others at once
 
 
@@ -48,16 +51,40 @@ def repeat_findings(samples: pd.DataFrame) -> list[dict]:
     """Look for equal frames and equal masks.
 
     `samples` has sample, group, split and the digests `image_print` and `mask_print`, "" if the frame is constant or
-    the mask empty. An equal frame in another group or split is leakage.
+    the mask empty. An equal frame in another group or split is leakage; so is an equal mask, if it fits (`fit`) all of its
+    pictures: the same field.
     """
     found = []
     for _, same in _repeated(samples, "image_print"):
         leaks = same["group"].nunique() > 1 or same["split"].nunique() > 1
         found.append(_repeat("leakage" if leaks else "duplicate", "picture", same))
     for _, same in _repeated(samples, "mask_print"):
-        if same["image_print"].nunique() > 1:
+        if same["image_print"].nunique() < 2:
+            continue
+        if same[["group", "split"]].nunique().max() > 1 and "fit" in same and (same["fit"] >= FITTING).all():
+            found.append(_repeat("leakage", "mask, which fits all of these pictures, so one field", same))
+        else:
             found.append(_repeat("duplicate_mask", "mask", same))
     return found
+
+
+def name_findings(groups: Iterable[str]) -> list[dict]:
+    """Look for groups whose names differ by a time only, such as well3_24h and well3_48h."""
+    fields: dict[str, list[str]] = {}
+    for group in dict.fromkeys(groups):
+        field = without_times(group)
+        if field != group:
+            fields.setdefault(field, []).append(group)
+    return [
+        finding_row("same_field", f"by their names one field at {len(same)} times: {_few(same)}", "", same[0])
+        for same in fields.values()
+        if len(same) > 1
+    ]
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def likeness_findings(samples: pd.DataFrame, pictures: np.ndarray, masks: np.ndarray) -> list[dict]:
@@ -75,7 +102,7 @@ def likeness_findings(samples: pd.DataFrame, pictures: np.ndarray, masks: np.nda
         copy = one["group"] != other["group"] and pair.correlation >= SAME and same_cells
         turn = f", the first {pair.turn}" if pair.turn else ""
         more = f"; and {pair.pairs - 1:,} more pairs of these groups" if pair.pairs > 1 else ""
-        text = f"alike: {_place(one)}, {_place(other)}{turn} (correlation {pair.correlation:.3f}){more}"
+        text = f"alike: {place(one['sample'], one)}, {place(other['sample'], other)}{turn} (correlation {pair.correlation:.3f}){more}"
         row = finding_row("leakage" if copy else "near_duplicate", text, one["sample"], one["group"])
         found.append(row | {"others": [other["sample"]]})
     return found
@@ -130,12 +157,12 @@ def _repeated(samples: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.Data
 
 
 def _repeat(finding: str, what: str, same: pd.DataFrame) -> dict:
-    where = [_place(row) for _, row in same[:SHOWN].iterrows()]
-    more = f" and {len(same) - SHOWN:,} more" if len(same) > SHOWN else ""
+    where = [place(row["sample"], row) for _, row in same.iterrows()]
     first = same.iloc[0]
-    row = finding_row(finding, f"the same {what}: {', '.join(where)}{more}", first["sample"], first["group"])
+    row = finding_row(finding, f"the same {what}: {_few(where)}", first["sample"], first["group"])
     return row | {"others": list(same["sample"][1:SHOWN])}
 
 
-def _place(row: pd.Series) -> str:
-    return f"{row['sample']} (group {row['group']}{', ' + row['split'] if row['split'] else ''})"
+def place(sample: str, row: pd.Series) -> str:
+    """Return in words where a sample stands."""
+    return f"{sample} (group {row['group']}{', ' + row['split'] if row['split'] else ''})"

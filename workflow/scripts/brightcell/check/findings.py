@@ -67,6 +67,11 @@ FINDINGS = {
         "Frames that look alike stand in different groups or splits: one recording under two names? Give "
         "them the same group, or scores come out too high.",
     ),
+    "same_field": (
+        "warning",
+        "Groups that show the same cells at different times must be one group, or scores come out too high. Give them the "
+        "same name in the column group, unless they are different fields.",
+    ),
     "misfit": (
         "warning",
         "The mask follows its image worse than the others do. Look at the picture: is it another image's?",

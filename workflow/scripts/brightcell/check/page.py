@@ -14,7 +14,7 @@ from markupsafe import Markup
 from brightcell.io import stacks
 from brightcell.io.rasterize import shaded
 
-from . import dataset, thumbnails
+from . import crops, dataset, thumbnails
 from .findings import FINDINGS, LEVELS, finding_row
 
 PICTURES = 48  # frames shown on the page
@@ -23,7 +23,7 @@ ROWS = 300  # findings listed on the page; the table has all
 
 def check_frames(
     samples: pd.DataFrame, files: list[tuple[Path, Path]]
-) -> tuple[list[dict], pd.DataFrame, np.ndarray, np.ndarray, dict[str, dict]]:
+) -> tuple[list[dict], pd.DataFrame, np.ndarray, np.ndarray, dict[str, np.ndarray], dict[str, dict]]:
     """Look at all frames, one at a time.
 
     Parameters
@@ -41,12 +41,15 @@ def check_frames(
         What was measured, a row a sample.
     pictures, masks : (frames, side, side)
         Small, for `dataset.set_findings`; float16 the latter.
+    views : dict
+        Larger pictures of some frames, by sample, for `crops.crop_findings`.
     figures : dict
         Some frames drawn for the page, by sample.
     """
     known = samples.set_index("sample")
     first = set(samples.groupby("group", sort=False)["sample"].first()[: PICTURES // 2])
     rows, facts, pictures, masks = [], {}, [], []
+    compared, views = set(crops.chosen_frames(samples)), {}
     figures: dict[str, dict] = {}
     for sample, image, labels in pages(files):
         seen = dataset.check_frame(image, labels, known.at[sample, "mask_type"])
@@ -56,10 +59,19 @@ def check_frames(
         facts[sample] = seen.facts
         pictures.append(seen.picture)
         masks.append(seen.mask.astype(np.float16))
+        if sample in compared:
+            views[sample] = crops.picture(image)
         wanted = any(FINDINGS[name][0] != "note" for name in seen.findings) or sample in first
         if len(samples) <= PICTURES or (wanted and len(figures) < PICTURES):
             figures[sample] = figure(image, labels, seen)
-    return rows, pd.DataFrame.from_dict(facts, orient="index"), np.stack(pictures), np.stack(masks), figures
+    return (
+        rows,
+        pd.DataFrame.from_dict(facts, orient="index"),
+        np.stack(pictures),
+        np.stack(masks),
+        views,
+        figures,
+    )
 
 
 def pages(

@@ -70,6 +70,8 @@ GLUED = re.compile(
 )
 PLANE = re.compile(r"(?:ch|channel|z)\d{1,4}", re.IGNORECASE)
 PLANE_AFTER_TIME = re.compile(r"(?:ch|channel|z|c|w|fk|fl)\d{1,4}", re.IGNORECASE)
+# Times in the names of groups: 24h, 30min, day2, 3days.
+AGE = re.compile(r"(?:day|hour|min)s?\d{1,4}|\d{1,4}(?:h|hrs?|hours?|mins?|minutes?|d|days?)", re.IGNORECASE)
 MINUTES_A_DAY = 24 * 60
 
 
@@ -126,6 +128,22 @@ def group_and_frame(name: str) -> tuple[str, str]:
         if place < times[0] or (place > times[0] and not PLANE_AFTER_TIME.fullmatch(texts[place]))
     ]
     return _joined(texts, between, rest), TIME.fullmatch(texts[times[0]])[1]  # type: ignore[index]
+
+
+def without_times(name: str) -> str:
+    """Return a name without its words for a time, or as it is if nothing else is left.
+
+    >>> without_times("well3_24h"), without_times("pos2_t03_BF"), without_times("dish1"), without_times("t03")
+    ('well3', 'pos2_BF', 'dish1', 't03')
+    """
+    words = [part for word in re.split(f"({BETWEEN})", name) for part in _unglued(word)]
+    texts, between = words[::2], words[1::2]
+    kept = [
+        place
+        for place, word in enumerate(texts)
+        if not any(each.fullmatch(word) for each in (TIME, CLOCK, DAY, AGE))
+    ]
+    return _joined(texts, between, kept) or name
 
 
 def _unglued(word: str) -> list[str]:
