@@ -1,6 +1,7 @@
 """The workflow, end to end, on a data set that takes a minute; then what an edit reruns."""
 
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -92,6 +93,8 @@ def test_recipe_history_and_logs_tell_of_the_training(done):
 
 def test_a_second_run_does_nothing(done):
     assert "Nothing to be done" in done.snakemake("-n").stdout
+    again = done.snakemake().stdout
+    assert re.search("Nothing to be done.*\nThe check: .*The report: /.*/report.html", again, re.DOTALL)
 
 
 def test_lost_tables_are_made_again(done):

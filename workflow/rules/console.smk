@@ -50,6 +50,13 @@ def made():
         yield f"The report: {Path(result('report.html')).resolve()}"
 
 
+def say_what_is_there(record):
+    """Add to Snakemake's word that nothing is to be done what is there already."""
+    if str(record.msg).startswith("Nothing to be done"):
+        record.msg = "\n".join([record.msg, *made()])
+    return True
+
+
 def announce():
     """Say how many trainings there will be, and how long they take if that was measured."""
     if not any(job.rule.name == "train_network" for job in workflow.dag.needrun_jobs()):
@@ -81,3 +88,5 @@ onerror:
 
 
 show_progress()
+if FIRST_READING and not workflow.output_settings.dryrun:
+    logger.addFilter(say_what_is_there)
