@@ -18,7 +18,7 @@ from brightcell.compute import accounting
 from brightcell.files import read_table, write_json, write_table
 from brightcell.io import stacks
 from brightcell.metrics.registry import METRICS
-from brightcell.report import figure_tables, html, styles
+from brightcell.report import charts, figure_tables, html, styles
 from brightcell.report.gallery import GalleryFrame
 from brightcell.report.page import BASELINE, ReportData, build, chart_figures, make_tables, network_order
 
@@ -237,6 +237,33 @@ def test_every_chart_of_the_page_is_drawn_and_none_is_left_over(page):
         "curves-val_loss", "curves-val_cell_iou", "thresholds-cell_iou", "watershed", "reliability", "counts", "cells-areas",
         "cells-eccentricity", "time-cells", "time-area",
     }  # fmt: skip
+
+
+def test_the_chart_of_watersheds_has_a_row_each_and_a_point_a_network():
+    means = pd.DataFrame(
+        {
+            "network": ["simple", "attention", "simple"],
+            "variant": ["learned", "learned", "published"],
+            "mean": [0.7, 0.6, 0.3],
+            "low": [0.6, 0.5, 0.2],
+            "high": [0.9, 0.7, 0.5],
+        }
+    )
+    looks = styles.network_styles(["simple", "attention"])
+    names = {"published": "the study's", "foreground": "not there", "learned": "markers <learned>"}
+    chart = charts.watersheds_chart(means, looks, "AP50", names)
+    assert [note["text"] for note in chart["layout"]["annotations"]] == [
+        "<b>the study's</b>",
+        "<b>markers &lt;learned&gt;</b>",
+    ]
+    simple, attention = chart["data"]
+    assert simple["x"] == [0.3, 0.7]
+    np.testing.assert_allclose(simple["error_x"]["array"], [0.2, 0.2])
+    np.testing.assert_allclose(simple["error_x"]["arrayminus"], [0.1, 0.1])
+    assert attention["x"][1] == 0.6
+    assert np.isnan(attention["x"][0])
+    assert [round(y) for y in simple["y"]] == [0, 1]  # below their rows' titles
+    assert simple["y"][0] < attention["y"][0]
 
 
 def drawn_figures(data):

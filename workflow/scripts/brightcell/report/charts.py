@@ -261,6 +261,48 @@ def shares_chart(shares: pd.DataFrame, styles: dict[str, Style], title: str, x_t
     return panel(traces, title, x_title, rangemode="tozero")
 
 
+def watersheds_chart(
+    means: pd.DataFrame, styles: dict[str, Style], title: str, names: dict[str, str]
+) -> dict:
+    """Draw one score of each watershed with its interval: a row a watershed, a point a network.
+
+    `means` has the columns network, variant, mean, low, high; `names` the rows' titles, by variant, in their order.
+    """
+    networks = [name for name in styles if name in set(means["network"])]
+    shown = [variant for variant in names if variant in set(means["variant"])]
+    traces = []
+    for place, network in enumerate(networks):
+        own = means[means["network"] == network].set_index("variant").reindex(shown)
+        shift = 0.4 * ((place + 1) / (len(networks) + 1) - 0.5)
+        traces.append(
+            scatter(
+                x=own["mean"].tolist(),
+                y=[row + 0.1 + shift for row in range(len(shown))],
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": (own["high"] - own["mean"]).tolist(),
+                    "arrayminus": (own["mean"] - own["low"]).tolist(),
+                    "thickness": 1.5,
+                    "width": 4,
+                    "color": styles[network].colour,
+                },
+                mode="markers",
+                marker=marker(styles[network], 9),
+                name=escape(network),
+                customdata=[
+                    [escape(names[variant]), float(row.low), float(row.high)]
+                    for variant, row in zip(shown, own.itertuples(), strict=True)
+                ],
+                hovertemplate=(
+                    "%{customdata[0]}<br>%{x:.4f} (%{customdata[1]:.4f} to %{customdata[2]:.4f})"
+                    f"<extra>{escape(network)}</extra>"
+                ),
+            )
+        )
+    return rows(traces, [names[variant] for variant in shown], escape(title))
+
+
 def counts_chart(frames: pd.DataFrame, styles: dict[str, Style]) -> dict:
     """Draw the cells found in each frame against those in its truth.
 

@@ -12,6 +12,7 @@ from brightcell import published
 from brightcell.comparison.averaging import average_frames, average_seeds
 from brightcell.comparison.numbers import show, show_signed
 from brightcell.instances.variants import SCORES as WATERSHED_SCORES
+from brightcell.instances.variants import VARIANTS
 from brightcell.metrics.registry import HEADLINE, METRICS
 
 from . import charts, figure_tables, table_rows
@@ -31,6 +32,7 @@ THRESHOLDS = {
     "cell_precision": "Cell precision by threshold",
     "cell_recall": "Cell recall by threshold",
 }
+WATERSHEDS_SHOWN = ("ap50", "seg")  # the scores of the chart; all are in the table
 SHAPES = {"eccentricity": "Eccentricity", "solidity": "Solidity"}
 
 
@@ -246,6 +248,12 @@ def _cell_figures(own: dict[str, pd.DataFrame], styles: dict, unit: str) -> dict
     counted = own["frames"]
     if {"truth_cells", "predicted_cells"} <= set(counted) and counted["truth_cells"].notna().any():
         drawn["counts"] = {"": charts.counts_chart(counted.dropna(subset="truth_cells"), styles)}
+    watersheds = own["watersheds"]
+    for score in WATERSHEDS_SHOWN if len(watersheds) else ():
+        means = watersheds[(watersheds["minus"] == "") & (watersheds["score"] == score)]
+        drawn[f"watersheds-{score}"] = {
+            "": charts.watersheds_chart(means, styles, METRICS[score].title, VARIANTS)
+        }
     for name, title, x_title in (
         ("areas", "Area of a cell", f"area, {unit}"),
         *((name, title, name) for name, title in SHAPES.items()),
@@ -301,6 +309,7 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
         published=table_rows.records(made["published"]),
         explanation=published.EXPLANATION,
         watershed_scores=WATERSHED_SCORES,
+        watersheds_shown=WATERSHEDS_SHOWN,
         gallery={
             "steps": STEPS_PER_PX,
             "kinds": list(KINDS),
