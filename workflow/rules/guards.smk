@@ -38,11 +38,15 @@ def guard_leftovers():
     try:
         left = slurm.jobs_of(Path.cwd()) if shutil.which("squeue") else []
     except InputError as error:
-        unknown = "whether jobs of an earlier run still work in this folder is not known"
+        unknown = (
+            "whether jobs of an earlier run still work in this folder is not known"
+        )
         if not on_slurm():  # SLURM may be installed and not run
             logger.warning(f"SLURM does not answer: {unknown}.")
             return
-        raise InputError(f"{unknown}: {error} Start again when SLURM answers.") from None
+        raise InputError(
+            f"{unknown}: {error} Start again when SLURM answers."
+        ) from None
     if left:
         listed = ", ".join(f"{job.number} ({job.what})" for job in left[:5])
         raise InputError(
