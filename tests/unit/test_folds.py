@@ -126,7 +126,8 @@ def test_shared_groups_must_be_allowed():
     ("samples", "scheme", "number", "message"),
     [
         (sheet(4), "grouped", 5, "4 groups for 5 folds.*at least 5.*lower folds.number"),
-        (sheet(2), "grouped", 2, "2 groups for 2 folds.*at least 4"),
+        (sheet(2), "grouped", 3, "2 groups for 3 folds.*set folds.number to 2"),
+        (sheet(2, 1), "grouped", 2, "one has a single frame"),
         (sheet(1), "grouped", 3, "1 group for 3 folds.*scheme random"),
         (sheet(3), "grouped", 2, "3 groups for 2 folds.*at least 4.*or set folds.number to 3"),
         (sheet(5), "grouped", 1, "folds.number: 1"),
@@ -240,3 +241,26 @@ def test_too_few_groups_with_cells_are_refused():
     split = samples.assign(split=["train", "test", "validate", "validate"])
     with pytest.raises(InputError, match="the split validate has no cell in any mask"):
         assign_folds(split, "sheet", 1, 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_two_groups_the_last_frames_of_the_other_one_validate(seed):
+    samples = sheet(2, 10, frame=[*range(9, -1, -1), *range(100, 110)]).sample(frac=1, random_state=seed)
+    folds = assign_folds(samples, "grouped", 2, seed)
+    for _, fold in folds.groupby("fold"):
+        assert fold[fold["role"] == "test"]["group"].nunique() == 1
+        rest = fold[fold["role"] != "test"].merge(samples, on=["sample", "group"])
+        assert rest["group"].nunique() == 1
+        late = rest["role"] == "validate"
+        assert late.sum() == 2
+        assert rest.loc[late, "frame"].min() > rest.loc[~late, "frame"].max()
+    assert folds[folds["role"] == "test"]["group"].nunique() == 2
+    assert leaky_schemes(folds) == []
+
+
+def test_two_groups_without_numbers_of_frames_or_with_an_empty_end():
+    folds = assign_folds(sheet(2, 5, frame=""), "grouped", 2, 1)
+    assert (folds.groupby("fold")["role"].nunique() == 3).all()
+    samples = sheet(2, 5, cells=[3, 3, 3, 3, 0] * 2, frame=list(range(5)) * 2)
+    folds = assign_folds(samples, "grouped", 2, 1).merge(samples, on=["sample", "group"])
+    assert (folds[folds["role"] == "validate"].groupby("fold")["cells"].sum() > 0).all()

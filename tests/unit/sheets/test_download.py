@@ -4,6 +4,7 @@ import json
 import socket
 import stat
 import subprocess
+import tarfile
 import zipfile
 
 import pytest
@@ -334,7 +335,7 @@ def test_a_size_that_lies_is_found_out(tmp_path):
 def test_what_is_no_zip_is_told(tmp_path, content):
     path = write_zip(tmp_path / "a.zip", [("a.tif", bytes(range(256)) * 40)])
     path.write_bytes(path.read_bytes()[:-50] if content is None else content)
-    with pytest.raises(InputError, match="no zip file, or a damaged one"):
+    with pytest.raises(InputError, match="no zip or tar file, or a damaged one"):
         archive.unpack(path, tmp_path / "out", "d" * 64)
 
 
@@ -448,3 +449,52 @@ def test_an_archive_comes_from_one_place():
         key: value for key, value in OPTIONS.items() if key != "file"
     }
     assert schema["properties"]["archive"]["properties"]["layout"]["enum"] == [*layouts.LAYOUTS, None]
+
+
+def tar_of(path, names, kind=tarfile.REGTYPE, size=4):
+    with tarfile.open(path, "w:gz") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.type, member.size, member.linkname = (
+                kind,
+                size if kind == tarfile.REGTYPE else 0,
+                "elsewhere",
+            )
+            tar.addfile(member, io.BytesIO(b"x" * member.size))
+    return path
+
+
+def test_a_tar_archive_is_unpacked_whole(tmp_path):
+    packed = tar_of(tmp_path / "a.tar.gz", ["set/a_im.tif", "set/a_mask.tif", "set/.DS_Store"])
+    assert archive.unpack(packed, tmp_path / "out", "0" * 64) == 2
+    assert (tmp_path / "out/set/a_mask.tif").read_bytes() == b"xxxx"
+    assert not (tmp_path / "out/set/.DS_Store").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("../a.tif", tarfile.REGTYPE, "leads out of the folder"),
+        ("/a.tif", tarfile.REGTYPE, "leads out of the folder"),
+        ("a.tif", tarfile.SYMTYPE, "is a link or a device"),
+        ("a.tif", tarfile.LNKTYPE, "is a link or a device"),
+        ("a.tif", tarfile.FIFOTYPE, "is a link or a device"),
+    ],
+)
+def test_a_tar_archive_that_could_do_harm_is_refused(tmp_path, name, kind, message):
+    with pytest.raises(InputError, match=message):
+        archive.unpack(tar_of(tmp_path / "a.tgz", [name], kind), tmp_path / "out", "0" * 64)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tgz"]
+
+
+def test_tar_bombs_and_cut_tar_archives_are_refused(tmp_path, monkeypatch):
+    packed = tar_of(tmp_path / "a.tgz", ["a.tif", "b.tif"], size=200_000)
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="no zip or tar file, or a damaged one"):
+        archive.unpack(packed, tmp_path / "out", "0" * 64)
+    packed.write_bytes(whole)
+    monkeypatch.setattr(archive, "LARGEST_BYTES", 100_000)
+    with pytest.raises(InputError, match="no archive of images"):
+        archive.unpack(packed, tmp_path / "out", "0" * 64)
+    assert not (tmp_path / "out").exists()

@@ -205,7 +205,7 @@ def test_cell_tracking_challenge(tmp_path):
     assert table["group"].tolist() == ["01", "01", "02", "02"]
     assert table["frame"].tolist() == ["0", "2", "0", "2"]
     assert "GT: 4 masks; ST: 8, taken with --truth ST" in told
-    assert "Two groups are too few" in told
+    assert "Two groups: each is tested once" in told
     others = read_samples(tmp_path / "samples_unlabelled.tsv", masks=False, check_files=True)
     assert others["sample"].tolist() == ["01_t001", "01_t003", "02_t001", "02_t003"]
     assert others["mask"].tolist() == [""] * 4
@@ -214,6 +214,23 @@ def test_cell_tracking_challenge(tmp_path):
     assert len(table) == 8
     assert table.loc["01_t003", "mask"].endswith("01_ST/SEG/man_seg003.tif")
     assert not (tmp_path / "silver_unlabelled.tsv").exists()
+
+
+def test_tracks_of_the_challenge_are_columns_of_the_sheet(tmp_path):
+    challenge(tmp_path)
+    fill(tmp_path, "01_GT/TRA/man_track.txt")
+    table, told = make(tmp_path)
+    assert "for 4 of 8 frames" in told
+    assert set(table["track"]) == {""}
+    fill(tmp_path, "02_GT/TRA/man_track.txt")
+    table, _ = make(tmp_path, force=True)
+    assert table.loc["02_t002", "track"] == str(tmp_path / "02_GT/TRA/man_track002.tif")
+    assert table.loc["02_t002", "lineage"] == str(tmp_path / "02_GT/TRA/man_track.txt")
+    others = read_samples(tmp_path / "samples_unlabelled.tsv", masks=False, check_files=True)
+    assert others["track"].str.endswith("man_track003.tif").sum() == 2
+    (tmp_path / "02_GT/TRA/man_track002.tif").unlink()
+    with pytest.raises(InputError, match=r"track .*man_track002\.tif: no such file"):
+        read_samples(tmp_path / "samples.tsv", check_files=True)
 
 
 def test_slices_of_3d_frames_are_told():

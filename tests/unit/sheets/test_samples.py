@@ -56,6 +56,8 @@ def test_a_sheet_becomes_a_table_of_text(sheet, tmp_path):
         "pixel_size_um",
         "cell_diameter_px",
         "page",
+        "track",
+        "lineage",
         "scene",
     ]
     assert table.loc[0].tolist() == [

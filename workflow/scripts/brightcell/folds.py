@@ -33,7 +33,8 @@ def assign_folds(
         One row per frame: sample, group, optional split (for the scheme sheet), optional cells (their
         number; 1 where it is missing).
     scheme
-        grouped: each group is tested in one fold; folds hold about the same number of cells.
+        grouped: each group is tested in one fold; folds hold about the same number of cells. Of two groups in two folds
+        the last frames of the one that is not tested validate.
         random: each frame is tested in one fold, whatever its group.
         sheet: one fold, roles by the column split; `n_folds`, `seed` and `validation` are not used.
     n_folds, seed
@@ -188,6 +189,8 @@ def _check_number(units: int, n_folds: int, unit: str, advice: str) -> None:
         expected = max(n_folds, 4 if n_folds == 2 else 3)
         other = "lower folds.number" if n_folds > units else "set folds.number to 3"
         other = f" or {other}" if units >= 3 else ""
+        if units == 2 and unit == "group":
+            other = " or set folds.number to 2, so that the last frames of a group validate"
         raise InputError(
             f"sample sheet: {found} for {n_folds} folds. Expected at least {expected} {unit}s, so that in "
             f"every fold one is tested, one validates and one is trained on: add {unit}s{other}{advice}."
@@ -204,6 +207,8 @@ def _roles_by_group(
 ) -> list[np.ndarray]:
     """Test each group in one fold; the largest group goes first, each into the fold with the fewest cells."""
     sizes = _cells(samples).groupby(samples["group"]).sum()
+    if len(sizes) == n_folds == 2:
+        return _roles_of_two(samples, sizes.index[rng.permutation(2)], validation)
     advice = ", or cut each time-lapse into groups of consecutive frames (make_samples.py --block 4), or use the scheme "
     advice += "random; with both, scores come out too high"
     _check_number(len(sizes), n_folds, "group", advice)
@@ -230,6 +235,28 @@ def _roles_by_group(
                 [samples["group"].isin(groups), samples["group"].isin(chosen)], ["test", "validate"], "train"
             )
         )
+    return folds
+
+
+def _roles_of_two(samples: pd.DataFrame, groups: Iterable[str], validation: float) -> list[np.ndarray]:
+    """Test each of two groups once; of the other one the last frames in a row validate, those before train."""
+    frame = pd.to_numeric(samples["frame"]) if "frame" in samples else pd.Series(np.nan, samples.index)
+    order = samples.assign(frame=frame).sort_values(["frame", "sample"], kind="stable").index[::-1]
+    cells = _cells(samples)
+    folds: list[np.ndarray] = []
+    for group in groups:
+        rest = order[(samples.loc[order, "group"] != group).to_numpy()]
+        if len(rest) < 2:
+            raise InputError(
+                "sample sheet: two groups, of which one has a single frame. Expected two frames or more in each, of which the "
+                "last ones validate: add frames or groups."
+            )
+        chosen = _with_cells(
+            rest, _validators(len(rest), validation), cells > 0, f"fold {len(folds) + 1}", "frames"
+        )
+        roles = np.where(samples["group"] == group, "test", "train").astype(object)
+        roles[samples.index.isin(chosen)] = "validate"
+        folds.append(roles)
     return folds
 
 

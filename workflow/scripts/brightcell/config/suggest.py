@@ -60,8 +60,8 @@ def settings(
     suggested["training"] = {"patch": patch}
     suggested["prediction"] = {"tile": max(patch, 256)}
     suggested["folds"] = {
-        "schemes": ["grouped"] if groups >= 3 else ["random"],
-        "number": 3 if groups < 5 else 5,
+        "schemes": ["grouped"] if groups > 1 else ["random"],
+        "number": 2 if groups == 2 else 3 if groups < 5 else 5,
     }
     suggested["seeds"] = [1, 2, 3]
     return suggested

@@ -1,15 +1,19 @@
-"""Unpack an archive from elsewhere without trusting it: no file outside the folder, no links, limited size."""
+"""Unpack a zip or tar file from elsewhere without trusting it: no file outside the folder, no links, limited size."""
 
+import gzip
 import json
 import lzma
 import os
 import shutil
 import stat
+import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple, cast
 
 from brightcell.errors import InputError
 from brightcell.files import expand
@@ -44,10 +48,10 @@ def advice(sheet: str | Path, configs: Iterable[str | Path]) -> str:
 def unpack(
     archive: str | Path, folder: str | Path, sha256: str, members: Iterable[str] = ("*",), source: str = ""
 ) -> int:
-    """Unpack the members of a zip file that fit the patterns into a folder, which appears whole or not at all.
+    """Unpack the members of a zip or tar file that fit the patterns into a folder, which appears whole or not at all.
 
     The folder must not exist, be empty, or hold the same members of the same archive already. Returns the number of
-    files. Raises InputError if the file is no zip, is damaged, or has contents unlike an archive of images.
+    files. Raises InputError if the file is neither, is damaged, or has contents unlike an archive of images.
     """
     archive, folder, members = Path(archive), Path(folder), list(members)
     if unpacked(folder, sha256, members):
@@ -57,19 +61,21 @@ def unpack(
     temporary = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with zipfile.ZipFile(archive) as file:
-            chosen = _choose(file, archive, members)
+        with _opened(archive) as (entries, read):
+            chosen = _choose(entries, archive, members)
             _refuse_flood(chosen, archive, temporary.parent)
             for entry in chosen:
-                target = temporary / entry.filename
+                target = temporary / entry.name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with file.open(entry) as packed, target.open("wb") as written:
+                with read(entry) as packed, target.open("wb") as written:
                     shutil.copyfileobj(packed, written, 1024**2)
         record = {"source": source, "sha256": sha256, "members": members, "files": len(chosen)}
         (temporary / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         temporary.replace(folder)  # this also replaces an empty folder
     except (
         zipfile.BadZipFile,
+        tarfile.TarError,
+        gzip.BadGzipFile,
         zlib.error,
         lzma.LZMAError,
         EOFError,
@@ -77,7 +83,7 @@ def unpack(
         UnicodeDecodeError,
     ) as error:
         raise InputError(
-            f"{archive}: no zip file, or a damaged one ({error}). Get it again, and its SHA-256 with it."
+            f"{archive}: no zip or tar file, or a damaged one ({error}). Get it again, and its SHA-256 with it."
         ) from error
     except OSError as error:
         raise InputError(f"{archive}: could not be unpacked into {folder} ({error}).") from error
@@ -105,22 +111,59 @@ def refuse_full(folder: str | Path) -> None:
         )
 
 
-def _choose(file: zipfile.ZipFile, archive: Path, members: list[str]) -> list[zipfile.ZipInfo]:
-    """Return the files to unpack; raise InputError for a name or a kind of file that could do harm."""
-    chosen: list[zipfile.ZipInfo] = []
-    seen: dict[str, str] = {}
-    if len(file.infolist()) > MOST_FILES:
-        raise InputError(
-            f"{archive}: {len(file.infolist()):,} files; expected at most {MOST_FILES:,}. Not unpacked."
-        )
-    for entry in file.infolist():
-        name = entry.filename
-        fault = _fault(entry)
-        if fault:
-            raise InputError(
-                f"{archive}: {name!r} in it {fault}. Nothing was unpacked: this is no archive of images."
+class Entry(NamedTuple):
+    """A file or folder in an archive: its name, its size in bytes, what is wrong with it or "", and its own record."""
+
+    name: str
+    size: int
+    fault: str
+    folder: bool
+    own: zipfile.ZipInfo | tarfile.TarInfo
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tuple[list[Entry], Callable[[Entry], IO[bytes]]]]:
+    """Open a zip or tar file; yields its entries and a function that opens one of them."""
+    if tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as tar:
+            packed, total, entries = archive.stat().st_size, 0, []
+            for member in tar:
+                total += member.size
+                kind = "" if member.isreg() or member.isdir() else "is a link or a device"
+                entries.append(
+                    Entry(member.name, member.size, _fault(member.name) or kind, member.isdir(), member)
+                )
+                if len(entries) > MOST_FILES or _is_flood(total, packed):
+                    break  # refused before the rest is unpacked
+            yield entries, lambda entry: cast(IO[bytes], tar.extractfile(cast(tarfile.TarInfo, entry.own)))
+        return
+    with zipfile.ZipFile(archive) as file:
+        entries = [
+            Entry(
+                each.filename,
+                each.file_size,
+                _fault(each.filename) or _fault_of_zip(each),
+                each.filename.endswith("/"),
+                each,
             )
-        if entry.is_dir() or any(fnmatchcase(name, litter) for litter in LITTER):
+            for each in file.infolist()
+        ]
+        yield entries, lambda entry: file.open(cast(zipfile.ZipInfo, entry.own))
+
+
+def _choose(entries: list[Entry], archive: Path, members: list[str]) -> list[Entry]:
+    """Return the files to unpack; raise InputError for a name or a kind of file that could do harm."""
+    chosen: list[Entry] = []
+    seen: dict[str, str] = {}
+    if len(entries) > MOST_FILES:
+        raise InputError(f"{archive}: {len(entries):,} files; expected at most {MOST_FILES:,}. Not unpacked.")
+    for entry in entries:
+        name = entry.name
+        if entry.fault:
+            raise InputError(
+                f"{archive}: {name!r} in it {entry.fault}. Nothing was unpacked: this is no archive of images."
+            )
+        if entry.folder or any(fnmatchcase(name, litter) for litter in LITTER):
             continue
         if any(fnmatchcase(name, pattern) for pattern in members):
             same = seen.setdefault(name.lower(), name)
@@ -130,30 +173,37 @@ def _choose(file: zipfile.ZipFile, archive: Path, members: list[str]) -> list[zi
                 )
             chosen.append(entry)
     if not chosen:
-        held = [entry.filename for entry in file.infolist()[:5]]
+        held = [entry.name for entry in entries[:5]]
         raise InputError(
             f"{archive}: no file in it fits `archive.members`, {', '.join(members)}. It holds {', '.join(held) or 'nothing'}."
         )
     return chosen
 
 
-def _fault(entry: zipfile.ZipInfo) -> str:
-    name, kind = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
+def _fault(name: str) -> str:
     if not name:
         return "has no name"
     if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or name[1:2] == ":":
         return "leads out of the folder"
     if any(ord(character) < 32 for character in name):
         return "has a line break or the like in its name"
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+    return ""
+
+
+def _fault_of_zip(entry: zipfile.ZipInfo) -> str:
+    if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device"
     return "is locked with a password" if entry.flag_bits & 1 else ""
 
 
-def _refuse_flood(entries: list[zipfile.ZipInfo], archive: Path, place: Path) -> None:
+def _is_flood(total: int, packed: int) -> bool:
+    return total > LARGEST_BYTES and total > LARGEST_RATIO * packed
+
+
+def _refuse_flood(entries: list[Entry], archive: Path, place: Path) -> None:
     """Raise InputError if the files take much more room than the archive, or more than is free."""
-    total, packed = sum(entry.file_size for entry in entries), archive.stat().st_size
-    if total > LARGEST_BYTES and total > LARGEST_RATIO * packed:
+    total, packed = sum(entry.size for entry in entries), archive.stat().st_size
+    if _is_flood(total, packed):
         raise InputError(
             f"{archive}: {packed:,} bytes that unpack to {total:,}. Nothing was unpacked: this is no archive of images."
         )

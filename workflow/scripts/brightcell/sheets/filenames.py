@@ -15,6 +15,7 @@ from .names import group_and_frame, stem
 FIELD = re.compile(r"\{(\w*)\}")
 # Masks drawn as outlines; "/" is the end of a folder of ROIs.
 OUTLINES = (".zip", ".roi", ".json", ".geojson", "annotations.xml", "/")
+TRUTH = ("track", "lineage")  # columns with files of tracks
 LONGEST = 100  # characters of an id
 IMAGE_FOLDERS = (
     "images",
@@ -36,7 +37,10 @@ UNSAFE = re.compile(r"[\x00-\x1f{}]|^\s|\s$|^\".*\"$")
 
 @dataclass
 class Pair:
-    """An image and its mask ("" if there is none), relative to their folder, and what the layout knows about them."""
+    """An image and its mask ("" if there is none), relative to their folder, and what the layout knows about them.
+
+    track, lineage : files with the truth of tracks, see the sheet's columns
+    """
 
     image: str
     mask: str = ""
@@ -45,6 +49,8 @@ class Pair:
     frame: str = ""
     split: str = ""
     page: str = ""
+    track: str = ""
+    lineage: str = ""
 
 
 def legal(text: str) -> str:
@@ -187,7 +193,7 @@ def make_rows(
     pages: Callable[[str], int] = lambda name: 1,
     common: str | None = None,
 ) -> tuple[list[dict[str, str]], list[tuple[str, str]], list[str]]:
-    """Convert pairs to rows of a sheet: sample, image, mask, group, frame, split, page; all text.
+    """Convert pairs to rows of a sheet: sample, image, mask, group, frame, split, page, track, lineage; all text.
 
     pattern : see `compile_pattern`; without it see `names.group_and_frame`. block : number of consecutive frames in a group of their own. pages : returns the number of frames in a file.
     common : the folder below which folders are part of the group, by default the deepest one with all images.
@@ -219,6 +225,7 @@ def make_rows(
             continue
         name = pair.name or stem(pair.image)
         row = {"sample": name, "image": pair.image, "mask": pair.mask} | known
+        row |= {"track": pair.track, "lineage": pair.lineage}
         row["split"] = row["split"] or pair.split
         if count == 1:
             rows.append(row | {"page": ""})
@@ -320,7 +327,7 @@ def sheet_text(rows: list[dict[str, str]], folder: str | Path, sheet: str | Path
         rows = [row | {"page": row["page"] or "0"} for row in rows]
     columns = [
         name
-        for name in ("sample", "image", "mask", "group", "frame", "split", "page")
+        for name in ("sample", "image", "mask", "group", "frame", "split", "page", *TRUTH)
         if all(row[name] for row in rows)
     ]
     start = os.path.relpath(os.path.abspath(folder), os.path.abspath(Path(sheet).parent))  # noqa: PTH100
@@ -331,7 +338,7 @@ def sheet_text(rows: list[dict[str, str]], folder: str | Path, sheet: str | Path
         )
     lines = [columns]
     for row in rows:
-        seen = row | {name: f"{start}{row[name]}" for name in ("image", "mask") if row[name]}
+        seen = row | {name: f"{start}{row[name]}" for name in ("image", "mask", *TRUTH) if row[name]}
         seen["frame"] = str(int(row["frame"])) if row["frame"] else ""
         lines.append([seen[name] for name in columns])
     return "".join("\t".join(line) + "\n" for line in lines)

@@ -18,7 +18,8 @@ from .names import BESIDE, IMAGE, MASK, given, natural, stem
 from .pairing import IMAGE_SUFFIXES, Found, Layout, is_mask, join, match, pair_sequences
 from .public import SETS, layout_of
 
-MASK_SUFFIXES = (*IMAGE_SUFFIXES, *OUTLINES)
+LINEAGE = "man_track.txt"
+MASK_SUFFIXES = (*IMAGE_SUFFIXES, *OUTLINES, LINEAGE)
 ARRAYS = (".npy", ".npz")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ground_truth", "groundtruth", "gt", "seg")
 MOST_FILES = 1_000_000
@@ -26,6 +27,7 @@ MOST_FILES = 1_000_000
 STUDY = re.compile(r"(?:^|/)spilit_([xy])_(image|mask)_(train|validate|test)/[^/]+$", re.IGNORECASE)
 CTC_FRAME = re.compile(r"^(.*/)?(\d\d)/t(\d+)\.tiff?$", re.IGNORECASE)
 CTC_MASK = re.compile(r"^(.*/)?(\d\d)_(GT|ST)/SEG/man_seg(\d+)\.tiff?$", re.IGNORECASE)
+CTC_TRACK = re.compile(r"^(.*/)?(\d\d)_GT/TRA/man_track(\d+)\.tiff?$", re.IGNORECASE)
 CTC_SLICE = re.compile(r"^(.*/)?\d\d_(GT|ST)/SEG/man_seg_\d+_\d+\.tiff?$", re.IGNORECASE)
 
 
@@ -259,12 +261,16 @@ def _find_ctc(names: list[str], options: dict) -> Found:
     found = Found()
     count: Counter[str] = Counter()
     masks: dict[tuple, str] = {}
+    tracks: dict[tuple, str] = {}
+    lineages = {name.rpartition("_GT/TRA/")[0]: name for name in names if name.endswith(f"_GT/TRA/{LINEAGE}")}
     truth = (options.get("truth") or "GT").upper()
     for name in names:
         if mask := CTC_MASK.match(name):
             count[mask[3].upper()] += 1
             if mask[3].upper() == truth:
                 masks[mask[1] or "", mask[2], int(mask[4])] = name
+        elif track := CTC_TRACK.match(name):
+            tracks[track[1] or "", track[2], int(track[3])] = name
         elif CTC_SLICE.match(name):
             found.unpaired.append((name, "outlines of one slice of a 3-D frame, which is not read"))
     several = len({match[1] for name in names if (match := CTC_FRAME.match(name))}) > 1
@@ -274,8 +280,19 @@ def _find_ctc(names: list[str], options: dict) -> Found:
             group = f"{place.strip('/').replace('/', '_')}_{frame[2]}" if several and place else frame[2]
             pair = Pair(name, "", name=f"{group}_t{frame[3]}", group=group, frame=str(number))
             pair.mask = masks.pop((place, frame[2], number), "")
+            pair.track = tracks.get((place, frame[2], number), "")
+            pair.lineage = lineages.get(f"{place}{frame[2]}", "") if pair.track else ""
             (found.pairs if pair.mask else found.unlabelled).append(pair)
     found.unpaired += [(name, "a mask without image") for name in masks.values()]
+    pairs = (*found.pairs, *found.unlabelled)
+    tracked = sum(bool(pair.track and pair.lineage) for pair in pairs)
+    if 0 < tracked < len(pairs):
+        found.notes.append(
+            f"Tracks (TRA and {LINEAGE}) are there for {tracked} of {len(pairs)} frames. The columns track and lineage are left "
+            "out, because a column is filled in all rows or in none."
+        )
+        for pair in pairs:
+            pair.track = pair.lineage = ""
     other = "ST" if truth == "GT" else "GT"
     if count[other]:
         found.notes.append(

@@ -146,10 +146,12 @@ def describe_groups(rows: list[dict[str, str]], shown: int = 12) -> Iterator[str
             "time-lapses or fields, name them with --pattern, for example --pattern '{group}_{frame}'. If they are one "
             f"time-lapse, cut it into groups of consecutive frames, for example --block {max(1, len(rows) // 5)}."
         )
+    elif not many:
+        yield "One frame is too few: three folds need three groups or more. Add recordings."
     elif len(members) < 3:
         yield (
-            f"{'Two groups are' if many else 'One frame is'} too few: three folds need three groups or more. Add "
-            "recordings, or cut the time-lapses into groups of consecutive frames with --block."
+            "Two groups: each is tested once, and of the other one the last frames in time validate (folds.number: 2). More "
+            "recordings give surer results."
         )
 
 
@@ -217,8 +219,8 @@ def suggest_config(
             "cell_diameter_px, the diameter of a typical cell in pixels, to images."
         ]
         * (not (told or pixel_size_um)),
-        *["Too few groups to go together: single frames are shared out, and scores come out too high."]
-        * (number < 3),
+        *["One group cannot be divided: single frames are shared out, and scores come out too high."]
+        * (number < 2),
     ]
     values = suggest.settings(diameters, shape, number, pixel_size_um or told)
     values = suggest.without_defaults(values, validation.load_schema())

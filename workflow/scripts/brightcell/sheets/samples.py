@@ -17,6 +17,7 @@ from .paths import SHOWN, few, missing_files, path_problems
 
 LARGEST_SHEET = 500_000_000  # bytes
 MOST_COLUMNS = 200
+PATHS = ("image", "mask", "track", "lineage")
 
 
 def read_samples(
@@ -30,7 +31,7 @@ def read_samples(
 ) -> pd.DataFrame:
     """Read a sample sheet into a table of text, one row per frame, with all columns of the schema.
 
-    Paths in `image` and `mask` become relative to the working folder; an optional column that is
+    Paths become relative to the working folder; an optional column that is
     missing is filled with "". Without `masks` the sheet needs no column `mask`. With
     `check_files` images and masks must exist, except below the folders `exempt`, which a rule fills.
     `key` is the config's key for the sheet.
@@ -46,9 +47,9 @@ def read_samples(
         table = pd.DataFrame(rows, columns=header, index=pd.Index(lines, name="line"), dtype=str)
         problems += _value_problems(table, schema, required)
         table = table.reindex(columns=list(schema["properties"]), fill_value="")
-        for column in ("image", "mask"):
+        for column in PATHS:
             table[column] = _resolve(table[column], path.parent)
-        for column in ("image", "mask") if masks else ("image",):
+        for column in PATHS if masks else [each for each in PATHS if each != "mask"]:
             problems += few(path_problems(table[column]))
             if check_files:
                 problems += few(missing_files(table[column], exempt), f"{column} files are missing")
