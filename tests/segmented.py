@@ -19,7 +19,7 @@ from brightcell.preprocessing import statistics
 from brightcell.simulation import timelapse
 
 TEMPLATES = Path(__file__).parents[1] / "workflow" / "report"
-TRACKS = {"distance": 1.0, "gap": 1, "divisions": True}
+TRACKS = {"distance": 1.5, "gap": 1, "divisions": True}
 
 
 @dataclass
@@ -33,13 +33,16 @@ class Recording:
 
     def follow(self) -> None:
         """Run the script `track_cells`."""
+        self.judge()
         out = SimpleNamespace(tracks=self.folder / "tracks.tsv", ctc=self.folder / "ctc")
-        inputs = [self.folder / name for name in ("labels.ome.tif", "cells.tsv", "frames.tsv")]
+        inputs = [self.folder / name for name in ("labels.ome.tif", "cells.tsv", "quality.tsv")]
         track_cells.main(*inputs, TRACKS, out)
 
     def judge(self, ordered: bool = True) -> pd.DataFrame:
         """Run the script `judge_frames`; give its table."""
-        inputs = [self.folder / name for name in ("frames.tsv", "cells.tsv", "made_of.json")]
+        inputs = [
+            self.folder / name for name in ("labels.ome.tif", "frames.tsv", "cells.tsv", "made_of.json")
+        ]
         judge_frames.main(*inputs, ordered, self.folder / "quality.tsv")
         return files.read_table(self.folder / "quality.tsv")
 

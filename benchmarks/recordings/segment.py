@@ -199,8 +199,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         template=[ROOT / "workflow/report" / name for name in ("preview/preview.css", "page/page.css")],
     )
     three = [tables[name] for name in ("labels", "cells", "frames")]
-    judged = [tables[name] for name in ("frames", "cells", "made_of")]
-    linking = {"distance": 1.0, "gap": 1, "divisions": True}
+    judged = [tables[name] for name in ("labels", "frames", "cells", "made_of")]
+    linking = {"distance": 1.5, "gap": 1, "divisions": True}
     jobs = {
         "join_chunks": lambda: join_chunks.main(
             [out], "dish", rows, files.read_json(named["made_of"]), tables
@@ -208,8 +208,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         "outline_cells": lambda: outline_cells.main(
             *three, "dish", folder / "rois.zip", folder / "cells.geojson"
         ),
-        "track_cells": lambda: track_cells.main(*three, linking, tracks),
         "judge_frames": lambda: judge_frames.main(*judged, True, quality),
+        "track_cells": lambda: track_cells.main(*three[:2], quality, linking, tracks),
         "preview_recording": lambda: preview_recording.main(
             shown, rows, settings["images"], settings["preprocess"], "dish", folder / "preview.html"
         ),

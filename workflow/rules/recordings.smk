@@ -29,7 +29,7 @@ rule track_cells:
     input:
         labels="<segmented>/labels.ome.tif",
         cells="<segmented>/cells.tsv",
-        frames="<segmented>/frames.tsv",
+        quality="<segmented>/quality.tsv",
     output:
         tracks=report(
             "<segmented>/tracks.tsv",
@@ -60,6 +60,7 @@ rule track_cells:
 rule judge_frames:
     """Judge the frames of a recording without truth."""
     input:
+        labels="<segmented>/labels.ome.tif",
         frames="<segmented>/frames.tsv",
         cells="<segmented>/cells.tsv",
         made_of="<segmented>/made_of.json",

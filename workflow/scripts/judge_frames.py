@@ -4,13 +4,14 @@ import logging
 from pathlib import Path
 
 from brightcell import files, trained
+from brightcell.io import stacks
 from brightcell.jobs import job
-from brightcell.recordings import quality
+from brightcell.recordings import quality, shifts
 
 logger = logging.getLogger("brightcell")
 
 
-def main(frames, cells, made_of, ordered: bool, out) -> None:
+def main(labels, frames, cells, made_of, ordered: bool, out) -> None:
     """Write a row a frame. The recipes are read from beside the models that `made_of` names."""
     folders = [Path(path).parent for path in files.read_json(made_of)["models"]]
     reference = quality.training_data(
@@ -22,8 +23,12 @@ def main(frames, cells, made_of, ordered: bool, out) -> None:
             "with one another alone. Train the network again to have it.",
             folders[0],
         )
-    tables = (files.read_table(path) for path in (frames, cells))
-    judged = quality.judge(*tables, reference, ordered)
+    frames, cells = (files.read_table(path) for path in (frames, cells))
+    moved = None
+    if ordered and len(cells):
+        pages = (page for _, page in stacks.iterate_stack(labels))
+        moved = shifts.common_shifts(pages, shifts.typical_diameter(cells["area_px"]))
+    judged = quality.judge(frames, cells, reference, ordered, moved)
     files.write_table(judged, out)
     common, rest = quality.shared_flags(judged["flags"])
     for flag in common:
@@ -37,6 +42,7 @@ def main(frames, cells, made_of, ordered: bool, out) -> None:
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         main(
+            snakemake.input.labels,
             snakemake.input.frames,
             snakemake.input.cells,
             snakemake.input.made_of,

@@ -11,9 +11,12 @@ from brightcell.recordings import challenge, tracking
 logger = logging.getLogger("brightcell")
 
 
-def main(labels, cells, frames, options: dict, out) -> None:
-    """Write `out.tracks` and the folder `out.ctc`; `options` has distance, gap and divisions."""
-    cells, frames = (files.read_table(path) for path in (cells, frames))
+def main(labels, cells, quality, options: dict, out) -> None:
+    """Write `out.tracks` and the folder `out.ctc`; `options` has distance, gap and divisions.
+
+    quality : quality.tsv, which has the frames in the order of time and their common shifts
+    """
+    cells, frames = (files.read_table(path) for path in (cells, quality))
     table = tracking.track_table(cells, frames, **options)
     files.write_table(table[["sample", "frame", "cell", "track", "parent"]], out.tracks)
     pages = (page for _, page in stacks.iterate_stack(labels))
@@ -30,7 +33,7 @@ if __name__ == "__main__":
         main(
             snakemake.input.labels,
             snakemake.input.cells,
-            snakemake.input.frames,
+            snakemake.input.quality,
             snakemake.params.options,
             snakemake.output,
         )

@@ -11,6 +11,7 @@ from scipy import ndimage
 import judge_frames
 from brightcell import files
 from brightcell.instances.regionprops import cell_table
+from brightcell.io import stacks
 from brightcell.preprocessing import statistics
 from brightcell.recordings import quality
 from brightcell.simulation import timelapse
@@ -191,6 +192,39 @@ def test_flags_that_all_frames_share_are_said_once():
     assert quality.shared_flags(["dark", ""]) == ([], ["dark", ""])
 
 
+def steady(count):
+    """A table of frames that differ by chance alone, by 1 %."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({name: 100 * rng.normal(1, 0.01, count) for name in ("intensity_mean", "sharpness")})
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "words"),
+    [("intensity_mean", 1.5, "gain, exposure or lamp"), ("sharpness", 0.5, "focus changed")],
+)
+def test_a_change_that_lasts_is_flagged_once_where_it_begins(name, factor, words):
+    frames = steady(20)
+    frames.loc[8:, name] *= factor
+    changed = quality.lasting_changes(frames)
+    assert [at for at, flags in enumerate(changed) if flags] == [8]
+    assert words in changed[8][0]
+    frames = steady(20)
+    frames.loc[8, name] *= factor  # one frame alone: `unlike_others` flags it
+    assert not any(quality.lasting_changes(frames))
+    assert not any(quality.lasting_changes(steady(4)))
+
+
+def test_a_jump_of_the_stage_is_flagged(sequences, reference):
+    frames, cells = tables(sequences[0].images, sequences[0].labels)
+    shifts = pd.DataFrame(0.0, range(FRAMES), quality.SHIFTS)
+    shifts.loc[3] = [0, -40]
+    judged = quality.judge(frames, cells, reference, shifts=shifts)
+    assert [at for at, flags in enumerate(judged["flags"]) if flags] == [3]
+    assert "all cells moved together by 0 rows and -40 columns" in judged.at[3, "flags"]
+    assert judged["shift_column_px"].tolist()[3] == -40
+    assert quality.judge(frames, cells, reference)["shift_row_px"].isna().all()
+
+
 def test_short_recordings_and_empty_ones_go_through(sequences, reference):
     for number in (1, 2):
         labels = np.zeros_like(sequences[0].labels[:number])
@@ -211,7 +245,10 @@ def judged(folder, sequence, recipes):
         files.write_json(recipe, folder / f"m{number}/recipe.json")
         models.append(folder / f"m{number}/model.keras")
     files.write_json({"models": {str(path): "" for path in models}}, folder / "made_of.json")
-    inputs = [folder / name for name in ("frames.tsv", "cells.tsv", "made_of.json")]
+    stacks.write_stack(
+        folder / "labels.tif", ((f"t{time}", page) for time, page in enumerate(sequence.labels))
+    )
+    inputs = [folder / name for name in ("labels.tif", "frames.tsv", "cells.tsv", "made_of.json")]
     judge_frames.main(*inputs, True, folder / "quality.tsv")
     return files.read_table(folder / "quality.tsv")
 

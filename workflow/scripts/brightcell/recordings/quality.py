@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from .shifts import typical_diameter
+
 NEIGHBOURS = 3  # frames on either side, whose median is expected
 FEWEST_FRAMES = 5  # with fewer frames no median is computed
 FAR = 5.0  # in robust standard deviations
@@ -19,6 +21,10 @@ FRAGMENT_SIZE = 0.25  # of the training's median area; of true HeLa and NIH/3T3 
 FRAGMENTS_SHARE = 0.3  # of a frame's cells; in true frames 22 % at most
 FULL = 0.98  # share of pixels that are cell
 FLAT = 1e-6  # contrast of a frame without a picture
+JUMP = 0.5  # cell diameters that all cells move together
+LASTING = {"intensity_mean": "gain, exposure or lamp changed", "sharpness": "focus changed"}
+"""measure → what a change that lasts means"""
+SHIFTS = ["shift_row_px", "shift_column_px"]
 COMPARED = {"intensity_mean": "brightness", "contrast": "contrast"}
 STEADY = {
     "intensity_mean": ("brightness", 0.02),
@@ -43,7 +49,11 @@ def training_data(recipes: list[dict]) -> dict | None:
 
 
 def judge(
-    frames: pd.DataFrame, cells: pd.DataFrame, reference: dict | None = None, ordered: bool = True
+    frames: pd.DataFrame,
+    cells: pd.DataFrame,
+    reference: dict | None = None,
+    ordered: bool = True,
+    shifts: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return a table that says what is unusual about each frame.
 
@@ -59,13 +69,15 @@ def judge(
     ordered : bool
         Whether the frames are a time-lapse. Otherwise they are compared with all frames together, without their
         numbers of cells.
+    shifts : pandas.DataFrame, optional
+        shift_row_px and shift_column_px of each frame, as `shifts.common_shifts` gives them.
 
     Returns
     -------
     pandas.DataFrame
         One row per frame: sample, frame, cells, cells_expected, doubtful_cells, confidence, disagreement,
         disagreement_expected, cell_share, median_area_px, intensity_mean, contrast, sharpness,
-        flags (words; empty if none).
+        shift_row_px, shift_column_px (nan if not known), flags (words; empty if none).
     """
     doubtful = cells.groupby("sample")["disagreement"].agg(lambda values: int((values > DOUBTFUL).sum()))
     judged = frames.assign(doubtful_cells=frames["sample"].map(doubtful).fillna(0).astype(int))
@@ -77,6 +89,10 @@ def judge(
     judged["disagreement_expected"] = expected["disagreement"]
     least = {name: share * np.abs(expected[name]) for name, (_, share) in STEADY.items()}
     least["cells"] = np.sqrt(np.maximum(expected["cells"], 1)) / 2  # half of that of counts at random
+    changed = lasting_changes(judged) if ordered else [[] for _ in range(len(judged))]
+    shifts = pd.DataFrame(np.nan, range(len(judged)), SHIFTS) if shifts is None else shifts
+    moves = shifts[SHIFTS].to_numpy(float)
+    diameter = typical_diameter(cells["area_px"]) if len(cells) else math.nan
     far = {name: outliers(judged[name], expected[name], least[name]) for name in expected}
     areas = {sample: own.to_numpy(float) for sample, own in cells.groupby("sample")["area_px"]}
     flags = []
@@ -89,6 +105,8 @@ def judge(
                 *fragments(areas.get(row["sample"], np.empty(0)) * row["scale"] ** 2, reference or {}),
                 *doubts(row),
                 *unlike_others(row, unusual, ordered),
+                *changed[at],
+                *jumps(moves[at, 0], moves[at, 1], diameter),
             ]
         flags.append("; ".join(faults))
     columns = ["sample", "frame", "cells", "cells_expected", "doubtful_cells", "confidence", "disagreement"]
@@ -100,7 +118,9 @@ def judge(
         "contrast",
         "sharpness",
     ]
-    return judged[columns].assign(flags=flags)
+    for name in SHIFTS:
+        judged[name] = shifts[name].to_numpy()
+    return judged[[*columns, *SHIFTS]].assign(flags=flags)
 
 
 def expect(values: pd.Series, window: int | None) -> np.ndarray:
@@ -220,3 +240,40 @@ def unlike_others(row: dict, expected: dict[str, float], ordered: bool) -> list[
         else f"{STEADY[name][0]} {row[name]:.3g} where {others} {value:.3g}"
         for name, value in expected.items()
     ]
+
+
+def jumps(row_px: float, column_px: float, diameter: float) -> list[str]:
+    """Return whether all cells moved together since the frame before, by JUMP or more.
+
+    >>> jumps(0.0, -20.0, 18.0)
+    ['all cells moved together by 0 rows and -20 columns (px), 1.1 cell diameters: did the stage or the plate move?']
+    """
+    far = math.hypot(row_px, column_px) / diameter
+    if not far >= JUMP:
+        return []
+    way = f"{row_px:.0f} rows and {column_px:.0f} columns (px), {far:.1f} cell diameters"
+    return [f"all cells moved together by {way}: did the stage or the plate move?"]
+
+
+def lasting_changes(frames: pd.DataFrame) -> list[list[str]]:
+    """Return for each frame of a time-lapse what is different from here on: brightness or sharpness.
+
+    The next frames, NEIGHBOURS with this one, all differ from the median of as many before by more than FAR robust standard
+    deviations of the changes from frame to frame, in one direction.
+    """
+    found: list[list[str]] = [[] for _ in range(len(frames))]
+    for name, meaning in LASTING.items():
+        values = frames[name].to_numpy(float)
+        words, share = STEADY[name]
+        steps = np.abs(np.diff(values))
+        spread = 1.4826 * float(np.median(steps)) if len(steps) else math.nan
+        last = -NEIGHBOURS
+        for at in range(NEIGHBOURS, len(values) - NEIGHBOURS + 1):
+            before = float(np.median(values[at - NEIGHBOURS : at]))
+            away = values[at : at + NEIGHBOURS] - before
+            least = FAR * max(spread, share * abs(before))
+            if at - last >= NEIGHBOURS and (away.min() > least or away.max() < -least):
+                after = before + float(np.median(away))
+                found[at].append(f"{words} {after:.3g} from here on, {before:.3g} before: {meaning}?")
+                last = at
+    return found

@@ -1,20 +1,22 @@
 """Estimate how far all cells of a frame moved together: a stage that jumped or drifts, a plate that was put back.
 
-The pictures of the cells' centres of two frames are correlated (by FFT). The best shift is kept only if it explains the
-frame: many more cells then lie on a cell of like area in the frame before than without it.
+The insides of the cells of two frames are correlated (by FFT). The best shift is kept only if it explains the frame: the
+insides then overlap at least twice as well as without it.
 """
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage, signal
-from scipy.spatial import KDTree
+from scipy import signal
 
-STEP = 0.25  # side of a pixel of the pictures, and blur of the centres, in cell diameters
-NEAR = 0.35  # cells this close are partners, in cell diameters
-ALIKE = 0.4  # largest difference of the logarithms of their areas
-GAIN = 0.3  # share of the cells that a shift must give a partner beyond those that have one without it
-FEWEST = 4  # partners without which no shift is kept
-LARGEST_PICTURE = 4096  # pixels along an axis
+PIXELS = 12  # of a picture along a cell's diameter
+LARGEST_PICTURE = 1024  # pixels along an axis
+RIM = 1 / 6  # of the diameter: what is taken away from cells, so that those that touch are apart
+BETTER = 2.0  # least ratio of the overlaps (intersection over union) with and without a shift
+LEAST = 0.15  # overlap with a shift that is kept
+FEWEST = 2  # cells in a frame: one alone may move as it likes
+COMMON = 0.2  # least share of the frame that is in both frames after a shift
 
 
 def typical_diameter(areas_px: np.ndarray) -> float:
@@ -26,88 +28,79 @@ def typical_diameter(areas_px: np.ndarray) -> float:
     return float(2 * np.sqrt(np.median(areas_px) / np.pi))
 
 
-def common_shifts(cells: pd.DataFrame) -> pd.DataFrame:
+def common_shifts(pages: Iterable[np.ndarray], diameter: float) -> pd.DataFrame:
     """Return the common shift of the cells of each frame from the frame before.
 
     Parameters
     ----------
-    cells : pandas.DataFrame
-        One row per cell: time (number of the frame, from 0), row_px, column_px, area_px.
+    pages : of int (height, width)
+        Label images in the order of time.
+    diameter : float
+        Of a typical cell, in px.
 
     Returns
     -------
     pandas.DataFrame
-        By time: row_px and column_px, 0 where no shift is kept, and explained, the share of the cells of the smaller
-        frame that have a partner after this shift; nan if one of the two frames has no cell.
+        One row per frame: shift_row_px and shift_column_px, 0 where no shift is kept.
     """
-    times = np.arange(int(cells["time"].max()) + 1 if len(cells) else 0)
-    found = pd.DataFrame({"row_px": 0.0, "column_px": 0.0, "explained": np.nan}, index=times)
-    if cells.empty:
-        return found
-    diameter = typical_diameter(cells["area_px"])
-    frames = {
-        time: (
-            own[["row_px", "column_px"]].to_numpy(float) / diameter,
-            np.log(own["area_px"].to_numpy(float)),
-        )
-        for time, own in cells.groupby("time")
-    }
-    for time in times[1:]:
-        if time in frames and time - 1 in frames:
-            shift, explained = common_shift(*frames[time - 1], *frames[time])
-            found.loc[time] = (*(shift * diameter), explained)
-    return found
+    found: list[np.ndarray] = []
+    before, cells_before = np.zeros((0, 0), bool), 0
+    for picture, cells, step in _pictures(pages, diameter):
+        known = min(cells_before, cells) >= FEWEST
+        found.append(common_shift(before, picture) * step if known else np.zeros(2))
+        before, cells_before = picture, cells
+    return pd.DataFrame(found, columns=["shift_row_px", "shift_column_px"])
 
 
-def common_shift(
-    earlier: np.ndarray, earlier_areas: np.ndarray, later: np.ndarray, later_areas: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Return the common shift (row, column) between the cells of two frames, and the share of cells that it explains.
+def _pictures(pages: Iterable[np.ndarray], diameter: float) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield pictures of the cells' insides, bool, the number of cells, and the side of the pictures' pixels in px."""
+    for page in pages:
+        step = int(max(1, diameter // PIXELS, np.ceil(max(page.shape) / LARGEST_PICTURE)))
+        small = page[::step, ::step]
+        yield insides(small, max(1, round(RIM * diameter / step))), len(np.unique(small[small > 0])), step
 
-    earlier, later : (cells, 2), in cell diameters; areas : their logarithms. The shift is (0, 0) unless it is kept.
+
+def insides(labels: np.ndarray, rim: int) -> np.ndarray:
+    """Return the pixels of cells that are `rim` pixels or more from all else, measured along rows and columns; bool."""
+    inside = labels > 0
+    for axis in (0, 1):
+        differ = np.diff(labels, axis=axis) != 0
+        for far in range(rim):
+            # The pixels on both sides of an edge, and those `far` pixels farther away from it
+            before, behind = [slice(None)] * 2, [slice(None)] * 2
+            before[axis], behind[axis] = slice(0, -1 - far or None), slice(1 + far, None)
+            low, high = [slice(None)] * 2, [slice(None)] * 2
+            low[axis], high[axis] = slice(far, None), slice(0, differ.shape[axis] - far)
+            inside[tuple(before)] &= ~differ[tuple(low)]
+            inside[tuple(behind)] &= ~differ[tuple(high)]
+    return inside
+
+
+def common_shift(earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """Return the common shift (row, column) between two pictures (height, width; bool), (0, 0) unless it is kept."""
+    none = np.zeros(2, int)
+    if earlier.shape != later.shape or not earlier.any() or not later.any():
+        return none
+    heights = signal.correlate(
+        later.astype(np.float32) - later.mean(dtype=np.float32),
+        earlier.astype(np.float32) - earlier.mean(dtype=np.float32),
+        method="fft",
+    )
+    shift = np.array(np.unravel_index(heights.argmax(), heights.shape)) - np.array(later.shape) + 1
+    explained = overlap(earlier, later, shift)
+    return shift if explained >= max(LEAST, BETTER * overlap(earlier, later, none)) else none
+
+
+def overlap(earlier: np.ndarray, later: np.ndarray, shift: np.ndarray) -> float:
+    """Return the intersection over union of two pictures after a shift, in the part that both show; 0 if that is small.
+
+    >>> cells = np.eye(4) > 0
+    >>> overlap(cells, np.roll(cells, 1, axis=0), np.array([1, 0]))
+    1.0
     """
-    fewest = min(len(earlier), len(later))
-    none = np.zeros(2)
-    alone = len(_partners(earlier, earlier_areas, later, later_areas, none)[0])
-    if (1 - GAIN) * fewest < max(alone, FEWEST - GAIN * fewest):
-        return none, alone / fewest  # no shift can be kept
-    shift = _highest(earlier, later)
-    for _ in range(3):
-        one, other = _partners(earlier, earlier_areas, later, later_areas, shift)
-        if len(one):
-            shift = np.median(later[other] - earlier[one], axis=0)
-    partners = len(_partners(earlier, earlier_areas, later, later_areas, shift)[0])
-    if partners >= FEWEST and partners - alone >= GAIN * fewest:
-        return shift, partners / fewest
-    return none, alone / fewest
-
-
-def _highest(earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
-    """Return the shift at which the pictures of two frames' centres correlate best."""
-    low = np.minimum(earlier.min(axis=0), later.min(axis=0))
-    side = np.maximum(earlier.max(axis=0), later.max(axis=0)) - low
-    step = max(STEP, float(side.max()) / LARGEST_PICTURE)
-    shape = np.round(side / step).astype(int) + 1
-    pictures = []
-    for places in (later, earlier):
-        picture = np.zeros(shape)
-        np.add.at(picture, tuple(np.round((places - low) / step).astype(int).T), 1)
-        pictures.append(ndimage.gaussian_filter(picture, STEP / step, mode="constant"))
-    heights = signal.correlate(*pictures, method="fft")
-    return (np.array(np.unravel_index(heights.argmax(), heights.shape)) - (shape - 1)) * step
-
-
-def _partners(
-    earlier: np.ndarray,
-    earlier_areas: np.ndarray,
-    later: np.ndarray,
-    later_areas: np.ndarray,
-    shift: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cells of both frames that are each other's nearest after a shift, close enough and of like area."""
-    away, nearest = KDTree(later).query(earlier + shift)
-    back = KDTree(earlier + shift).query(later)[1]
-    mutual = back[nearest] == np.arange(len(earlier))
-    alike = np.abs(earlier_areas - later_areas[nearest]) < ALIKE
-    one = np.flatnonzero(mutual & alike & (away < NEAR))
-    return one, nearest[one]
+    height, width = later.shape
+    row, column = shift
+    now = later[max(row, 0) : height + min(row, 0), max(column, 0) : width + min(column, 0)]
+    then = earlier[max(-row, 0) : height + min(-row, 0), max(-column, 0) : width + min(-column, 0)]
+    union = np.count_nonzero(now | then)
+    return float(np.count_nonzero(now & then) / union) if union and now.size >= COMMON * later.size else 0.0

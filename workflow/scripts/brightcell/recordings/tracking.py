@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linear_sum_assignment, milp
 from scipy.spatial import KDTree
 
-from .shifts import common_shifts, typical_diameter
+from .shifts import typical_diameter
 
 # Costs are in units of the logarithm of a likelihood, lengths in typical diameters, areas logarithms.
 LEAST_SCALE = 0.2  # of movements
@@ -22,11 +22,12 @@ SIZE = 1.0  # cost of a change of area by the factor e
 ALONE = 4.0  # of a cell that appears or disappears
 ALONE_AT_BORDER = 2.0
 AREA_AT_BORDER = 0.2  # share of what areas count if a cell is cut by the border
-DIVISION = 2.0  # of any division
+DIVISION = 1.5  # of any division
+DIVISION_AT_BORDER = 1.0  # besides, of a mother cut by the border
 MIDDLE = 0.13  # standard deviation of the daughters' middle around their mother
 DAUGHTERS_AREA = (0.2, 1.0)  # both daughters' area, of their mother's: mean and standard deviation
 UNLIKE = 0.6  # standard deviation of the daughters' difference
-ELONGATED = 1.0  # cost of a mother that is longer than the recording's median cell, by the factor e
+ELONGATED = 2.0  # cost of a mother that is longer than the recording's median cell, by the factor e
 WORST_DIVISION = 12.0  # beyond all
 SHORT = 2  # frames that a piece of a cell lasts at most
 ALIKE = 0.4  # largest difference of areas of the same cell before, with, and after its pieces
@@ -39,7 +40,7 @@ class Seen:
     times: np.ndarray
     places: np.ndarray  # (cells, 2), without common shifts, in typical diameters
     areas: np.ndarray  # logarithms of px
-    lengths: np.ndarray  # logarithms of major over minor axis, less the median
+    lengths: np.ndarray  # logarithms of major over minor axis, less those of round cells, the lowest quarter
     cut: np.ndarray  # bool: at the border of the frame
     scale: float  # of movements, in typical diameters
     move: float  # the median one
@@ -64,7 +65,8 @@ class Seen:
         known = np.where(self.cut[mother] | self.cut[one] | self.cut[other], AREA_AT_BORDER, 1)
         shape = np.square(sums / spread) + np.square(unlike / UNLIKE)
         away = np.square(middle).sum(axis=1) / (MIDDLE**2 + (self.move / 2) ** 2)
-        return DIVISION + (away + known * shape) / 2 + ELONGATED * np.maximum(self.lengths[mother], 0)
+        rounded = DIVISION_AT_BORDER * self.cut[mother] + ELONGATED * np.maximum(self.lengths[mother], 0)
+        return DIVISION + (away + known * shape) / 2 + rounded
 
     def alone_costs(self, cells: np.ndarray) -> np.ndarray:
         """Return what it costs that these cells appear or disappear."""
@@ -72,7 +74,11 @@ class Seen:
 
 
 def link_cells(
-    cells: pd.DataFrame, distance: float = 1.5, gap: int = 1, divisions: bool = True
+    cells: pd.DataFrame,
+    distance: float = 1.5,
+    gap: int = 1,
+    divisions: bool = True,
+    shifts: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Return the track of each cell, and that track's mother.
 
@@ -87,6 +93,8 @@ def link_cells(
         Number of consecutive frames in which a cell may be missing.
     divisions : bool
         Whether a cell may become two, both in the next frame.
+    shifts : (frames, 2), optional
+        Common shift of each frame from the one before, in px.
 
     Returns
     -------
@@ -97,7 +105,7 @@ def link_cells(
     if cells.empty:
         return pd.DataFrame({"track": [], "parent": []}, index=cells.index, dtype=int)
     ordered = cells.sort_values("time", kind="stable")
-    seen = look(ordered)
+    seen = look(ordered, shifts)
     before: dict[int, int] = {}
     for time in range(seen.times[0] + 1, seen.times[-1] + 1):
         before |= _explain(seen, time, distance, divisions)
@@ -109,12 +117,14 @@ def link_cells(
     return _number(before, pieces, len(ordered)).set_axis(ordered.index).reindex(cells.index)
 
 
-def look(cells: pd.DataFrame) -> Seen:
-    """Return the cells of a table that is in the order of time as `link_cells` needs them."""
+def look(cells: pd.DataFrame, shifts: np.ndarray | None = None) -> Seen:
+    """Return the cells of a table that is in the order of time as `link_cells` needs them; shifts : as there."""
     diameter = typical_diameter(cells["area_px"])
-    shifts = common_shifts(cells)[["row_px", "column_px"]].cumsum()
     times = cells["time"].to_numpy(int)
-    places = (cells[["row_px", "column_px"]].to_numpy(float) - shifts.loc[times].to_numpy()) / diameter
+    places = cells[["row_px", "column_px"]].to_numpy(float)
+    if shifts is not None:
+        places = places - np.cumsum(shifts, axis=0)[times]
+    places = places / diameter
     lengths = np.log(cells["major_axis_px"].to_numpy(float) + 1) - np.log(
         cells["minor_axis_px"].to_numpy(float) + 1
     )
@@ -123,7 +133,7 @@ def look(cells: pd.DataFrame) -> Seen:
         times=times,
         places=places,
         areas=np.log(cells["area_px"].to_numpy(float)),
-        lengths=lengths - np.median(lengths),
+        lengths=lengths - np.quantile(lengths, 0.25),
         cut=cells["touches_border"].to_numpy(bool),
         scale=float(np.hypot(LEAST_SCALE, move / 2)),
         move=move,
@@ -146,7 +156,7 @@ def _typical_move(times: np.ndarray, places: np.ndarray) -> float:
 def _near(seen: Seen, some: np.ndarray, others: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs of cells that are within reach of each other."""
     if not len(some) or not len(others):
-        return np.zeros((2, 0), int)
+        return np.zeros(0, int), np.zeros(0, int)
     found = KDTree(seen.places[others]).query_ball_point(seen.places[some], reach)
     counts = [len(each) for each in found]
     return np.repeat(some, counts), others[np.concatenate(found).astype(int)]
@@ -322,13 +332,19 @@ def _number(before: dict[int, int], pieces: dict[int, int], cells: int) -> pd.Da
 
 
 def track_table(
-    cells: pd.DataFrame, frames: pd.DataFrame, distance: float = 1.5, gap: int = 1, divisions: bool = True
+    cells: pd.DataFrame,
+    frames: pd.DataFrame,
+    distance: float = 1.5,
+    gap: int = 1,
+    divisions: bool = True,
 ) -> pd.DataFrame:
     """Track the cells of a segmented recording.
 
-    cells, frames : cells.tsv and frames.tsv, the latter in the order of time; distance, gap, divisions : see `link_cells`
+    cells : cells.tsv; frames : quality.tsv, in the order of time, with the common shift of each frame; distance, gap,
+    divisions : see `link_cells`
     Returns one row per cell, with sample, frame, cell, time (number of the frame, from 0), track and parent.
     """
     table = cells[["sample", "frame", "cell"]].copy()
     table["time"] = table["sample"].map(pd.Series(range(len(frames)), index=frames["sample"]))
-    return table.join(link_cells(cells.assign(time=table["time"]), distance, gap, divisions))
+    shifts = frames[["shift_row_px", "shift_column_px"]].fillna(0).to_numpy(float)
+    return table.join(link_cells(cells.assign(time=table["time"]), distance, gap, divisions, shifts))
