@@ -292,6 +292,7 @@ def write_comparison(study: Study, roles: pd.DataFrame) -> None:
         order=list(study.samples["sample"]),
         options={"draws": 1000, "confidence": 0.95, "margin": 0.01, "primary": "cell_iou"} | options,
         trainings=[],
+        contestants=study.config["contestants"],
     )
     vars(inputs).update(outputs)
     scores = read_table(outputs["scores"])

@@ -71,6 +71,7 @@ rule compare:
     params:
         options=lookup(dpath="comparison", within=config),
         trainings=RUNS,
+        contestants=config["contestants"],
         order=list(samples["sample"]),
     message:
         "Compare the networks"

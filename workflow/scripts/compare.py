@@ -6,6 +6,7 @@ from brightcell import published
 from brightcell.comparison import compare, inflation, summarise, verdict
 from brightcell.comparison.curves import average_curves, average_reliability
 from brightcell.comparison.watersheds import compare_watersheds
+from brightcell.contestants import is_fixed
 from brightcell.files import read_table, read_tables, write_table
 from brightcell.folds import leaky_schemes, missing_trainings
 from brightcell.jobs import job
@@ -13,19 +14,21 @@ from brightcell.jobs import job
 logger = logging.getLogger("brightcell")
 
 
-def main(inputs, outputs, order, options, trainings) -> None:
+def main(inputs, outputs, order, options, trainings, contestants: dict) -> None:
     """Write all scores and the tables of the comparison.
 
-    order : samples as the sheet has them; options : the config's `comparison`; trainings : all that the config asks for
+    order : samples as the sheet has them; options, contestants : the config's `comparison` and `contestants`; trainings :
+    all that the config asks for
     """
+    fixed = [name for name, entry in contestants.items() if is_fixed(entry)]
     scores, curves, reliability, watersheds = (
         read_tables(paths) for paths in (inputs.frames, inputs.curves, inputs.reliability, inputs.watersheds)
     )
     folds = read_table(inputs.folds)
     drawn = {name: options[name] for name in ("draws", "confidence")}
     summary = summarise(scores, **drawn)
-    differences = compare(scores, **drawn, margin=options["margin"])
-    leakage = inflation(scores, leaky_schemes(folds), **drawn)
+    differences = compare(scores, **drawn, margin=options["margin"], fixed=fixed)
+    leakage = inflation(scores[~scores["network"].isin(fixed)], leaky_schemes(folds), **drawn)
     tables = {
         "scores": scores,
         "summary": summary,
@@ -45,6 +48,7 @@ def main(inputs, outputs, order, options, trainings) -> None:
         leakage=leakage,
         primary=options["primary"],
         left_out=missing_trainings(trainings, scores),
+        contestants=contestants,
     )
     for sentence in said:
         logger.info(sentence)
@@ -58,4 +62,5 @@ if __name__ == "__main__":
             snakemake.params.order,
             snakemake.params.options,
             snakemake.params.trainings,
+            snakemake.params.contestants,
         )

@@ -20,7 +20,10 @@ def main(inputs, page_file: str, figures: str, config: dict, dataset: str, whole
     """
     data = read_results(inputs, config, dataset)
     if whole:
-        steps = pace.step_seconds(data.recipes, config["training"]["steps_per_epoch"])
+        steps = pace.step_seconds(
+            [recipe for recipe in data.recipes if recipe["network"] in config["networks"]],
+            config["training"]["steps_per_epoch"],
+        )
         data.whole_run = pace.estimate(pace.Plan(**whole), steps)
         logger.info("the whole run: %s", data.whole_run)
     tables = page.make_tables(data)

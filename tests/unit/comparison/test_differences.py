@@ -274,3 +274,30 @@ def test_a_leaky_sheet_is_measured_too():
     scores = pd.concat([table({"simple": [0.5] * 3}), table({"simple": [0.75] * 3}, scheme="sheet")])
     row = only(inflation(scores, ["sheet"], draws=200))
     assert (row["scheme"], row["inflation"]) == ("sheet", 0.25)
+
+
+def test_given_labels_have_no_luck_of_a_training():
+    base = np.array([0.10, 0.52, 0.90, 0.30, 0.71, 0.44])
+    trained = table({"simple": base}, seeds=(1, 2, 3))
+    trained["cell_iou"] += trained["seed"].map({1: -0.01, 2: 0.0, 3: 0.01})  # the mean stays
+    given = table({"gui": base + 0.05})
+    row = only(compare(pd.concat([trained, given]), draws=500, fixed=["gui"]))
+    # one fold of six groups, three seeds: the trainings' part is s²/3 with two degrees of freedom, the groups spread by nothing
+    error = np.sqrt(0.01**2 / 3)
+    assert row["difference"] == pytest.approx(-0.05)
+    assert row["high"] - row["difference"] == pytest.approx(error * reference.t.ppf(0.975, 2))
+    assert (row["folds"], row["seeds"], row["trainings_df"]) == (1, 3, 2)
+    assert judge(row) == "better"
+    unknown = only(compare(pd.concat([trained, given]), draws=500))
+    assert judge(unknown) == "one seed"
+
+
+def test_between_two_sets_of_given_labels_only_groups_count():
+    base = np.array([0.10, 0.52, 0.90, 0.30, 0.71, 0.44])
+    gain = np.array([0.05, 0.06, 0.04, 0.05, 0.07, 0.03])
+    row = only(compare(table({"a": base + gain, "b": base}), draws=500, fixed=["a", "b"]))
+    low, high = reference.t.interval(0.95, 5, gain.mean(), reference.sem(gain))
+    assert (row["low"], row["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert judge(row) == "better"
+    assert np.isnan(row["part_trainings"])
+    assert np.isnan(row["seeds_needed_low"])

@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 from scored import table
 
 from brightcell.comparison.differences import compare, inflation, summarise
@@ -206,3 +207,37 @@ def test_a_sheet_that_leaks_is_called_so():
     caution = "Scheme sheet tests on groups that were trained on: expect lower scores on new recordings."
     assert caution in leaky
     assert caution not in clean
+
+
+def entry(**changes):
+    """A contestant of a config."""
+    keys = ("tool", "minutes", "epochs", "weights", "labels")
+    return dict.fromkeys(keys) | {"held_out": False, "options": {}} | changes
+
+
+def test_the_best_network_and_the_best_other_tool_are_named():
+    rows = table({"simple": [0.7] * 6, "attention": [0.8] * 6, "stardist": [0.6] * 6}, seeds=(1, 2, 3))
+    said = speak(rows, contestants={"stardist": entry()}, titles={"stardist": "StarDist"})
+    assert said[1] == (
+        "On cell IoU the best of the 2 networks is attention (0.800); the only other tool is StarDist (0.600)."
+    )
+    assert not any("given" in sentence for sentence in said)
+    assert not any("the best of the" in sentence for sentence in speak(rows))
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({"labels": "a.tif"}, "The labels of gui were given"),
+        ({"weights": "a.pt"}, "The weights of gui were given"),
+        ({"labels": "a.tif", "held_out": True}, None),
+        ({}, None),
+    ],
+)
+def test_what_was_made_elsewhere_has_its_caution(changes, warned):
+    rows = table({"simple": [0.7] * 6}, seeds=(1, 2, 3))
+    rows = pd.concat([rows, table({"gui": [0.9] * 6})])
+    said = speak(rows, contestants={"gui": entry(**changes)})
+    assert any(sentence.startswith(warned or "The labels") for sentence in said) == bool(warned)
+    # a single run is no single seed where nothing is trained
+    assert any("One seed" in sentence for sentence in said) == (not changes.get("labels"))

@@ -49,7 +49,7 @@ def run(folder, schemes):
     inputs, order = write_trainings(folder, schemes)
     outputs = SimpleNamespace(**{name: folder / f"{name}.tsv" for name in TABLES})
     options = {"draws": 200, "confidence": 0.95, "margin": 0.02, "primary": "cell_iou"}
-    script.main(inputs, outputs, order, options, [])
+    script.main(inputs, outputs, order, options, [], {})
     return {name: read_table(path) for name, path in vars(outputs).items()}
 
 

@@ -593,6 +593,7 @@ def test_the_script_reads_results_and_writes_the_page_and_its_tables(tmp_path):
         "report": {"title": None, "frames": 4},
         "folds": {"schemes": ["grouped"], "number": 2},
         "seeds": [1, 2, 3],
+        "contestants": {},
     }
     script.main(inputs, str(tmp_path / "report.html"), str(tmp_path / "figures"), config, "fake")
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))

@@ -87,12 +87,12 @@ def of_trainings(scores: np.ndarray) -> Part:
     Without a fold that has two seeds the variance is NaN and the degrees of freedom 0.
     """
     weights = fold_weights(scores)
-    deviations = _mean(scores - _mean(scores, 1)[:, None], 2)
+    deviations = mean(scores - mean(scores, 1)[:, None], 2)
     seeds = np.isfinite(deviations).sum(axis=1)
     df = int(np.maximum(seeds - 1, 0).sum())
     if not df:
         return Part(math.nan, 0)
-    squares = np.nansum((deviations - _mean(deviations, 1)[:, None]) ** 2)
+    squares = np.nansum((deviations - mean(deviations, 1)[:, None]) ** 2)
     share = (weights[seeds > 0] ** 2 / seeds[seeds > 0]).sum()
     return Part(float(squares / df * share), df)
 
@@ -126,7 +126,7 @@ def _shares(scores: np.ndarray) -> np.ndarray:
     return tested / tested.sum(axis=0)
 
 
-def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+def mean(values: np.ndarray, axis: int) -> np.ndarray:
     """Average what is not NaN; NaN where nothing is left."""
     known = np.isfinite(values)
     with np.errstate(invalid="ignore"):
@@ -138,7 +138,7 @@ def between_folds(differences: np.ndarray) -> float:
 
     `differences` is (folds, seeds, groups).
     """
-    weights, means = fold_weights(differences), _mean(_mean(differences, 1), 1)
+    weights, means = fold_weights(differences), mean(mean(differences, 1), 1)
     weights, means = weights[weights > 0], means[weights > 0]
     number = len(means)
     if number < 2:

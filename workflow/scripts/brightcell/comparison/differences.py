@@ -50,9 +50,13 @@ def _present(scores: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
 
 
 class Trainings:
-    """A score of one scheme by training: the mean over the frames of each network, fold, seed and group."""
+    """A score of one scheme by training: the mean over the frames of each network, fold, seed and group.
 
-    def __init__(self, scores: pd.DataFrame, name: str):
+    fixed : the rows that are not trained here, which stand for every seed
+    """
+
+    def __init__(self, scores: pd.DataFrame, name: str, fixed: Iterable[str] = ()):
+        self.fixed = set(fixed)
         keys = ["network", "fold", "seed", "group"]
         means = scores.dropna(subset=name).groupby(keys, sort=False)[name].mean()
         self.levels = [means.index.unique(key) for key in keys]
@@ -68,6 +72,8 @@ class Trainings:
         if network not in names:
             return np.empty((0, 0, 0))
         values = self.values[names.get_loc(network)]
+        if network in self.fixed:
+            values = np.broadcast_to(chance.mean(values, 1)[:, None], values.shape)
         return values if groups is None else values[..., all_groups.isin(groups)]
 
 
@@ -136,6 +142,7 @@ def compare(
     seed: int = 1,
     margin: float = 0.01,
     same_trainings: bool = False,
+    fixed: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Compare every two networks of a scheme, score by score, paired by frame and then by group.
 
@@ -149,6 +156,8 @@ def compare(
         Difference that matters in practice; for scores between 0 and 1, not for those with a unit.
     same_trainings
         The "networks" are ways to use the same trainings, which share their luck.
+    fixed
+        Contestants that are not trained here (`contestants.is_fixed`): they have no luck of a training.
 
     Returns
     -------
@@ -161,7 +170,8 @@ def compare(
         higher, ties counting half; carried_by: the one group without which less than half of the difference is left;
         p_groups: of the sign-flip test over the groups alone, for these trainings.
         part_groups, part_trainings, part_folds: shares of the variance, NaN for a part that cannot be seen;
-        trainings_df: how many degrees of freedom a network's trainings have, folds × (seeds − 1).
+        trainings_df: how many degrees of freedom a network's trainings have, folds × (seeds − 1); infinite if neither is
+        trained here.
         `equivalence` judges the interval against `margin`; groups_needed_low to _high, and seeds_needed_…, say how many in
         all would show a difference of `margin` if the other number stays as it is.
     """
@@ -175,7 +185,7 @@ def compare(
             paired = pair_frames(of_scheme, name)
             if not paired.notna().any(axis=None):
                 continue
-            trainings = Trainings(own, name)
+            trainings = Trainings(own, name, fixed)
             matters = math.nan if METRICS[name].unit else margin
             found = [_Pair(a, b, paired, trainings, same_trainings) for a, b in pairs]
             known = [pair.known for pair in found]
@@ -208,13 +218,16 @@ class _Pair:
         self.difference = one - other if one.shape == other.shape else np.empty((0, 0, 0))
         seen = np.isfinite(self.difference)
         self.folds, self.seeds = int(seen.any(axis=(1, 2)).sum()), int(seen.any(axis=(0, 2)).sum())
-        arms = [] if not seen.any() else [self.difference] if same_trainings else [one, other]
+        trained = [arm for network, arm in ((a, one), (b, other)) if network not in trainings.fixed]
+        arms = [] if not seen.any() else [self.difference] if same_trainings else trained
         luck = [chance.of_trainings(arm) for arm in arms]
+        if seen.any() and not trained:
+            luck = [chance.Part(0.0, math.inf)]
         self.trainings = (
             chance.total(luck) if luck and all(part.df for part in luck) else chance.Part(math.nan, 0)
         )
         self.trainings_df = min((part.df for part in luck), default=0)
-        parts = known_parts(self.values.to_numpy(), arms, luck)
+        parts = known_parts(self.values.to_numpy(), arms, luck[: len(arms)])
         self.groups = parts[0]
         self.known = chance.total(parts if self.trainings.df else parts[:1])
         self.between_folds = chance.between_folds(self.difference) if seen.any() else math.nan
@@ -232,16 +245,16 @@ class _Pair:
         groups = self.groups._replace(variance=max(whole.variance - luck - of_folds.variance, 0.0))
         shares = {
             "part_groups": groups.variance,
-            "part_trainings": luck if self.trainings.df else math.nan,
+            "part_trainings": luck if self.trainings.df and math.isfinite(self.trainings_df) else math.nan,
             "part_folds": of_folds.variance if self.folds > 2 else math.nan,
         }
         sum_of_parts = groups.variance + luck + of_folds.variance
         needs = [(math.nan, math.nan)] * 2
         if math.isfinite(margin) and number > 1:
             needs[0] = chance.needed(groups, luck + of_folds.variance, number, margin, alpha)
-            needs[1] = chance.needed(
-                self.trainings, groups.variance + of_folds.variance, self.seeds, margin, alpha
-            )
+            if math.isfinite(self.trainings_df):
+                others = groups.variance + of_folds.variance
+                needs[1] = chance.needed(self.trainings, others, self.seeds, margin, alpha)
         enough = number >= FEWEST_GROUPS and (self.trainings.df > 0 or self.folds > 2)
         return {
             "difference": mean,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from brightcell.contestants import is_fixed
 from brightcell.metrics.registry import HEADLINE, METRICS
 
 from .differences import ALL_NETWORKS, FEWEST_GROUPS
@@ -59,6 +60,7 @@ def verdict(
     primary: str | None = None,
     titles: Mapping[str, str] | None = None,
     left_out: Iterable[str] = (),
+    contestants: Mapping[str, dict] | None = None,
 ) -> list[str]:
     """Say what the tables of `comparison.compare`, `summarise` and `inflation` show for the given scores.
 
@@ -70,6 +72,8 @@ def verdict(
         What to call the networks; by default by their names.
     left_out
         Trainings without scores, in words.
+    contestants
+        The config's `contestants`: which rows are no networks, and what is known of them.
 
     The first sentence says which network to use. The last ones tell what leakage does and what the numbers cannot tell.
     """
@@ -96,7 +100,8 @@ def verdict(
             leading = score == present[0]
             if leading and len(means) > 1 and scheme not in leaky:
                 said.append(_answer(means, pairs, score, confidence, names))
-            said.append(_best(means, score, names))
+                said += _sides(means, score, names, contestants or {})
+            said.append(_best(means, score, names, contestants or {}))
             said += [
                 _pair(row, confidence, names) if leading else _described(row, names)
                 for _, row in pairs.iterrows()
@@ -104,7 +109,7 @@ def verdict(
         sentences += [f"Scheme {scheme}: {text}" for text in said] if len(schemes) > 1 else said
     if leakage is not None:
         sentences += _leaks(leakage[leakage["score"].isin(present[:1])], confidence)
-    sentences += _cautions(summary[summary["score"].isin(present)], leaky)
+    sentences += _cautions(summary[summary["score"].isin(present)], leaky, contestants or {}, names)
     if primary and present and primary != present[0]:
         sentences.append(
             f"comparison.primary is {primary}, which has no values here: {present[0]} takes its place."
@@ -120,6 +125,7 @@ def verdict_by_scheme(
     primary: str | None = None,
     titles: Mapping[str, str] | None = None,
     left_out: Iterable[str] = (),
+    contestants: Mapping[str, dict] | None = None,
 ) -> tuple[list[str], list[str], dict[str, list[str]]]:
     """Say it scheme by scheme, as a page has room for: the verdict on the first one, more on it, those on the others.
 
@@ -131,7 +137,7 @@ def verdict_by_scheme(
     for scheme in dict.fromkeys(summary["scheme"]):
         pairs, means = (table[table["scheme"] == scheme] for table in (differences, summary))
         leaks = None if said or leakage is None or leakage.empty else leakage
-        common = (confidence, leaks, first, titles, [] if said else left_out)
+        common = (confidence, leaks, first, titles, [] if said else left_out, contestants)
         said[scheme] = verdict(pairs, means, [first], *common)
         every = verdict(pairs, means, dict.fromkeys((first, *IN_WORDS)), *common)
         more = more or [sentence for sentence in every if sentence not in said[scheme]]
@@ -170,6 +176,25 @@ def _answer(means: pd.DataFrame, pairs: pd.DataFrame, score: str, confidence: fl
     return f"Use {names(best)} for now: {reached}, but {doubt}; the means lie within {show(spread, score)}{unit}."
 
 
+def _sides(means: pd.DataFrame, score: str, names: Names, contestants: Mapping[str, dict]) -> list[str]:
+    """Name the best of the networks and the best of the other tools, where there are both."""
+    parts = []
+    for own, what in (
+        (means[~means["network"].isin(contestants)], "network"),
+        (means[means["network"].isin(contestants)], "other tool"),
+    ):
+        if own.empty:
+            return []
+        best = _leader(own, score)
+        reached = f"{names(best['network'])} ({show(best['mean'], score)})"
+        parts.append(
+            f"the best of the {len(own)} {what}s is {reached}"
+            if len(own) > 1
+            else f"the only {what} is {reached}"
+        )
+    return [f"{_on(score)} {parts[0]}; {parts[1]}."]
+
+
 def _leader(means: pd.DataFrame, score: str) -> pd.Series:
     higher = METRICS[score].better == "higher"
     return means.loc[means["mean"].idxmax() if higher else means["mean"].idxmin()]
@@ -201,12 +226,15 @@ def _on(score: str) -> str:
     return f"On {_name(score)}"
 
 
-def _best(means: pd.DataFrame, score: str, names: Names) -> str:
+def _best(means: pd.DataFrame, score: str, names: Names, contestants: Mapping[str, dict]) -> str:
     """Say which network has the best mean; the rows are those of the summary for one scheme and score."""
     row = _leader(means, score)
     unit = f" {METRICS[score].unit}" if METRICS[score].unit else ""
     verb = "has the best mean:" if len(means) > 1 else "reaches"
-    counts = ", ".join(_count(row[f"{thing}s"], thing) for thing in ("group", "frame", "seed"))
+    untrained = row["network"] in contestants and is_fixed(contestants[row["network"]])
+    counted = ("group", "frame") if untrained else ("group", "frame", "seed")
+    counts = ", ".join(_count(row[f"{thing}s"], thing) for thing in counted)
+    counts += ", not trained here" if untrained else ""
     missing = f", {_count(row['frames_missing'], 'frame')} without a score" if row["frames_missing"] else ""
     interval = _interval(row["low"], row["high"], score)
     return f"{_on(score)} {names(row['network'])} {verb} {show(row['mean'], score)}{unit} ({interval}), {counts}{missing}."
@@ -334,8 +362,18 @@ def _leaks(leakage: pd.DataFrame, confidence: float) -> list[str]:
     return said
 
 
-def _cautions(summary: pd.DataFrame, leaky: set[str]) -> list[str]:
+def _cautions(
+    summary: pd.DataFrame, leaky: set[str], contestants: Mapping[str, dict], names: Names
+) -> list[str]:
     said = []
+    for name in dict.fromkeys(summary["network"]):
+        entry = contestants.get(name)
+        if entry and not entry["held_out"] and (entry["labels"] or entry["weights"]):
+            what = "The labels" if entry["labels"] else "The weights"
+            said.append(
+                f"{what} of {names(name)} were given: whether their model was trained on these frames is not known, and its "
+                "scores may be too high."
+            )
     for scheme, rows in summary.groupby("scheme", sort=False):
         groups = int(rows["groups"].min())
         if groups == 1:
@@ -349,7 +387,10 @@ def _cautions(summary: pd.DataFrame, leaky: set[str]) -> list[str]:
             said.append(
                 f"Scheme {scheme} tests on groups that were trained on: expect lower scores on new recordings."
             )
-    if len(summary) and summary["seeds"].min() == 1:
+    trained = summary[
+        ~summary["network"].isin(name for name, entry in contestants.items() if is_fixed(entry))
+    ]
+    if len(trained) and trained["seeds"].min() == 1:
         said.append(
             "One seed a network: how much two trainings of the same network differ is not known. Use three."
         )

@@ -11,6 +11,18 @@ from brightcell.comparison.averaging import group_differences, pair_frames
 TRUTH = "truth"  # stands in the column network for the annotated cells
 RUN = ["scheme", "network", "fold", "seed"]
 ERRORS = {"fn50": "missed", "fp50": "false", "splits": "split", "merges": "merged"}
+# What a recipe says of the cost of a training; other tools do not say everything.
+COSTS = (
+    *(
+        "train_seconds",
+        "device",
+        "precision",
+        "parameters",
+        "trainable_parameters",
+        "epochs_run",
+        "best_epoch",
+    ),
+)
 CURVES = {
     "loss": "Loss, training frames",
     "val_loss": "Loss, validation frames",
@@ -57,11 +69,14 @@ def count_errors(scores: pd.DataFrame) -> pd.DataFrame:
 def summarise_training(recipes: list[dict], speeds: pd.DataFrame) -> pd.DataFrame:
     """Return one row per scheme and network: runs, parameters, minutes, GPU hours, frames/s, device, precision.
 
-    `recipes` are those of the runs. `speeds` has the columns scheme, network, frames and seconds (of prediction).
+    `recipes` are those of the runs; what was not trained here is left out. `speeds` has the columns scheme, network, frames and seconds (of prediction).
     gpu_hours is NaN if no run used a GPU, frames_per_second if nothing was timed.
     """
     rows = []
-    runs = pd.DataFrame(recipes)
+    runs = pd.DataFrame(
+        recipes, columns=list(dict.fromkeys([*COSTS, *(key for each in recipes for key in each)]))
+    )
+    runs = runs[runs["train_seconds"].notna()]
     for (scheme, network), part in runs.groupby(["scheme", "network"], sort=False) if len(runs) else ():
         minutes = part["train_seconds"] / 60
         on_gpu = part["device"].astype(str).str.lower().str.startswith("gpu")
@@ -73,8 +88,8 @@ def summarise_training(recipes: list[dict], speeds: pd.DataFrame) -> pd.DataFram
                 "scheme": scheme,
                 "network": network,
                 "runs": len(part),
-                "parameters": int(part["parameters"].iloc[0]),
-                "trainable_parameters": int(part["trainable_parameters"].iloc[0]),
+                "parameters": part["parameters"].iloc[0],
+                "trainable_parameters": part["trainable_parameters"].iloc[0],
                 "minutes": minutes.mean(),
                 "minutes_least": minutes.min(),
                 "minutes_most": minutes.max(),
@@ -84,7 +99,7 @@ def summarise_training(recipes: list[dict], speeds: pd.DataFrame) -> pd.DataFram
                 "epochs_run": part["epochs_run"].mean(),
                 "best_epoch": part["best_epoch"].mean(),
                 "device": ", ".join(dict.fromkeys(part["device"].astype(str))),
-                "precision": ", ".join(dict.fromkeys(part["precision"].astype(str))),
+                "precision": ", ".join(dict.fromkeys(part["precision"].dropna().astype(str))),
             }
         )
     return pd.DataFrame(rows)

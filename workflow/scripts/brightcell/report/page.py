@@ -19,7 +19,7 @@ from . import charts, figure_tables, table_rows
 from .figure_tables import CURVES, ERRORS
 from .gallery import KINDS, STEPS_PER_PX, GalleryFrame, draw_frame
 from .html import page_templates, plain, share
-from .styles import in_unit, network_styles
+from .styles import Style, in_unit, network_styles
 
 BASELINE = "threshold baseline"
 COSTS = {
@@ -73,9 +73,21 @@ class ReportData:
     provenance: dict = field(default_factory=dict)
 
 
+def named_rows(data: ReportData) -> list[str]:
+    """Return the networks and contestants of the config, in its order."""
+    return [str(name) for key in ("networks", "contestants") for name in data.config.get(key) or []]
+
+
+def styles_of(data: ReportData) -> dict[str, Style]:
+    """Return the style of each network that was compared; those that are missing keep theirs, so that no other gets it."""
+    order = network_order(data)
+    every = network_styles(list(dict.fromkeys([*named_rows(data), *order])))
+    return {name: every[name] for name in order}
+
+
 def network_order(data: ReportData) -> list[str]:
-    """Return the networks in the order of the config, then of the summary; the order determines their colours."""
-    named = [str(name) for name in data.config.get("networks") or []]
+    """Return the networks, then the contestants, that were compared, in the order of the config and of the summary."""
+    named = named_rows(data)
     compared = data.summary["network"].tolist() or data.scores["network"].tolist()
     return [n for n in dict.fromkeys([*named, *compared]) if n in compared and n != BASELINE]
 
@@ -163,7 +175,7 @@ def of_scheme(table: pd.DataFrame, scheme: str) -> pd.DataFrame:
 
 def chart_figures(data: ReportData, made: dict[str, pd.DataFrame]) -> dict[str, dict]:
     """Draw every chart: name of its place on the page → its figures by choice, as `html.share` writes them."""
-    styles = network_styles(network_order(data))
+    styles = styles_of(data)
     drawn: dict[str, dict[str, object]] = {}
     for number, scheme in enumerate(schemes_of(data), start=1):
         own = {name: of_scheme(table, scheme) for name, table in made.items()}
@@ -296,8 +308,9 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
         errors=list(ERRORS.values()),
         metrics=METRICS,
         headline=HEADLINE,
+        contestants=[name for name in order if name in (data.config.get("contestants") or {})],
         networks=order,
-        styles=network_styles(order),
+        styles=styles_of(data),
         schemes=[
             table_rows.scheme_view(
                 {name: of_scheme(table, scheme) for name, table in shown.items()},

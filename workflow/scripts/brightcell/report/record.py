@@ -12,7 +12,9 @@ def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = N
 
     `recipes` are those of the runs, `scores` the table of all runs, `finding` the preflight's JSON.
     """
-    trained = recipes[0] if recipes else {}
+    contestants = {recipe["network"]: recipe for recipe in recipes if "title" in recipe}
+    recipes = [recipe for recipe in recipes if "train_seconds" in recipe]
+    trained = next((recipe for recipe in recipes if recipe["network"] not in contestants), {})
     machines = [recipe.get("machine") or {} for recipe in recipes]
     images_used = sorted({machine["image"] for machine in machines if machine.get("image")})
     return {
@@ -44,8 +46,22 @@ def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = N
         "backend": trained.get("backend", "–"),
         **({"container images": images_used} if images_used else {}),
         "versions, training": trained.get("versions", {}),
+        **{f"contestant {name}": told_of(recipe) for name, recipe in contestants.items()},
         "versions, report": provenance.versions("numpy", "pandas", "plotly"),
         "report made on": {name: value for name, value in provenance.machine().items() if value},
+    }
+
+
+def told_of(recipe: dict) -> dict:
+    """Return what the report says of a contestant, by one of its recipes: labels or tool, budget, weights, versions."""
+    if not recipe["tool"]:
+        return {"labels": recipe["labels"], "held out": "yes" if recipe["held_out"] else "not known"}
+    own = ("python", "brightcell")
+    return {
+        "tool": recipe["tool"],
+        recipe["budget"]: recipe[recipe["budget"]],
+        **({"weights": recipe["weights"]} if recipe["weights"] else {}),
+        **{name: version for name, version in recipe["versions"].items() if name not in own},
     }
 
 

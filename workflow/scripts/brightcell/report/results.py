@@ -10,7 +10,8 @@ from brightcell import files
 from brightcell.comparison.averaging import average_groups
 from brightcell.comparison.sentences import verdict_by_scheme
 from brightcell.compute import accounting
-from brightcell.folds import missing_trainings, trainings
+from brightcell.contestants import every_run
+from brightcell.folds import missing_trainings
 from brightcell.instances import regionprops
 from brightcell.io import stacks
 from brightcell.metrics.registry import METRICS
@@ -45,15 +46,17 @@ def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
     speeds = [run_of(path) | files.read_json(path)["test"] for path in inputs.speeds]
     frames, truth = (stacks.listed_groups(inputs.prepared, kind) for kind in ("frames", "truth"))
     settings, comparison = config["report"], config["comparison"]
-    left_out = missing_trainings(trainings(config), scores)
+    left_out = missing_trainings(every_run(config), scores)
     said, more, others = verdict_by_scheme(
         differences,
         summary,
         comparison["confidence"],
         optional["leakage"],
         comparison.get("primary"),
-        {network: f"the {network.replace('_', ' ')} U-Net" for network in config["networks"]},
+        {network: f"the {network.replace('_', ' ')} U-Net" for network in config["networks"]}
+        | {recipe["network"]: recipe["title"] for recipe in recipes if "title" in recipe},
         left_out,
+        config["contestants"],
     )
     return ReportData(
         dataset=dataset,

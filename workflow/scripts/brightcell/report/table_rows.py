@@ -118,6 +118,7 @@ def run_rows(recipes: list[dict]) -> list[dict]:
         | {"minutes": recipe["train_seconds"] / 60, "epochs": recipe.get("epochs_run")}
         | {"host": (recipe.get("machine") or {}).get("host")}
         for recipe in recipes
+        if "train_seconds" in recipe
     ]
 
 
