@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, TextIO
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
@@ -171,7 +171,7 @@ def called(function: Any, run: Any, log: str, *arguments: Any) -> Any:
 
     SystemExit holds a message for users. Of any other error the log has the traceback.
     """
-    with to_log(log):
+    with to_log(log) as said:
         try:
             return function(*arguments)
         except SystemExit as error:
@@ -179,7 +179,7 @@ def called(function: Any, run: Any, log: str, *arguments: Any) -> Any:
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt | InputError):
                 raise
-            traceback.print_exc()
+            traceback.print_exc(file=said)
             last = (str(error).strip().splitlines() or ["no reason given"])[0][:300]
             raise InputError(
                 f"{run.network}, fold {run.fold}, seed {run.seed}: the tool's function {function.__name__} failed with "
@@ -189,7 +189,7 @@ def called(function: Any, run: Any, log: str, *arguments: Any) -> Any:
 
 
 @contextmanager
-def to_log(log: str) -> Iterator[None]:
+def to_log(log: str) -> Iterator[TextIO]:
     """Send stdout and stderr to the end of a file, that of C code and of programs that are started too."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -198,7 +198,7 @@ def to_log(log: str) -> Iterator[None]:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            yield
+            yield file
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

@@ -18,7 +18,20 @@ def read_where(log: Path) -> dict:
     """Read where the job with this log ran; empty strings for what is not told."""
     told = read_record(log)
     found = {name: told.get(name, "") for name in WHERE_COLUMNS}
-    return found | {"image": Path(found["image"]).name or ".venv"} if told else found
+    return (
+        found | {"image": Path(found["image"]).name or environment(told.get("prefix", ""))} if told else found
+    )
+
+
+def environment(prefix: str) -> str:
+    """Return what to call the environment of a job that ran in no image.
+
+    >>> environment("/home/me/brightcell/.venv-contestants/forest"), environment("/usr")
+    ('.venv-contestants/forest', '.venv')
+    """
+    parts = Path(prefix).parts
+    own = [place for place, part in enumerate(parts) if part.startswith(".venv")]
+    return "/".join(parts[own[0] :]) if own else ".venv"
 
 
 def read_measured(benchmark: Path) -> dict:

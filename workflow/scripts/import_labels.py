@@ -4,7 +4,7 @@ import logging
 from itertools import groupby
 
 from brightcell import files, provenance
-from brightcell.errors import InputError
+from brightcell.errors import InputError, counted
 from brightcell.io import stacks
 from brightcell.jobs import job
 from brightcell.preprocessing.group import Group
@@ -36,7 +36,9 @@ def main(rows: list[dict], options: dict, steps: dict, inputs, outputs, entry: d
             problems.extend(group.problems)
         if problems:
             listed = "".join(f"\n  {problem}" for problem in problems[:10])
-            raise InputError(f"{run['network']}, the labels of {len(problems)} frames cannot be used{listed}")
+            raise InputError(
+                f"{run['network']}, the labels of {counted(len(problems), 'frame')} cannot be used{listed}"
+            )
 
     stacks.write_stack(outputs.labels, labelled())
     logger.info("%d frames", len(chosen))

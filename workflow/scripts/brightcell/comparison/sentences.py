@@ -7,7 +7,7 @@ of the groups won.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -81,6 +81,11 @@ def verdict(
     if primary in present:
         present = [primary, *(score for score in present if score != primary)]
     known = dict(titles or {})
+    unknown = [
+        name
+        for name, entry in (contestants or {}).items()
+        if (entry["labels"] or entry["weights"]) and not entry["held_out"]
+    ]
 
     def names(network: str) -> str:
         return known.get(network, network)
@@ -98,8 +103,10 @@ def verdict(
             if not len(means):
                 continue
             leading = score == present[0]
+            held_out = means[~means["network"].isin(unknown)]
+            if leading and len(held_out) > 1 and scheme not in leaky:
+                said.append(_answer(held_out, pairs, score, confidence, names))
             if leading and len(means) > 1 and scheme not in leaky:
-                said.append(_answer(means, pairs, score, confidence, names))
                 said += _sides(means, score, names, contestants or {})
             said.append(_best(means, score, names, contestants or {}))
             said += [
@@ -109,7 +116,7 @@ def verdict(
         sentences += [f"Scheme {scheme}: {text}" for text in said] if len(schemes) > 1 else said
     if leakage is not None:
         sentences += _leaks(leakage[leakage["score"].isin(present[:1])], confidence)
-    sentences += _cautions(summary[summary["score"].isin(present)], leaky, contestants or {}, names)
+    sentences += _cautions(summary[summary["score"].isin(present)], leaky, contestants or {}, unknown, names)
     if primary and present and primary != present[0]:
         sentences.append(
             f"comparison.primary is {primary}, which has no values here: {present[0]} takes its place."
@@ -363,16 +370,20 @@ def _leaks(leakage: pd.DataFrame, confidence: float) -> list[str]:
 
 
 def _cautions(
-    summary: pd.DataFrame, leaky: set[str], contestants: Mapping[str, dict], names: Names
+    summary: pd.DataFrame,
+    leaky: set[str],
+    contestants: Mapping[str, dict],
+    unknown: Sequence[str],
+    names: Names,
 ) -> list[str]:
     said = []
     for name in dict.fromkeys(summary["network"]):
         entry = contestants.get(name)
-        if entry and not entry["held_out"] and (entry["labels"] or entry["weights"]):
+        if entry and name in unknown:
             what = "The labels" if entry["labels"] else "The weights"
             said.append(
-                f"{what} of {names(name)} were given: whether their model was trained on these frames is not known, and its "
-                "scores may be too high."
+                f"{what} of {names(name)} were given: whether their model was trained on these frames is not known. Its scores "
+                "may be too high, so the verdict leaves it out."
             )
     for scheme, rows in summary.groupby("scheme", sort=False):
         groups = int(rows["groups"].min())

@@ -14,7 +14,7 @@ def describe(recipes: list[dict], scores: pd.DataFrame, finding: dict | None = N
     """
     contestants = {recipe["network"]: recipe for recipe in recipes if "title" in recipe}
     recipes = [recipe for recipe in recipes if "train_seconds" in recipe]
-    trained = next((recipe for recipe in recipes if recipe["network"] not in contestants), {})
+    trained = next((recipe for recipe in recipes if "title" not in recipe), {})
     machines = [recipe.get("machine") or {} for recipe in recipes]
     images_used = sorted({machine["image"] for machine in machines if machine.get("image")})
     return {
