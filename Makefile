@@ -66,9 +66,10 @@ $(VENV)-licences/installed: requirements/licences.txt
 	@touch $@
 
 # What may be used: pyproject.toml, [tool.pip-licenses]. GPU packages are looked at where they are installed.
-licences: $(VENV)-licences/installed $(VENV)/installed-$(DEVICE)  ## check the licences of all packages; write licences/NOTICE.txt and licences/sbom.json (CycloneDX)
+licences: $(VENV)-licences/installed $(VENV)/installed-$(DEVICE)  ## check the licences of all packages, those of installed contestants too; write licences/NOTICE.txt and licences/sbom.json (CycloneDX)
 	@mkdir -p licences
-	@$(VENV)-licences/bin/pip-licenses --python $(BIN)/python >/dev/null
+	@for python in $(BIN)/python $(wildcard .venv-contestants/*/bin/python); do \
+	  $(VENV)-licences/bin/pip-licenses --python $$python >/dev/null || { echo "$$python: see above"; exit 1; }; done
 	@cd licences && $(abspath $(VENV))-licences/bin/pip-licenses --python $(abspath $(BIN))/python --from mixed \
 	  --format plain-vertical --with-urls --with-license-file --with-notice-file --no-license-path --output-file NOTICE.txt >/dev/null
 	@PYTHONWARNINGS=ignore $(VENV)-licences/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
@@ -111,9 +112,9 @@ lint: $(VENV)/installed-dev  ## check format, style, spelling, types, the workfl
 	@cd workflow/scripts && PYTHONPATH=. $(CURDIR)/$(BIN)/python -m pytest -q -c /dev/null --rootdir=. --doctest-modules brightcell
 
 # The base that images are built on; without an image registry: CONTAINER_BOOTSTRAP=localimage CONTAINER_BASE=/path/to/base
-containers: setup  ## build the Apptainer images for --sdm apptainer
+containers: setup  ## build the Apptainer images for --sdm apptainer; NAME=stardist: that of a tool of the comparison
 	@CONTAINER_BOOTSTRAP="$(CONTAINER_BOOTSTRAP)" CONTAINER_BASE="$(CONTAINER_BASE)" \
-	  $(BIN)/python containers/build.py build --device $(DEVICE)
+	  $(BIN)/python containers/build.py build --device $(DEVICE) $(if $(NAME),--tool $(NAME))
 
 bench: $(VENV)/installed-dev  ## run the short benchmarks, some minutes; FULL=yes: all of docs/performance.md, hours
 	@$(BIN)/python benchmarks/run.py $(if $(filter yes,$(FULL)),--full)

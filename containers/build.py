@@ -116,7 +116,7 @@ def remove_leftovers(path: Path) -> None:
 def build_all(names: list[str], bootstrap: str, base: str | None, force: bool, verbose: bool) -> None:
     """Build what is missing or outdated of the images named, one after the other."""
     wanted = origin(bootstrap, base) if base else None
-    chosen = [recipe for recipe in containers.RECIPES if recipe.name in names]
+    chosen = [recipe for recipe in containers.recipes(ROOT) if recipe.name in names]
     for number, recipe in enumerate(chosen, start=1):
         path = recipe.path(ROOT)
         title = f"[{number}/{len(chosen)}] {path.relative_to(ROOT)}"
@@ -138,7 +138,7 @@ def build_all(names: list[str], bootstrap: str, base: str | None, force: bool, v
 
 def own_images() -> list[Path]:
     """The project's images that are built."""
-    return [path for recipe in containers.RECIPES if (path := recipe.path(ROOT)).exists()]
+    return [path for recipe in containers.recipes(ROOT) if (path := recipe.path(ROOT)).exists()]
 
 
 def inspect(paths: list[Path]) -> int:
@@ -186,7 +186,10 @@ def read_arguments(words: list[str] | None = None) -> argparse.Namespace:
     builder.add_argument(
         "--device", choices=("cpu", "gpu", "auto"), default="auto", help="the kind of TensorFlow"
     )
-    builder.add_argument("--only", action="append", choices=[recipe.name for recipe in containers.RECIPES])
+    builder.add_argument(
+        "--only", action="append", choices=[recipe.name for recipe in containers.recipes(ROOT)]
+    )
+    builder.add_argument("--tool", help="the image of this tool of the comparison alone")
     builder.add_argument("--bootstrap", default=os.environ.get("CONTAINER_BOOTSTRAP") or "docker")
     builder.add_argument("--base", default=os.environ.get("CONTAINER_BASE") or None)
     builder.add_argument("--force", action="store_true", help="also what is up to date")
@@ -198,6 +201,17 @@ def read_arguments(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def name_of_tool(tool: str, device: str) -> str:
+    """Return the name of a tool's image for a kind of device; raise InputError if no list of packages has its name."""
+    known = [recipe.name for recipe in containers.recipes(ROOT) if recipe.definition == containers.TOOL]
+    for name in (f"contestant-{tool}-{device}", f"contestant-{tool}"):
+        if name in known:
+            return name
+    raise InputError(
+        f"requirements/contestants/{tool}.txt: no such file; docs/add-a-contestant.md tells how to make it."
+    )
+
+
 def main(words: list[str] | None = None) -> int:
     """Run a command and return the exit code."""
     arguments = read_arguments(words)
@@ -205,6 +219,8 @@ def main(words: list[str] | None = None) -> int:
         if arguments.command == "build":
             device = arguments.device if arguments.device != "auto" else "gpu" if has_gpu() else "cpu"
             names = arguments.only or ["image", "report", f"train-{device}"]
+            if arguments.tool:
+                names = [name_of_tool(arguments.tool, device)]
             build_all(names, arguments.bootstrap, arguments.base, arguments.force, arguments.verbose)
             return 0
         paths = arguments.images or own_images()

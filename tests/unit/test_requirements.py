@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from brightcell.compute.containers import RECIPES
+from brightcell.compute.containers import RECIPES, TOOL, recipes
 from brightcell.provenance import dependencies
 
 ROOT = Path(__file__).parents[2]
@@ -106,10 +106,30 @@ def test_every_kind_of_job_has_a_definition_and_a_package_list():
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     named = set(re.findall(r'IMAGES\["(\w+)"\]', rules))
     assert named == {recipe.kind for recipe in RECIPES}
-    assert {recipe.definition for recipe in RECIPES} == {
+    assert {recipe.definition for recipe in recipes(ROOT)} == {
         path.name for path in (ROOT / "containers").glob("*.def")
     }
     assert all((ROOT / recipe.packages).is_file() for recipe in RECIPES)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [recipe for recipe in recipes(ROOT) if recipe.definition == TOOL],
+    ids=lambda recipe: recipe.name,
+)
+def test_a_tool_has_all_that_its_file_and_the_runner_import(recipe):
+    folder, tool = ROOT / "workflow/contestants", recipe.kind.removeprefix("contestant-")
+    imported = packages_of((folder / "run.py").read_text()) | packages_of((folder / f"{tool}.py").read_text())
+    distributions = importlib.metadata.packages_distributions() | {
+        "tensorflow": ["tensorflow", "tensorflow-cpu"]
+    }
+    there = pins(f"contestants/{Path(recipe.packages).name}").keys()
+    lacking = {
+        package
+        for package in imported
+        if not {standard(name) for name in distributions.get(package, [package])} & there
+    }
+    assert lacking == set()
 
 
 def test_no_file_of_the_images_names_a_mirror():

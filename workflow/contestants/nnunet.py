@@ -154,7 +154,7 @@ def _prepare(training, validation, folder, settings):
 
 
 def _fit(folder, settings, progress):
-    """Train until epochs or minutes are over, and keep the network; nnU-Net's own checkpoints allow to go on."""
+    """Train until epochs or minutes are over; from time to time all that is needed to go on is put into `folder`."""
     import torch
     from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint
 
@@ -169,9 +169,12 @@ def _fit(folder, settings, progress):
     trainer.num_epochs = progress["planned"] or settings["epochs"] or EPOCHS
     trainer.num_iterations_per_epoch = progress["steps"] or options["steps_per_epoch"]
     trainer.num_val_iterations_per_epoch = options["validation_steps"]
-    if settings["weights"] is None or resumed:
-        maybe_load_checkpoint(trainer, resumed, False)
-    else:
+    # Nothing but the last network and what is needed to go on is written: `best` would be, after each better epoch.
+    trainer.save_every, trainer._best_ema = 10**9, math.inf
+    trainer.logger.plot_progress_png = lambda _: None
+    if resumed:
+        trainer.load_checkpoint(str(folder / "state.pth"))
+    elif settings["weights"] is not None:
         try:
             maybe_load_checkpoint(trainer, False, False, str(Path(settings["weights"]) / FILES[-1]))
         except (AssertionError, RuntimeError) as error:
@@ -188,14 +191,18 @@ def _fit(folder, settings, progress):
     saved = time.monotonic()
     while trainer.current_epoch < trainer.num_epochs and time.monotonic() < end:
         _train_epoch(trainer, end)
-        progress.update(epochs=trainer.current_epoch + 1, seconds=time.monotonic() - begun)
-        trainer.save_every = 1 if time.monotonic() - saved > SAVE_EVERY_S else 10**9
         trainer.on_epoch_end()
-        if trainer.save_every == 1:
+        progress.update(epochs=trainer.current_epoch, seconds=time.monotonic() - begun)
+        if time.monotonic() - saved > SAVE_EVERY_S:
             saved = time.monotonic()
+            trainer.current_epoch -= 1  # nnU-Net counts it again
+            trainer.save_checkpoint(str(folder / "state.part"))
+            trainer.current_epoch += 1
+            (folder / "state.part").replace(folder / "state.pth")
             _write_progress(folder, progress)
     trainer.on_train_end()
     _keep_model(Path(trainer.output_folder_base), folder)
+    (folder / "state.pth").unlink(missing_ok=True)
     progress["finished"] = True
     _write_progress(folder, progress)
 

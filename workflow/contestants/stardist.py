@@ -161,9 +161,14 @@ def _fit(model, images, labels, folder, epochs, minutes, progress, seed):
     keras.utils.disable_interactive_logging()  # a line an epoch in the job's log instead of a bar that moves
     model.prepare_for_training()
     best = next(one for one in model.callbacks if getattr(one, "save_best_only", False))
-    best.best = progress["best"] if progress["best"] is not None else np.inf
+    kept = progress["best"] is not None and _is_whole(folder / "model" / "weights_best.h5")
+    best.best = progress["best"] if kept else np.inf
     # Keras puts weights, optimizer and the number of epochs back when a training begins that was interrupted.
-    model.callbacks.append(keras.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False))
+    model.callbacks.append(
+        keras.callbacks.BackupAndRestore(
+            str(folder / "backup"), double_checkpoint=True, delete_checkpoint=False
+        )
+    )
     model.callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time, on_epoch_end=keep))
     augment = functools.partial(augmented, rng=np.random.default_rng(seed))
     model.train(
@@ -176,6 +181,17 @@ def _fit(model, images, labels, folder, epochs, minutes, progress, seed):
     progress["finished"] = True
     _write_progress(folder, progress)
     shutil.rmtree(folder / "backup", ignore_errors=True)
+
+
+def _is_whole(path):
+    """Return whether a file of weights can be read to its end: a training may have been stopped while it wrote it."""
+    import h5py
+
+    try:
+        with h5py.File(path):
+            return True
+    except OSError:
+        return False
 
 
 def predict(folder, image, settings):

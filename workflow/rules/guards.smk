@@ -172,6 +172,10 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
             ROOT / "workflow",
             Path("results/any").resolve(),
             *members("model.keras"),
+            *filter(
+                None,
+                (entry["weights"] for entry in contestants.running(config).values()),
+            ),
         ],
         visible=[Path.cwd()],
     )

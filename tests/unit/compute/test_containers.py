@@ -40,7 +40,7 @@ def labels(monkeypatch):
 
 
 def names(root):
-    return {recipe.name: recipe.path(root).name for recipe in containers.RECIPES}
+    return {recipe.name: recipe.path(root).name for recipe in containers.recipes(root)}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def names(root):
         ("requirements/train-cpu.txt", {"train-cpu"}),
         ("containers/image.def", {"image"}),
         ("requirements/report.txt", {"report"}),
-        ("containers/install.sh", {"image", "report", "train-cpu", "train-gpu"}),
+        ("requirements/contestants/stardist-gpu.txt", {"contestant-stardist-gpu"}),
     ],
 )
 def test_an_edit_asks_for_another_image_of_its_kind_alone(root, edited, renamed):
@@ -58,6 +58,25 @@ def test_an_edit_asks_for_another_image_of_its_kind_alone(root, edited, renamed)
     with (root / edited).open("a") as file:
         file.write("# edited\n")
     assert {name for name, file in names(root).items() if file != before[name]} == renamed
+
+
+def test_an_edit_of_the_installer_asks_for_all_images_anew(root):
+    before = names(root)
+    (root / "containers/install.sh").write_text("# edited\n")
+    assert not before.items() & names(root).items()
+
+
+def test_every_list_of_a_tool_s_packages_has_an_image_of_its_kind(root):
+    for name in ("mine.txt", "mine-gpu.txt"):
+        (root / "requirements/contestants" / name).write_text("mine==1\n")
+    own = {recipe.name: recipe for recipe in containers.recipes(root)}
+    assert own["contestant-mine"].kind == own["contestant-mine-gpu"].kind == "contestant-mine"
+    cpu, gpu = (own[name].path(root) for name in ("contestant-mine", "contestant-mine-gpu"))
+    assert containers.address(root, "contestant-mine") == str(cpu)
+    with pytest.raises(InputError, match=r"make containers NAME=mine`"):
+        containers.verify(root, cpu)
+    gpu.touch()
+    assert containers.address(root, "contestant-mine") == str(gpu)
 
 
 def test_the_project_s_own_image_is_that_for_a_gpu_where_it_is_built(root):

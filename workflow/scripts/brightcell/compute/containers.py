@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 BUILD = "build it with `make containers`"
 MANUAL = "docs/containers.md tells more"
+_MAKE_A_LIST = "It lists the packages of the tool, pinned: docs/add-a-contestant.md"
+# The definition of the images in which contestants' tools run.
+TOOL = "contestant.def"
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,9 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """The name of the package list: `image`, `report`, `train-cpu`, `train-gpu`."""
-        return Path(self.packages).stem
+        """The name of the package list: `image`, `report`, `train-cpu`, `train-gpu`; `contestant-` and a tool's name."""
+        path = Path(self.packages)
+        return f"contestant-{path.stem}" if path.parent.name == "contestants" else path.stem
 
 
 # In the order of building. If a kind has several, jobs run in the first that exists.
@@ -59,6 +63,22 @@ RECIPES = (
 )
 
 
+def recipes(root: Path) -> list[Recipe]:
+    """Return the recipes of a project: those of all jobs, then one for each package list of a contestant's tool."""
+    lists = sorted(path.name for path in (root / "requirements/contestants").glob("*.txt"))
+    return [
+        *RECIPES,
+        *(
+            Recipe(
+                f"contestant-{name.removesuffix('.txt').removesuffix('-gpu')}",
+                TOOL,
+                f"requirements/contestants/{name}",
+            )
+            for name in lists
+        ),
+    ]
+
+
 def address(root: Path, kind: str, configured: str | None = None) -> str:
     """Return where the image for a kind of job is: an absolute path, or an address such as `oras://…`.
 
@@ -66,7 +86,10 @@ def address(root: Path, kind: str, configured: str | None = None) -> str:
     project's folder `root`; `~` and environment variables are replaced.
     """
     if configured is None:
-        own = [recipe.path(root) for recipe in RECIPES if recipe.kind == kind]
+        own = [recipe.path(root) for recipe in recipes(root) if recipe.kind == kind]
+        if not own:
+            tool = kind.removeprefix("contestant-")
+            raise InputError(f"requirements/contestants/{tool}.txt: no such file. {_MAKE_A_LIST}")
         return str(next((path for path in own if path.exists()), own[-1]))
     return configured if "://" in configured else os.path.normpath(root / files.expand(configured))
 
@@ -95,10 +118,11 @@ def verify(root: Path, path: str | Path) -> None:
     if not path.exists():
         raise InputError(f"{path}: no such container image{_similar(path)}. {_remedy(root, path)}")
     labels = read_labels(path)
-    recipes = [recipe for recipe in RECIPES if recipe.kind == labels.get("image")]
+    known = recipes(root)
+    own = [recipe for recipe in known if recipe.kind == labels.get("image")]
     if path.parent == root / "containers":
-        recipes = [recipe for recipe in RECIPES if recipe.path(root) == path] or recipes
-    wanted = [recipe.digests(root) for recipe in recipes]
+        own = [recipe for recipe in known if recipe.path(root) == path] or own
+    wanted = [recipe.digests(root) for recipe in own]
     if not wanted or any(digests.items() <= labels.items() for digests in wanted):
         return
     differing = {
@@ -109,8 +133,8 @@ def verify(root: Path, path: str | Path) -> None:
     made_from = " and ".join(sorted(differing)) or "package list"
     raise InputError(
         f"{path}: this container image belongs to another version (brightcell {labels.get('version', 'unknown')}, "
-        f"commit {labels.get('commit', 'unknown')}): its {made_from} differ from containers/{recipes[0].definition} "
-        f"and {' or '.join(recipe.packages for recipe in recipes)}. {_remedy(root, path)}"
+        f"commit {labels.get('commit', 'unknown')}): its {made_from} differ from containers/{own[0].definition} "
+        f"and {' or '.join(recipe.packages for recipe in own)}. {_remedy(root, path)}"
     )
 
 
@@ -193,7 +217,10 @@ def _size_of_sif(path: Path) -> int | None:
 
 
 def _remedy(root: Path, path: Path) -> str:
-    if path.parent == root / "containers" and any(recipe.path(root) == path for recipe in RECIPES):
+    own = next((recipe for recipe in recipes(root) if recipe.path(root) == path), None)
+    if own and own.definition == TOOL:
+        return f"Copy it there or build it with `make containers NAME={own.kind.removeprefix('contestant-')}`; {MANUAL}."
+    if own:
         return f"Copy it there, {BUILD}, or name another under `containers` in the config; {MANUAL}."
     return f"Correct its path under `containers` in the config, or set null there and {BUILD}; {MANUAL}."
 
