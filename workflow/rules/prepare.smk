@@ -38,7 +38,10 @@ rule prepare_group:
     """Read the images and masks of one group into stacks."""
     input:
         images=lambda wildcards: sheets.files_of_group(
-            samples, wildcards.group, "image"
+            samples,
+            wildcards.group,
+            "image",
+            config["images"]["channel_endings"],
         ),
         masks=lambda wildcards: sheets.files_of_group(samples, wildcards.group, "mask"),
         references=list(REFERENCES.values()),

@@ -18,14 +18,15 @@ rule segment:
 rule segment_chunk:
     """Segment some frames of a recording."""
     input:
-        images=lambda wildcards: list(
-            dict.fromkeys(
+        images=lambda wildcards: sheets.with_channels(
+            [
                 row["image"]
                 for row in chunks.rows_of(
                     RECORDINGS[wildcards.recording], wildcards.chunk
                 )
                 + first_rows(wildcards.recording)
-            )
+            ],
+            config["images"]["channel_endings"],
         ),
         references=list(REFERENCES.values()),
         models=members("model.keras"),

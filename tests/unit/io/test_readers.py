@@ -546,3 +546,29 @@ def test_a_description_that_claims_another_shape(tmp_path):
     image = noise(8, 9)
     tifffile.imwrite(tmp_path / "a.tif", image, description='{"shape": [20, 30]}', metadata=None)
     np.testing.assert_array_equal(readers.read_image(tmp_path / "a.tif")[..., 0], image)
+
+
+CHANNELS = {"panels": None, "plane": None, "channels": None, "channel_endings": ["_0000", "_0001"]}
+
+
+def test_channels_in_files_of_their_own(tmp_path):
+    first, second = noise(8, 9), noise(8, 9, seed=2)
+    path = save(tmp_path / "a_0000.png", first)
+    save(tmp_path / "a_0001.png", second)
+    with readers.open_chosen(path, CHANNELS) as file:
+        np.testing.assert_array_equal(readers.frame_of(file), np.stack([first, second], axis=-1))
+        np.testing.assert_array_equal(readers.frame_of(file, None, [1])[..., 0], second)
+
+
+def test_channels_that_do_not_fit_together(tmp_path):
+    path = save(tmp_path / "a_0000.png", noise(8, 9))
+    with pytest.raises(InputError, match=r"a_0001\.png: no such file"):
+        readers.open_chosen(path, CHANNELS)
+    save(tmp_path / "a_0001.png", noise(8, 7))
+    with (
+        readers.open_chosen(path, CHANNELS) as file,
+        pytest.raises(InputError, match=r"8 × 7 px; .* 8 × 9 px"),
+    ):
+        readers.frame_of(file)
+    with pytest.raises(InputError, match=r"does not end in _0000, the first of images\.channel_endings"):
+        readers.open_chosen(tmp_path / "a_0001.png", CHANNELS)

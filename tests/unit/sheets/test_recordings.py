@@ -184,3 +184,13 @@ def test_a_folder_that_is_not_looked_through_in_time(folder, monkeypatch):
     assert list(json.loads((folder / "pages.json").read_text())) == ["new/dish9_00.tif"]
     with pytest.raises(InputError, match="no folder nowhere"):
         recordings.read(options | {"images": "nowhere/*.tif"})
+
+
+def test_files_of_other_channels_are_no_recordings(folder):
+    for channel in range(2):
+        for time in range(2):
+            tifffile.imwrite(folder / f"new/x_t{time}_ch0{channel}.tif", np.zeros((8, 8), np.uint8))
+    images = {"plane": None, "panels": None, "channel_endings": ["_ch00", "_ch01"]}
+    table = recordings.read({"samples": None, "images": "new/x_*", "pattern": None}, images=images)
+    assert [path.endswith("_ch00.tif") for path in table["image"]] == [True, True]
+    assert list(table["frame"]) == ["0", "1"]

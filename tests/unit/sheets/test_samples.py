@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brightcell.errors import InputError
-from brightcell.sheets.samples import read_samples, rows_of_group, shared_annotations, turns
+from brightcell.sheets.samples import read_samples, rows_of_group, shared_annotations, turns, with_channels
 
 COLUMNS = ["sample", "image", "mask", "group"]
 ROWS = [
@@ -65,7 +65,7 @@ def test_a_sheet_becomes_a_table_of_text(sheet, tmp_path):
         str(tmp_path / "a.tif"),
         str(tmp_path / "a_mask.tif"),
         "g1",
-        *[""] * 6,
+        *[""] * 8,
     ]
     assert table.index.tolist() == [0, 1, 2]
 
@@ -402,3 +402,13 @@ def test_a_file_too_large_for_a_sheet_is_not_read(tmp_path):
     with (tmp_path / "movie.tif").open("wb") as file:
         file.truncate(1_000_000_000)
     assert "1,000,000,000 bytes" in refuse(tmp_path / "movie.tif")
+
+
+def test_files_of_channels_are_inputs_too():
+    endings = ["_ch00", "_ch01"]
+    assert with_channels(["d/a_ch00.tif", "d/a_ch00.tif", "b.tif"], endings) == [
+        "d/a_ch00.tif",
+        "d/a_ch01.tif",
+        "b.tif",
+    ]
+    assert with_channels(["a_ch00.tif"], None) == ["a_ch00.tif"]

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
@@ -132,9 +133,67 @@ def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) ->
 
 
 def open_chosen(path: str | Path, images: dict, scene: str = "", stacked: bool = False) -> ImageFile:
-    """Open an image file with the panels and the depth that the config's `images` chooses; see `open_image_file`."""
-    file = open_image_file(path, scene, stacked)
+    """Open an image with the files of channels, the panels and the depth that the config's `images` chooses.
+
+    See `open_image_file`.
+    """
+    opened: list[ImageFile] = []
+    try:
+        for name in channel_files(path, images.get("channel_endings")):
+            opened.append(open_image_file(name, scene, stacked))
+        file = joined(opened)
+    except InputError:
+        for each in opened:
+            each.close()
+        raise
     return file.in_panels(images["panels"]).at_plane(images["plane"], images["channels"])
+
+
+def channel_files(path: str | Path, endings: Sequence[str] | None) -> list[Path]:
+    """Return the files of an image's channels: the file named, and those whose names have the other endings.
+
+    >>> [str(file) for file in channel_files("a/x_0000.tif", ["_0000", "_0001"])]
+    ['a/x_0000.tif', 'a/x_0001.tif']
+    """
+    path = Path(path)
+    if not endings:
+        return [path]
+    if not path.stem.endswith(endings[0]):
+        raise InputError(
+            f"{path}: its name does not end in {endings[0]}, the first of images.channel_endings. Expected the file of the first "
+            "channel in the sheet: correct the sheet or the config."
+        )
+    start = path.stem.removesuffix(endings[0])
+    return [path.with_name(f"{start}{ending}{path.suffix}") for ending in endings]
+
+
+def joined(files: Sequence[ImageFile]) -> ImageFile:
+    """Return files of one channel each as one file with all of them."""
+    first = files[0]
+    if len(files) == 1:
+        return first
+    for each in files[1:]:
+        if each.axes != first.axes:
+            raise InputError(
+                f"{each.path}: {each.axes_in_words or 'a single frame'}; {first.path} has "
+                f"{first.axes_in_words or 'a single frame'}. Expected the channels of the same frames (images.channel_endings)."
+            )
+
+    def get(page: int) -> np.ndarray:
+        pictures = [np.asarray(each.get(page)) for each in files]
+        for each, picture in zip(files, pictures, strict=True):
+            if picture.shape[:2] != pictures[0].shape[:2]:
+                raise InputError(
+                    f"{each.path}: {picture.shape[0]} × {picture.shape[1]} px; {first.path} has {pictures[0].shape[0]} × "
+                    f"{pictures[0].shape[1]} px. Expected the channels of one image (images.channel_endings)."
+                )
+        return np.concatenate([each.reshape(*each.shape[:2], -1) for each in pictures], axis=-1)
+
+    def close() -> None:
+        for each in files:
+            each.close()
+
+    return replace(first, get=get, close=close, alpha=False)
 
 
 def read_image(

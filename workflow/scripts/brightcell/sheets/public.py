@@ -85,7 +85,8 @@ SETS = {
         beside=r".*_000[1-9]\..*|.*dataset\.json",
         notes=(
             "Labels of nnU-Net are classes, not single cells, unless dataset.json says otherwise. If only one class is cell: "
-            "images.mask_type: binary. Of several channels the first is taken.",
+            "images.mask_type: binary. If there are files x_0001 and so on, they hold further channels: to use them, write "
+            "`images: {channel_endings: [_0000, _0001]}` into the config.",
         ),
     ),
     "dsb2018": PublicSet(

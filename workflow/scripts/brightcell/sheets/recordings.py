@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISDIR
@@ -61,7 +61,8 @@ def read(
                     "segment.samples, whose images are not opened beforehand."
                 )
 
-            return in_time(lambda: find_frames(pattern, options["pattern"], count), LOOKING_S, late)
+            endings = (images or {}).get("channel_endings")
+            return in_time(lambda: find_frames(pattern, options["pattern"], count, endings), LOOKING_S, late)
     return samples.no_samples()
 
 
@@ -112,7 +113,10 @@ def page_counter(
 
 
 def find_frames(
-    pattern: str, names: str | None = None, pages: Callable[[Path], int] = lambda path: 1
+    pattern: str,
+    names: str | None = None,
+    pages: Callable[[Path], int] = lambda path: 1,
+    endings: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return the table of a sheet, see `samples.read_samples`, from the images whose paths fit a pattern.
 
@@ -125,6 +129,8 @@ def find_frames(
         is the frame; the text before it, with the folders below the pattern's fixed part, is the group.
     pages : callable
         Returns the number of frames in a file.
+    endings : sequence of str, optional
+        The config's `images.channel_endings`: files of other channels than the first are no frames of their own.
     """
     constant = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     fixed = constant[: constant.rfind("/") + 1]
@@ -137,6 +143,9 @@ def find_frames(
         if path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
     ]
     paths = sorted((path.as_posix() for path in found), key=natural)
+    if endings:
+        others = {name for path in paths for name in samples.with_channels([path], endings)[1:]}
+        paths = [path for path in paths if path not in others]
     if not paths:
         raise InputError(
             f"segment.images {pattern}: no image fits. Expected files ending in {', '.join(IMAGE_SUFFIXES)}: correct the "

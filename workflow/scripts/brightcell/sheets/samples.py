@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -103,9 +103,25 @@ def shared_annotations(samples: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def files_of_group(samples: pd.DataFrame, group: str, column: str) -> list[str]:
-    """Return the images or the masks (`column`) of a group, each once: a stack is in many rows."""
-    return list(dict.fromkeys(samples.loc[samples["group"] == group, column]))
+def files_of_group(
+    samples: pd.DataFrame, group: str, column: str, endings: Sequence[str] | None = None
+) -> list[str]:
+    """Return the images or the masks (`column`) of a group, each once: a stack is in many rows.
+
+    endings : the config's `images.channel_endings`
+    """
+    return with_channels(samples.loc[samples["group"] == group, column], endings)
+
+
+def with_channels(images: Iterable[str], endings: Sequence[str] | None) -> list[str]:
+    """Return images, each once, with the files of their other channels; a name without the first ending stays alone."""
+    found: dict[str, None] = {}
+    for image in dict.fromkeys(images):
+        start, suffix = os.path.splitext(image)  # noqa: PTH122
+        others = endings[1:] if endings and start.endswith(endings[0]) else ()
+        names = (f"{start.removesuffix(endings[0])}{each}{suffix}" for each in others) if endings else ()
+        found |= dict.fromkeys((image, *names))
+    return list(found)
 
 
 def _split(path: Path, key: str) -> tuple[list[str], list[list[str]], list[int]]:
