@@ -1,13 +1,13 @@
-"""Spoil images and masks at random, and count what becomes of them.
+"""Spoil images, masks and sample sheets at random, and count what becomes of them.
 
     python benchmarks/io/readers.py                 # 3,000 files, some minutes
     python benchmarks/io/readers.py --files 20000 --seed 2 --keep /tmp/faults
 
 A small sound file of each format is spoilt: bytes of any format, and in those of JSON also values (numbers, texts, nested
 objects, deleted and moved keys). Every file is read in a process that is allowed 2 GB more than it starts with, and 20 s:
-an image as `prepare` reads it, a mask as `prepare` reads it for a frame of its size. A file may be read, because the
-change does not matter, or refused by a message; a crash, a hang or any other exception is a fault, and the exit status
-says so.
+an image as `prepare` reads it, a mask as `prepare` reads it for a frame of its size, a sheet as the workflow reads it.
+A file may be read, because the change does not matter, or refused by a message; a crash, a hang or any other exception is
+a fault, and the exit status says so.
 """
 
 import copy
@@ -32,9 +32,14 @@ from spoiling import run, spoil_bytes, spoil_tree
 
 from brightcell.errors import InputError
 from brightcell.io import masks, readers
+from brightcell.sheets import samples
 
 SIDE = 40
 SQUARES = [[[x, y], [x + 8, y], [x + 8, y + 8], [x, y + 8]] for x in (2, 16, 30) for y in (4, 20)]
+SHEET = "sample\timage\tmask\tgroup\tframe\tpage\tsplit\tpixel_size_um\n" + "".join(
+    f"s{number}\timages/a{number}.tif\tmasks/a{number}.tif\tg{number // 3}\t{number % 3}\t{number}\ttrain\t0.65\n"
+    for number in range(9)
+)
 POINTS = [{"x": [x for x, _ in ring], "y": [y for _, y in ring]} for ring in SQUARES]
 JSON = {
     "GeoJSON": {
@@ -161,6 +166,7 @@ def sound_files() -> dict[str, tuple[str, bytes]]:
         ),
         "mask ROI": ("roi", rois[0].tobytes()),
         "mask ROI zip": ("zip", written(zipped)),
+        "sheet": ("tsv", SHEET.encode()),
         "mask CVAT": (
             "xml",
             f'<annotations><image id="0" name="a.png" width="{SIDE}" height="{SIDE}">{cvat}</image></annotations>'.encode(),
@@ -198,6 +204,9 @@ def read(way: str, path: Path) -> None:
     """Read every frame of an image, or a mask for a frame of SIDE²."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if way == "sheet":
+            samples.read_samples(path, check_files=False)
+            return
         if way.startswith("mask"):
             masks.read_mask(path, shape=(SIDE, SIDE), image="a.png", page=None)
             return
