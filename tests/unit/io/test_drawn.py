@@ -218,3 +218,101 @@ def test_arrays_that_are_no_pictures(tmp_path, array, message):
     (tmp_path / "b.npy").write_bytes(b"\x93NUMPY\x01")
     with pytest.raises(InputError, match="damaged or truncated"):
         readers.open_image_file(tmp_path / "b.npy")
+
+
+def labelbox_row(name, *objects, height=60, width=80):
+    return {
+        "data_row": {"id": "x", "external_id": name},
+        "media_attributes": {"height": height, "width": width},
+        "projects": {"p": {"labels": [{"annotations": {"objects": list(objects), "classifications": []}}]}},
+    }
+
+
+def polygon_object(side, left=10, name="cell"):
+    return {"name": name, "polygon": [{"x": x, "y": y} for x, y in square(side, left)]}
+
+
+def test_labelbox(tmp_path):
+    path = tmp_path / "export.ndjson"
+    box = {"name": "cell", "bounding_box": {"top": 40, "left": 40, "height": 4, "width": 6}}
+    rows = [
+        labelbox_row("a.png", polygon_object(5), box, {"name": "cell", "point": {"x": 1, "y": 2}}),
+        labelbox_row("b.png", polygon_object(7), polygon_object(3, 30, "Ignore")),
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    assert areas(path) == [25, 24]
+    assert areas(path, "b.png") == [49]
+    assert annotations.image_names(path) == ["a.png", "b.png"]
+    older = tmp_path / "older.json"
+    polygon = {"title": "cell", "polygon": polygon_object(5)["polygon"]}
+    older.write_text(json.dumps([{"External ID": "a.png", "Label": {"objects": [polygon]}}]))
+    assert areas(older) == [25]
+
+
+def test_labelbox_that_does_not_fit(tmp_path):
+    path = tmp_path / "export.ndjson"
+    path.write_text(
+        json.dumps(labelbox_row("a.png", {"name": "cell", "mask": {"url": "https://example.org/1"}}))
+    )
+    with pytest.raises(InputError, match=r"1 of the 1 objects of a\.png are masks, .* addresses only"):
+        areas(path)
+    path.write_text(json.dumps(labelbox_row("a.png", polygon_object(5), height=30)))
+    with pytest.raises(InputError, match="for 30 × 80 px"):
+        areas(path)
+    path.write_text("{")
+    with pytest.raises(InputError, match="damaged or truncated"):
+        areas(path)
+
+
+def napari(path, *shapes):
+    axes = len(shapes[0][1][0])
+    lines = [",".join(["index", "shape-type", "vertex-index", *(f"axis-{n}" for n in range(axes))])]
+    for index, (kind, points) in enumerate(shapes):
+        lines += [f"{index},{kind},{n},{','.join(map(str, point))}" for n, point in enumerate(points)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def corners(side, top=10, left=10):
+    """The corners of a square of pixels, from their centres, as (row, column)."""
+    low, high = -0.5, side - 0.5
+    return [(top + y, left + x) for y, x in ((low, low), (low, high), (high, high), (high, low))]
+
+
+def test_shapes_of_napari(tmp_path):
+    path = napari(
+        tmp_path / "shapes.csv",
+        ("polygon", corners(5)),
+        ("rectangle", corners(4, 30, 50)),
+        ("ellipse", corners(20, 30, 10)),
+        ("path", corners(5, 2, 60)),
+    )
+    labels = masks.read_mask(path, shape=SHAPE, image="a.png").labels
+    assert (labels[10:15, 10:15] == labels[10, 10]).all()
+    found = areas(path)
+    assert found[:2] == [25, 16]
+    assert found[2] == pytest.approx(np.pi * 100, rel=0.02)
+
+
+def test_shapes_of_napari_belong_to_their_page(tmp_path):
+    shapes = [("polygon", [(page, *corner) for corner in corners(4 + page)]) for page in range(3)]
+    path = napari(tmp_path / "a_shapes.csv", *shapes)
+    for page in range(3):
+        assert areas(path, page=page, axes=(("T", 3),)) == [(4 + page) ** 2]
+    deep = [("polygon", [(1, 2, *corner) for corner in corners(6)])]
+    path = napari(tmp_path / "b_shapes.csv", *deep)
+    axes = (("T", 2), ("Z", 3))
+    assert areas(path, page=5, axes=axes) == [36]
+    assert areas(path, page=4, axes=axes) == []
+
+
+def test_a_table_that_is_no_shapes_layer(tmp_path):
+    (tmp_path / "a.csv").write_text("cell,area\n1,2\n")
+    with pytest.raises(InputError, match=r"the columns cell, area\. Expected a shapes layer of napari"):
+        areas(tmp_path / "a.csv")
+
+
+def test_labels_of_labkit_are_asked_for_as_tiff(tmp_path):
+    (tmp_path / "a.labeling").write_text("{}")
+    with pytest.raises(InputError, match="save them in Labkit as TIFF"):
+        areas(tmp_path / "a.labeling")

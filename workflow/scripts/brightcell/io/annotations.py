@@ -88,15 +88,18 @@ def _rings(roi: roifile.ImagejRoi) -> list[np.ndarray]:
 
 
 def read_json(path: Path, frame: Frame) -> Cells:
-    """Read the cells of an image from a file in COCO, GeoJSON, or of Labelme or VIA."""
+    """Read the cells of an image from a file in COCO, GeoJSON, or of Labelme, VIA or Labelbox."""
+    lines = path.suffix.lower() == ".ndjson"
     indexed = frame.database and Path(frame.database).stat().st_size
-    if indexed or (not frame.database and coco.is_coco(path, path.stat().st_mtime_ns)):
+    if indexed or (not lines and not frame.database and coco.is_coco(path, path.stat().st_mtime_ns)):
         return coco.read_coco(path, frame)
     content = geojson.parsed(path)
     if drawn.is_labelme(content):
         return drawn.read_labelme(path, content, frame)
     if drawn.via_images(content):
         return drawn.read_via(path, content, frame)
+    if drawn.labelbox_images(content):
+        return drawn.read_labelbox(path, content, frame)
     return geojson.read_features(path, frame)
 
 
@@ -104,7 +107,10 @@ def image_names(path: Path) -> list[str]:
     """Return the names of the images of which a file holds the cells; none if it does not name them."""
     if path.suffix.lower() == ".xml":
         return drawn.cvat_names(path)
-    return coco.image_names(path) or list(drawn.via_images(geojson.parsed(path)))
+    if path.suffix.lower() != ".ndjson" and (names := coco.image_names(path)):
+        return names
+    content = geojson.parsed(path)
+    return list(drawn.via_images(content) or drawn.labelbox_images(content))
 
 
 # A format is one entry: the suffix, and the function that reads the cells of one image.
@@ -112,6 +118,8 @@ ANNOTATIONS = {
     ".zip": read_rois,
     ".roi": read_rois,
     ".json": read_json,
+    ".ndjson": read_json,
+    ".csv": drawn.read_napari,
     ".geojson": geojson.read_features,
     ".xml": drawn.read_cvat,
 }

@@ -1,4 +1,4 @@
-"""Read cells from the files of annotation tools: Labelme, the VGG Image Annotator (VIA) and CVAT.
+"""Read cells from the files of annotation tools: Labelme, the VGG Image Annotator (VIA), CVAT, Labelbox and napari.
 
 A tool is a function that turns its shapes into `Shape`s; what these mean is the same for all.
 """
@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from brightcell.errors import InputError
 
-from .outlined import Cells, Frame, by_class, check_named_size, matching_name
-from .rasterize import Patch, Ring, bounded, ellipse, fill, limited
+from .outlined import Cells, Frame, by_class, check_named_size, matching_name, on_frame
+from .rasterize import CORNERS_OF_AN_ELLIPSE, Patch, Ring, bounded, ellipse, fill, limited
 
 
 class Shape(NamedTuple):
@@ -99,6 +100,98 @@ def _via(each: dict) -> Shape:
     if kind == "ellipse":
         return Shape(name, [ellipse(at["cx"], at["cy"], at["rx"], at["ry"], float(at.get("theta", 0)))])
     return Shape(name)
+
+
+def labelbox_images(content: Any) -> dict[str, dict]:
+    """Return the images of an export of Labelbox by their names, each with `objects` and `size`; none if it is of another kind.
+
+    Both kinds of export are known: lines with `data_row` and `projects`, and the older list with `External ID` and `Label`.
+    """
+    entries = content if isinstance(content, list) else [content]
+    found: dict[str, dict] = {}
+    for each in entries:
+        if not isinstance(each, dict):
+            return {}
+        if isinstance(each.get("data_row"), dict) and isinstance(each.get("projects"), dict):
+            row, media = each["data_row"], each.get("media_attributes") or {}
+            labels = [label for project in each["projects"].values() for label in project.get("labels") or []]
+            objects = [
+                one for label in labels for one in (label.get("annotations") or {}).get("objects") or []
+            ]
+            name = str(row.get("external_id") or row.get("global_key") or row.get("row_data"))
+            size = media.get("height"), media.get("width")
+        elif "External ID" in each and isinstance(each.get("Label"), dict):
+            name, size, objects = str(each["External ID"]), (None, None), each["Label"].get("objects") or []
+        else:
+            return {}
+        known = found.setdefault(name, {"objects": [], "size": size})
+        known["objects"] += objects
+    return found
+
+
+def read_labelbox(path: Path, content: Any, frame: Frame) -> Cells:
+    """Read the polygons and boxes of one image; masks lie on the server of Labelbox and are refused."""
+    images = labelbox_images(content)
+    name = matching_name(path, list(images), frame.image)
+    check_named_size(path, name, images[name]["size"], frame)
+    objects = images[name]["objects"]
+    masks = [
+        each for each in objects if not each.get("polygon") and ("mask" in each or "instanceURI" in each)
+    ]
+    if masks:
+        raise InputError(
+            f"{path}: {len(masks)} of the {len(objects)} objects of {name} are masks, of which the export has addresses only. "
+            "Expected polygons: download the masks as one label image per image, or draw polygons."
+        )
+    return _cells(path, ([_labelbox(each)] for each in objects), frame)
+
+
+def _labelbox(each: dict) -> Shape:
+    name = str(each.get("name") or each.get("title") or "")
+    if polygon := each.get("polygon"):
+        return Shape(name, [np.array([[point["x"], point["y"]] for point in polygon], float)])
+    if box := each.get("bounding_box") or each.get("bbox"):
+        left, top = float(box["left"]), float(box["top"])
+        return Shape(name, [_box(left, top, left + box["width"], top + box["height"])])
+    return Shape(name)
+
+
+def read_napari(path: Path, frame: Frame) -> Cells:
+    """Read the areas of a shapes layer that napari saved as CSV: a row for each corner, in px from the first pixel's centre.
+
+    Axes before the last two are the page, or time and slice.
+    """
+    table = pd.read_csv(path)
+    axes = sorted(
+        (name for name in table.columns if str(name).startswith("axis-")), key=lambda name: int(str(name)[5:])
+    )
+    if not {"index", "shape-type", "vertex-index"} <= set(table) or len(axes) < 2:
+        raise InputError(
+            f"{path}: the columns {', '.join(map(str, table.columns[:6]))}. Expected a shapes layer of napari with the columns index, "
+            "shape-type, vertex-index, axis-0 and axis-1: save it in napari with File › Save Selected Layers, as CSV."
+        )
+    if len(axes) > 4:
+        raise InputError(
+            f"{path}: shapes over {len(axes)} axes. Expected height and width, with time and slice at most."
+        )
+    shapes, places = [], []
+    for _, corners in table.sort_values("vertex-index").groupby("index", sort=True):
+        at = corners[axes].to_numpy(float)
+        outer = np.round(at[:, :-2].mean(axis=0)).astype(int).tolist()
+        places.append((outer[0] if outer else None, outer[1] if len(outer) > 1 else None))
+        shapes.append(_napari(str(corners["shape-type"].iloc[0]), at[:, :-3:-1] + 0.5))
+    chosen = on_frame(path, places, frame)
+    return _cells(path, ([each] for each, here in zip(shapes, chosen, strict=True) if here), frame)
+
+
+def _napari(kind: str, points: np.ndarray) -> Shape:
+    if kind in ("polygon", "rectangle") and len(points) > 2:
+        return Shape("", [points])
+    if kind == "ellipse" and len(points) == 4:  # the corners of the box around it, which may be turned
+        turn = np.linspace(0, 2 * np.pi, CORNERS_OF_AN_ELLIPSE, endpoint=False)[:, None]
+        across, down = (points[1] - points[0]) / 2, (points[3] - points[0]) / 2
+        return Shape("", [points.mean(axis=0) + np.cos(turn) * across + np.sin(turn) * down])
+    return Shape("")
 
 
 def read_cvat(path: Path, frame: Frame) -> Cells:

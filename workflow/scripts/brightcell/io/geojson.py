@@ -35,8 +35,8 @@ def read_features(path: Path, frame: Frame) -> Cells:
         isinstance(each, dict) and ("geometry" in each or "coordinates" in each) for each in features
     ):
         raise InputError(
-            f"{path}: neither COCO (keys images and annotations) nor GeoJSON (features with a geometry), nor a file of Labelme "
-            "or VIA. Export the cells anew as one of them."
+            f"{path}: neither COCO (keys images and annotations) nor GeoJSON (features with a geometry), nor a file of Labelme, "
+            "VIA or Labelbox. Export the cells anew as one of them."
         )
     series = {number for each in features if (number := _properties(each).get("series")) is not None}
     if len(series) > 1:
@@ -71,13 +71,16 @@ def read_features(path: Path, frame: Frame) -> Cells:
 
 
 def parsed(path: Path) -> Any:
-    """Return the contents of a JSON file."""
+    """Return the contents of a JSON file; of .ndjson a list, with an item for each line."""
     return _parsed(str(path), path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=1)  # the frames of a stack are read one after the other
 def _parsed(path: str, modified: int) -> Any:
-    return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    text = Path(path).read_text(encoding="utf-8-sig")
+    if path.lower().endswith(".ndjson"):
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return json.loads(text)
 
 
 def _properties(feature: dict) -> dict:
@@ -97,7 +100,9 @@ def _kind(feature: dict) -> str | None:
 
 def _class(feature: dict) -> str:
     found = _properties(feature).get("classification")
-    return str(found.get("name") or "") if isinstance(found, dict) else str(found or "")
+    if isinstance(found, dict):  # QuPath writes a class made of several as `names`
+        return str(found.get("name") or ": ".join(map(str, found.get("names") or [])))
+    return str(found or "")
 
 
 def _patch(geometry: dict, shape: tuple[int, int]) -> Patch | None:

@@ -114,6 +114,11 @@ def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) ->
     elif not path.is_dir() or suffix != ".zarr":
         kind = "a folder" if path.is_dir() else "a pipe or a device"
         raise InputError(f"{path}: {kind}. Expected an image file: correct the path in the sample sheet.")
+    if suffix == ".labeling":
+        raise InputError(
+            f"{path}: labels of Labkit in its own format. Expected an image: save them in Labkit as TIFF. Every label becomes a "
+            "number there, so give every cell a label of its own, or set images.mask_type: pieces."
+        )
     if suffix not in READERS:
         raise InputError(
             f"{path}: the format {path.suffix or '(no suffix)'} is not read. "

@@ -14,7 +14,7 @@ from .names import group_and_frame, stem
 
 FIELD = re.compile(r"\{(\w*)\}")
 # Masks drawn as outlines; "/" is the end of a folder of ROIs.
-OUTLINES = (".zip", ".roi", ".json", ".geojson", "annotations.xml", "/")
+OUTLINES = (".zip", ".roi", ".json", ".ndjson", ".geojson", "annotations.xml", "shapes.csv", "/")
 TRUTH = ("track", "lineage")  # columns with files of tracks
 LONGEST = 100  # characters of an id
 IMAGE_FOLDERS = (

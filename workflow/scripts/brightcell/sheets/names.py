@@ -52,7 +52,9 @@ IMAGE = Words(
 MASK = Words(
     r"(?:cp[ _.-]?)?masks?|labels?|instances|seg|seg[ _-]?outlines?|segmentation|gt|truth|ground[ _-]?truth|annotations?"
 )
-ROI = Words(r"roi[ _-]?set|rois?")  # of files with outlines alone: a_roi.tif may be an image of a region
+ROI = Words(
+    r"roi[ _-]?set|rois?|shapes"
+)  # of files with outlines alone: a_roi.tif may be an image of a region
 # What programs write beside their masks, which is neither image nor mask.
 BESIDE = Words(
     r"(?:cp[ _.-]?)?(?:flows?|output|outlines?|dp|cellprob|probability|probabilities|preds?|predictions?)"

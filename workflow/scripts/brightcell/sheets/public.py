@@ -125,9 +125,9 @@ SETS = {
         rf"{ROOT}{SPLIT}/masks/(?P<key>[^/]+){IMAGE}",
     ),
     "coco": PublicSet(
-        "a.tif, train.json, val.json: files that list the images (COCO, VIA, CVAT's annotations.xml)",
+        "a.tif, train.json, val.json: files that list the images (COCO, VIA, Labelbox, CVAT's annotations.xml)",
         rf"{ROOT}[^/]+{IMAGE}",
-        listed=r".*\.json|(?:.*/)?annotations\.xml",
+        listed=r".*\.(?:nd)?json|(?:.*/)?annotations\.xml",
     ),
 }
 
