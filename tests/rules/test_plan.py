@@ -138,12 +138,13 @@ def test_every_job_says_what_it_needs_and_where_it_writes(project):
     """In each file of rules: a log, a benchmark, resources that grow, and an image."""
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         text = path.read_text()
-        jobs = len(re.findall(r"^ +script:$", text, re.M))
+        jobs = len(re.findall(r"^ +(?:script|shell):$", text, re.M))
+        if path.name == "containers.smk":
+            continue
         for directive in ("log:", "benchmark:", "resources:", "container:"):
             if path.name == "fetch.smk" and directive == "benchmark:":
                 continue  # a rule without outputs
-            if path.name != "containers.smk":
-                assert text.count(f"    {directive}") == jobs, (path.name, directive)
+            assert text.count(f"    {directive}") == jobs, (path.name, directive)
         assert len(re.findall(r" \*\*(SMALL|MEDIUM|LARGE|LONG),\n", text)) == jobs, path.name
         assert "threads: 1\n" not in text
 
@@ -176,6 +177,41 @@ def test_every_stage_can_be_asked_for_by_name(project, target, rules):
     names = list(STAGES)
     later = set().union(*(STAGES[name] for name in names[names.index(target) + 1 :])) - rules
     assert not later & jobs.keys()
+
+
+def test_every_contestant_has_its_jobs(project):
+    tools = {"forest": {"epochs": 3}, "gui": {"labels": "masks/{sample}.tif"}}
+    project.write_config(seeds=[1, 2], contestants=tools)
+    jobs = project.planned()
+    assert jobs["train_contestant"] == jobs["predict_contestant"] == 2 * 2
+    assert jobs["import_labels"] == 2  # once a fold, whatever the seeds
+    assert jobs["train_network"] == jobs["label_frames"] == 2 * 2 * 2
+    assert jobs["score_frames"] == 3 * 2 * 2 + 2
+    assert jobs["score_ensemble"] == 2  # of networks alone
+    assert project.planned("train")["train_contestant"] == 4
+
+
+@pytest.mark.parametrize(
+    ("contestants", "told"),
+    [
+        ({"forrest": {}}, "contestants.forrest: there is no tool 'forrest'"),
+        ({"forest": {"weights": "w.pt"}}, "contestants.forest.weights: w.pt: no such file. Nothing is downloaded"),
+        ({"gui": {"labels": "made/{sample}.png"}}, "contestants.gui.labels: 12 of 12 frames have no file of labels"),
+    ],
+)  # fmt: skip
+def test_a_contestant_that_cannot_run_stops_the_workflow_before_any_job(project, contestants, told):
+    project.write_config(contestants=contestants)
+    said = project.snakemake("-n").stdout
+    assert told in said
+    assert "Traceback" not in said
+
+
+def test_a_tool_without_its_environment_stops_the_run_before_any_job(project):
+    project.write_config(contestants={"forest": {}})
+    done = project.snakemake()
+    assert done.returncode
+    assert "the tool forest has no environment. Make it: `make contestant NAME=forest`" in done.stdout
+    assert not project.path("prepared").exists()
 
 
 def test_the_list_of_targets_says_a_line_on_each(project):

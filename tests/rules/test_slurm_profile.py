@@ -153,7 +153,7 @@ def test_a_site_that_names_its_gpus_otherwise(project):
     pretend_prepared(project)
     profile = project.folder / "slurm/profile.yaml"
     text = profile.read_text()
-    assert text.count("gpu: *gpus") == 4
+    assert text.count("gpu: *gpus") == 6
     profile.write_text(text.replace("gpu: *gpus", 'gres: "gpu:a100:1"'))
     project.write_config(networks=["simple"])
     models = submissions(project, "--retries", "0", "--rerun-triggers", "mtime")

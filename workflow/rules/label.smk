@@ -10,7 +10,7 @@ rule calibrate:
 rule label:
     """Separate the cells in the test frames of every training."""
     input:
-        every_model("labels.tif"),
+        every_run("labels.tif"),
 
 
 rule calibrate_watershed:

@@ -4,7 +4,7 @@
 rule predict:
     """Predict the validation and test frames of every training."""
     input:
-        every_model("predictions/test.tif"),
+        every_run("predictions/test.tif", [*config["networks"], *RUNNING]),
 
 
 rule predict_frames:

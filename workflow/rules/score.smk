@@ -1,14 +1,6 @@
 # Scores of pixels, boundaries and cells, frame by frame; and the floor that a network must beat.
 
 
-def if_made(path, networks):
-    """An input function: a file of the run, if its network or contestant is one of these."""
-    path = path.replace("<model>", MODEL)
-    return lambda wildcards: (
-        path.format(**wildcards) if wildcards.network in networks else []
-    )
-
-
 rule score:
     """Score the test frames of every training, and the trainings that segment together."""
     input:

@@ -2,9 +2,10 @@
 
 
 rule train:
-    """Train every network on every fold with every seed."""
+    """Train every network, and every other tool, on every fold with every seed."""
     input:
         every_model("model.keras"),
+        every_run("recipe.json", RUNNING),
 
 
 rule preflight:
