@@ -68,6 +68,7 @@ try:
         if FETCHED
         else sheets.no_samples()
     )
+    TRUE_TRACKS = chunks.truth_of_recordings(recordings)
     provenance.hold_to_first_reading(FIRST_READING, config, samples, recordings)
     GIVEN_MODELS = (
         ensemble.find_models(

@@ -40,6 +40,18 @@ def followed():
     return time_lapses() if config["segment"]["tracks"]["link"] else []
 
 
+def scored():
+    """The recordings whose tracks are scored: those that are followed and have true tracks."""
+    return [recording for recording in followed() if recording in TRUE_TRACKS]
+
+
+def files_of_truth(wildcards):
+    """The files with the true tracks of a recording."""
+    truth = TRUE_TRACKS[wildcards.recording]
+    paths = [path for path, _ in truth["frames"].values()]
+    return list(dict.fromkeys(path for path in (*paths, truth["lineage"]) if path))
+
+
 def segmented_recordings(wildcards):
     """What `segment` makes of every recording."""
     if not RECORDINGS:
@@ -58,6 +70,7 @@ def segmented_recordings(wildcards):
         for recordings, names in (
             (RECORDINGS, names),
             (followed(), ["tracks.tsv", "ctc"]),
+            (scored(), ["tracking.tsv"]),
         )
         for recording in recordings
         for name in names

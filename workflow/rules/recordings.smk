@@ -57,6 +57,36 @@ rule track_cells:
         "../scripts/track_cells.py"
 
 
+rule score_tracks:
+    """Score the tracks of a recording against the true ones."""
+    input:
+        truth=files_of_truth,
+        labels="<segmented>/labels.ome.tif",
+        tracks="<segmented>/tracks.tsv",
+        quality="<segmented>/quality.tsv",
+    output:
+        report(
+            "<segmented>/tracking.tsv",
+            caption="../report/tracking.rst",
+            category="Segmentation",
+            labels={"recording": "{recording}", "table": "scores of tracks"},
+        ),
+    log:
+        "<results>/logs/segment/{recording}/score_tracks.log",
+    benchmark:
+        "<results>/benchmarks/segment/{recording}/score_tracks.tsv"
+    container:
+        IMAGES["image"]
+    resources:
+        **LARGE,
+    params:
+        truth=lambda wildcards: TRUE_TRACKS[wildcards.recording],
+    message:
+        "Score the tracks of the recording {wildcards.recording}"
+    script:
+        "../scripts/score_tracks.py"
+
+
 rule judge_frames:
     """Judge the frames of a recording without truth."""
     input:
@@ -100,6 +130,9 @@ rule preview_recording:
         expected=expected_scores(),
         tracks=lambda wildcards: (
             "<segmented>/tracks.tsv" if wildcards.recording in followed() else []
+        ),
+        tracking=lambda wildcards: (
+            "<segmented>/tracking.tsv" if wildcards.recording in scored() else []
         ),
     output:
         report(

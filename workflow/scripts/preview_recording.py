@@ -37,9 +37,9 @@ def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, o
     made_of = files.read_json(inputs.made_of)
     sizes = preview.describe_sizes(files.read_table(inputs.frames))
     scores = expected.of_models(made_of, inputs.expected)
-    html = preview.build(
-        recording, judged, shown, made_of, tracks, [PAGES / "preview", PAGES / "page"], sizes, scores
-    )
+    tracking = files.read_table(path) if (path := getattr(inputs, "tracking", None)) else None
+    folders = [PAGES / "preview", PAGES / "page"]
+    html = preview.build(recording, judged, shown, made_of, tracks, folders, sizes, scores, tracking)
     with files.whole(out) as temporary:
         temporary.write_text(html, encoding="utf-8")
     logger.info("%s: %.1f MB, %d of %d frames shown", out, len(html) / 1e6, len(shown), len(judged))

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from brightcell.errors import InputError
+
 PATTERN = r"\d+-\d+"
+TRUTH = ("track", "lineage")  # columns that no job of the segmentation reads
 FIRST = 16  # frames that determine the grey values of a whole recording, if the config asks for that
 LAST_WRITTEN = "frames.tsv"  # a chunk whose folder has this file is finished
 
@@ -23,10 +26,41 @@ def rows_of_recordings(table: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
     """
     found: dict[str, list[dict[str, str]]] = {}
     for values in zip(*(table[name] for name in table), strict=True):
-        row = {name: value for name, value in zip(table, values, strict=True) if value != ""}
+        row = {
+            name: value
+            for name, value in zip(table, values, strict=True)
+            if value != "" and name not in TRUTH
+        }
         rows = found.setdefault(row["group"], [])
         row["frame"] = str(int(row.get("frame") or row.get("page") or len(rows)))
         rows.append(row)
+    return found
+
+
+def truth_of_recordings(table: pd.DataFrame) -> dict[str, dict]:
+    """Return the true tracks of each recording of a sheet that has them.
+
+    For each: frames, the path of the image and the page (None: the only one) of each sample, and lineage, the path of the
+    table of tracks or "". Raises InputError if a recording has several such tables, or one but no images.
+    """
+    found = {}
+    for recording, own in table.groupby("group", sort=False):
+        tables = sorted(set(own["lineage"]) - {""})
+        if (own["track"] == "").all():
+            if tables:
+                raise InputError(
+                    f"{tables[0]}: the sheet has this table in its column lineage, for the recording {recording}, but no images "
+                    "whose numbers are those of its tracks. Expected their paths in the column track."
+                )
+            continue
+        if len(tables) > 1:
+            raise InputError(
+                f"{tables[1]}: a second table of tracks for the recording {recording}, beside {tables[0]}. Expected one table "
+                "for all its frames: correct the column lineage."
+            )
+        pages = [int(page) if page else None for page in own["page"]]
+        frames = dict(zip(own["sample"], zip(own["track"], pages, strict=True), strict=True))
+        found[recording] = {"frames": frames, "lineage": tables[0] if tables else ""}
     return found
 
 

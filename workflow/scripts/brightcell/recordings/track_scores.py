@@ -52,6 +52,11 @@ def true_tracks(
     )
     tracks = seen.groupby("label")["time"].agg(begin="min", end="max").reset_index()
     tracks["parent"] = 0
+    if lineage is None and len(pages) > 1 and len(tracks) > 1 and (tracks["begin"] == tracks["end"]).all():
+        raise InputError(
+            f"{name}: no number is in two frames. Expected images in which a cell keeps its number over time; without them "
+            "take the column track out of the sheet."
+        )
     if lineage is None or tracks.empty:
         return tracks[COLUMNS].astype(int)
     parents = dict(zip(lineage["label"], lineage["parent"], strict=True))

@@ -9,6 +9,7 @@ from brightcell.comparison.numbers import show, show_interval
 from brightcell.metrics.registry import METRICS
 from brightcell.preprocessing.rescaling import resize_labels
 from brightcell.recordings.quality import shared_flags
+from brightcell.recordings.track_scores import SCORES
 
 from .gallery import STEPS_PER_PX, encode_picture, outline_paths
 from .html import page_templates, plain
@@ -134,6 +135,7 @@ def build(
     templates: list[str | Path],
     sizes: str = "",
     expected: pd.DataFrame | None = None,
+    tracking: pd.DataFrame | None = None,
 ) -> str:
     """Write the page.
 
@@ -147,8 +149,10 @@ def build(
     templates : folders of preview.html.j2 and of the report's page.css and page.js
     sizes : how large pixels and cells are, in words
     expected : scores of the networks on frames like those of the training, `recordings.expected.COLUMNS`; None if unknown
+    tracking : tracking.tsv, scores of the tracks; None where the true ones are unknown
     """
     environment = page_templates(templates)
+    scores = {} if tracking is None else dict(zip(tracking["score"], tracking["value"], strict=True))
     common, own = shared_flags(judged["flags"])
     told = judged.assign(flags=own, place=range(len(judged)))
     flagged = records(told[told["flags"] != ""])
@@ -167,6 +171,12 @@ def build(
         made_of=made_of,
         sizes=sizes,
         expected=[] if expected is None else expected_rows(expected),
+        scores=[
+            {"title": name, "text": show(scores[name]), "meaning": words}
+            for name, words in SCORES.items()
+            if name in scores
+        ],
+        counts=scores,
         common=common,
         flagged=flagged[:MOST_ROWS],
         flagged_in_all=len(flagged),
