@@ -413,3 +413,59 @@ def a_scene_that_the_file_does_not_have(folder: Folder):
     for row in folder.rows:
         row["scene"] = "0"
     folder.add(folder.tiff("odd.tif", IMAGE, ome=True, metadata={"axes": "YX"}), LABELS, scene="third")
+
+
+@found("leakage")
+def a_part_of_another_frame(folder: Folder):
+    image, labels = scene(5, 240, cells=40)
+    folder.add(image, labels)
+    part = Image.fromarray((image // 16).astype(np.uint8)[40:180, 60:200]).resize((110, 110))
+    part.save(folder.path / "part.jpg", quality=60)
+    truth = np.asarray(Image.fromarray(labels[40:180, 60:200]).resize((110, 110), Image.Resampling.NEAREST))
+    folder.add("part.jpg", truth, sample="part", group="other")
+
+
+@refused("prepare", "odd.ome.tif", "a stack of 3 pages (3 × Z)", "images.plane")
+def a_stack_with_depth_of_which_nothing_is_said(folder: Folder):
+    stack = np.stack([IMAGE, IMAGE + 1, IMAGE + 2])
+    folder.add(folder.tiff("odd.ome.tif", stack, ome=True, metadata={"axes": "ZYX"}), LABELS)
+
+
+@refused("prepare", "odd.ome.tif", "images.plane asks for slice 7; the file has 3")
+def a_slice_that_the_file_does_not_have(folder: Folder):
+    folder.config["images"] = {"plane": 7}
+    stack = np.stack([IMAGE, IMAGE + 1, IMAGE + 2])
+    folder.add(folder.tiff("odd.ome.tif", stack, ome=True, metadata={"axes": "ZYX"}), LABELS)
+
+
+@right
+def the_sharpest_slice(folder: Folder):
+    folder.config["images"] = {"plane": "focus"}
+    blurred = ndimage.gaussian_filter(IMAGE, 2)
+    stack = np.stack([blurred, IMAGE, blurred])
+    folder.add(folder.tiff("odd.ome.tif", stack, ome=True, metadata={"axes": "ZYX"}), LABELS)
+    return IMAGE, LABELS
+
+
+@refused("prepare", "96 px wide, which is not 5 panels", "a sheet and a config of their own")
+def panels_that_do_not_divide_the_image(folder: Folder):
+    folder.config["images"] = {"panels": 5, "plane": 0}
+    folder.add(IMAGE, LABELS)
+
+
+@refused("prepare", "odd_ch01.tif", "no such file")
+def a_channel_whose_file_is_missing(folder: Folder):
+    folder.rows = []
+    folder.config["images"] = {"channel_endings": ["_ch00", "_ch01"]}
+    for name in ("odd", "b", "c"):
+        first = folder.tiff(f"{name}_ch00.tif", IMAGE)
+        if name != "odd":
+            folder.tiff(f"{name}_ch01.tif", IMAGE)
+        folder.add(first, LABELS, sample=name, group=name)
+
+
+@right
+def a_description_that_claims_another_shape(folder: Folder):
+    name = folder.tiff("odd.tif", IMAGE, description='{"shape": [2044, 2048]}', metadata=None)
+    folder.add(name, LABELS)
+    return IMAGE, LABELS

@@ -375,3 +375,80 @@ def hardly_any_cell_pixels(folder: Folder):
     folder.rows = []
     for seed in range(3):
         folder.add(*scene(seed, 200, radius=4, cells=2), sample=f"s{seed}", group=f"g{seed}")
+
+
+def chambers() -> np.ndarray:
+    labels = np.zeros((SIDE, SIDE), np.uint8)
+    for left in range(4, SIDE - 10, 24):
+        for number, top in enumerate((4, 34, 64), start=1):
+            labels[top : top + 18, left : left + 8] = number
+    return labels
+
+
+@found("repeated")
+def the_same_numbers_in_every_chamber(folder: Folder):
+    folder.add(IMAGE, chambers())
+
+
+@right
+def numbers_in_every_chamber_that_are_parted(folder: Folder):
+    folder.config["images"] = {"mask_type": "pieces"}
+    folder.config["check"] = {"ignore": ["no_fit", "wrong_mask", "shifted", "turned"]}
+    folder.add(IMAGE, chambers())
+    return IMAGE, measure.label(chambers(), connectivity=2)
+
+
+def panels() -> np.ndarray:
+    """Three squares, each drawn as a line in a panel of its own."""
+    drawn = [(number == SQUARES) & ~ndimage.binary_erosion(number == SQUARES) for number in (1, 2, 3)]
+    return np.hstack(drawn).astype(np.uint8)
+
+
+@refused("prepare", "odd_mask.tif", "96 × 288 px", "images: {panels: 1}")
+def a_mask_with_a_panel_for_each_cell(folder: Folder):
+    folder.add(IMAGE, panels())
+
+
+@right
+def a_mask_with_a_panel_for_each_cell_that_is_declared(folder: Folder):
+    folder.config["images"] = {"panels": 1}
+    folder.config["check"] = {"ignore": ["no_fit", "wrong_mask", "shifted", "turned"]}
+    folder.add(IMAGE, panels())
+    return IMAGE, SQUARES
+
+
+@refused("prepare", "odd.ndjson", "are masks, of which the export has addresses only", "draw polygons")
+def an_export_of_labelbox_without_outlines(folder: Folder):
+    objects = [{"name": "cell", "mask": {"url": "https://example.org/mask"}}]
+    row = {
+        "data_row": {"external_id": "odd_image.tif"},
+        "projects": {"p": {"labels": [{"annotations": {"objects": objects}}]}},
+    }
+    folder.add(IMAGE, folder.bytes("odd.ndjson", json.dumps(row).encode()))
+
+
+@refused("prepare", "odd.csv", "Expected a shapes layer of napari")
+def a_table_of_cells_as_mask(folder: Folder):
+    folder.add(IMAGE, folder.bytes("odd.csv", b"cell,area\n1,20\n"))
+
+
+@right
+def shapes_of_napari(folder: Folder):
+    folder.config["check"] = {"ignore": ["no_fit", "wrong_mask", "shifted", "turned"]}
+    lines = ["index,shape-type,vertex-index,axis-0,axis-1"]
+    for index, ring in enumerate(OUTLINES):
+        lines += [f"{index},polygon,{n},{y - 0.5},{x - 0.5}" for n, (x, y) in enumerate(ring)]
+    folder.add(IMAGE, folder.bytes("odd_shapes.csv", "\n".join(lines).encode()))
+    return IMAGE, SQUARES
+
+
+@refused("prepare", "odd.labeling", "save them in Labkit as TIFF")
+def labels_in_labkits_own_format(folder: Folder):
+    folder.add(IMAGE, folder.bytes("odd.labeling", b"{}"))
+
+
+@refused("prepare", "odd_mask.ome.tif", "a mask with 2 slices of depth", "images.plane is focus")
+def a_mask_with_depth_and_the_sharpest_slice(folder: Folder):
+    folder.config["images"] = {"plane": "focus"}
+    mask = folder.tiff("odd_mask.ome.tif", np.stack([LABELS] * 2), ome=True, metadata={"axes": "ZYX"})
+    folder.add(IMAGE, mask)

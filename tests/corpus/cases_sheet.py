@@ -271,3 +271,29 @@ def the_same_picture_in_training_and_test(folder: Folder):
         row["split"] = split
     folder.add(IMAGE, LABELS, split="train")
     folder.add(IMAGE, np.roll(LABELS, 1), sample="again", split="test")
+
+
+@found("same_field", "warning")
+def one_field_at_two_times_as_two_groups(folder: Folder):
+    folder.add(IMAGE, LABELS, sample="early", group="well3_24h")
+    folder.add(*scene(12, SIDE, cells=8), sample="late", group="well3_48h")
+
+
+@refused("parse", "track", "man_track.tif: no such file", "correct the path")
+def tracks_that_are_missing(folder: Folder):
+    for row in folder.rows:
+        row["track"] = row["mask"]
+    folder.add(IMAGE, LABELS, track="man_track.tif")
+
+
+@refused("parse", "2 groups for 3 folds", "set folds.number to 2")
+def two_groups_for_three_folds(folder: Folder):
+    folder.config["folds"] = {"number": 3}
+
+
+@right
+def two_groups_for_two_folds(folder: Folder):
+    folder.config["folds"] = {"number": 2}
+    for seed in (21, 22):
+        group = folder.rows[seed - 21]["group"]
+        folder.add(*scene(seed, SIDE, cells=8), sample=f"s{seed}", group=group)
