@@ -257,7 +257,7 @@ def a_grey_mask_with_smoothed_edges(folder: Folder):
     folder.add(IMAGE, ndimage.gaussian_filter(FOREGROUND * 255.0, 1).round().astype(np.uint8))
 
 
-@found("scattered")
+@found("repeated")
 def classes_for_cells(folder: Folder):
     image, labels = scene(9, 160, cells=20)
     folder.add(image, np.where(labels > 0, labels % 4 + 1, 0).astype(np.uint8))

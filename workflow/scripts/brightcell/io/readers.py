@@ -239,9 +239,10 @@ def frame_of(file: ImageFile, page: int | None = None, channels: Sequence[int] |
             )
         pixels = pixels[..., list(channels)]
     if not 1 <= pixels.shape[-1] <= 4:
+        slices = ", and fewer slices with `images.plane`" if file.merged else ""
         raise InputError(
             f"{path}: {pixels.shape[-1]} channels. Expected one to four: choose them with the config's "
-            "`images.channels`."
+            f"`images.channels`{slices}."
         )
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise InputError(
