@@ -1,10 +1,13 @@
 """Frames cut out of other frames are found again, also if they were scaled and compressed since; others are not."""
 
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 from textured import scene
 
@@ -64,3 +67,17 @@ def test_frames_of_all_shapes_and_without_structure():
     rng = np.random.default_rng(0)
     images = [np.zeros((50, 60)), rng.normal(size=(4, 900)), rng.normal(size=(30, 20, 3)), FRAMES[0]]
     assert found(images, list("abcd")) == []
+
+
+REAL = Path(os.environ.get("BRIGHTCELL_REAL_DATA", "nowhere"))
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="BRIGHTCELL_REAL_DATA names no folder")
+@pytest.mark.parametrize("cells", ["hela", "nih3t3"])
+def test_parts_of_real_frames(cells):
+    frames = [tifffile.imread(path) for path in sorted((REAL / cells / "images").glob("*.tif"))[:4]]
+    assert found(frames, list("abcd")) == []
+    height, width = (length // 2 for length in frames[2].shape)
+    part = saved_again(frames[2][height // 2 :, width // 2 :][:height, :width], 0.6, 60)
+    (row,) = found([*frames, part], list("abcde"))
+    assert (row["finding"], row["others"]) == ("leakage", ["s2"])

@@ -291,3 +291,18 @@ def test_numbers_that_are_used_again(tmp_path):
     assert labels["s1"].max() == 4
     assert (table["cells"] == 4).all()
     assert set(table["mask_type"]) == {"instances"}
+
+
+def test_pages_through_time_and_depth_are_told(tmp_path, caplog):
+    stack = np.stack([[texture(3 * time + depth) for depth in range(3)] for time in range(2)])
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, ome=True, metadata={"axes": "TZYX"})
+    rows = [
+        row(f"s{n}", tmp_path / "a.ome.tif", save(tmp_path / "m.tif", cells(1, 2, 3)), page=str(n))
+        for n in (0, 3)
+    ]
+    frames, *_ = prepared(tmp_path, rows)
+    np.testing.assert_array_equal(frames["s3"], stack[1, 0])
+    assert "pages count 2 × T of 3 × Z: slices of depth are frames of their own" in caplog.text
+    caplog.clear()
+    prepared(tmp_path, [each | {"page": str(n)} for n, each in enumerate(rows)], plane=1)
+    assert "pages count" not in caplog.text

@@ -122,6 +122,12 @@ class FrameLoader:
         self._open[kind] = wanted, file
         for note in file.notes:
             self._tell(logging.WARNING, path, note)
+        if kind == "image" and len(file.axes) > 1 and stacked and self.options["plane"] is None:
+            self._tell(
+                logging.WARNING,
+                path,
+                f"pages count {file.axes_in_words}: slices of depth are frames of their own, unless images.plane chooses",
+            )
         return file
 
     def _some_frames(self, rows: list[dict]) -> Iterable[np.ndarray]:

@@ -110,9 +110,12 @@ def detect(names: list[str], **options: Any) -> tuple[str, str]:
     examples = "".join(f"\n  {name}: {layout.example}" for name, layout in LAYOUTS.items())
     asked = [f"--{kind} {value}" for kind in ("images", "masks") if (value := options.get(kind))]
     with_them = f" with {' '.join(asked)}" if asked else ""
+    if not asked and not any(is_mask(name) for name in names):
+        with_them = ", none of which is called a mask"
     raise InputError(
         f"no layout fits the {len(names):,} files{with_them}, such as {shown}. Name the folders or the endings of images "
-        f"and masks, for example --images _BF --masks _outlined; or rename the files to one of{examples}"
+        f"and masks, for example --images _BF --masks _outlined; images without masks need no sheet (segment.images in the config); or "
+        f"rename the files to one of{examples}"
     )
 
 
