@@ -1,6 +1,7 @@
 """Hold every score against an implementation of somebody else's, on simulated and on real labels."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist
 from skimage.measure import label, regionprops_table
 from skimage.metrics import contingency_table, hausdorff_distance
-from skimage.segmentation import find_boundaries
+from skimage.segmentation import find_boundaries, relabel_sequential
 from sklearn.calibration import calibration_curve
 from spoilt import doubt, draw_cells, spoil
 from stardist.matching import matching
@@ -75,6 +76,35 @@ def test_matches_are_those_of_stardist(pairs):
         assert ours["rq"] == pytest.approx(above.f1)
         assert ours["truth_cells"] == by_percent[50].n_true
         assert ours["count_bias"] == by_percent[50].n_pred - by_percent[50].n_true
+
+
+CELLPOSE = Path(__file__).parents[3] / ".venv-contestants/cellpose/bin/python"
+ASK_CELLPOSE = """
+import sys
+import numpy as np
+from cellpose.metrics import average_precision
+pairs = np.load(sys.argv[1])
+at = np.round(np.arange(0.5, 0.951, 0.05), 2)
+found = [average_precision(pairs[f"truth{n}"], pairs[f"found{n}"], threshold=list(at)) for n in range(len(pairs.files) // 2)]
+np.save(sys.argv[2], np.array(found))
+"""
+
+
+@pytest.mark.skipif(not CELLPOSE.exists(), reason="Cellpose is not installed: make contestant NAME=cellpose")
+def test_matches_are_those_of_cellpose(pairs, tmp_path):
+    """In the environment of the tool. It takes the largest number for that of the cells: they are numbered without gaps."""
+    named = {f"truth{n}": relabel_sequential(truth)[0] for n, (truth, _) in enumerate(pairs)}
+    named |= {f"found{n}": relabel_sequential(found)[0] for n, (_, found) in enumerate(pairs)}
+    np.savez(tmp_path / "pairs.npz", **named)
+    command = [CELLPOSE, "-c", ASK_CELLPOSE, tmp_path / "pairs.npz", tmp_path / "theirs.npy"]
+    subprocess.run(command, check=True, timeout=120)
+    for (truth, predicted), theirs in zip(pairs, np.load(tmp_path / "theirs.npy"), strict=True):
+        ours = instance_scores(truth, predicted)
+        precision, *counts = theirs
+        for name, values in zip(("tp", "fp", "fn"), counts, strict=True):
+            assert [ours[f"{name}{percent}"] for percent in range(50, 100, 5)] == values.tolist()
+        for percent in (50, 70, 90):
+            assert ours[f"ap{percent}"] == pytest.approx(precision[(percent - 50) // 5])
 
 
 def challenge(folder, pairs):
