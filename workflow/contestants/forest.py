@@ -21,6 +21,14 @@ THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 FILES = ("forest.joblib", "thresholds.json")
 
 
+def check(settings):
+    """Refuse what a forest cannot do."""
+    if settings["weights"]:
+        raise SystemExit(
+            f"{settings['weights']}: weights for a forest. Expected none, because it is always trained: delete the key."
+        )
+
+
 def train(training, validation, folder, settings):
     """Grow trees until the number of epochs or the minutes are reached; choose the thresholds on validation frames."""
     import json
