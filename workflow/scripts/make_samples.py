@@ -59,6 +59,11 @@ def arguments() -> argparse.ArgumentParser:
         "--pixel-size-um", type=decimal, metavar="UM", help="side of a pixel in the specimen, in µm"
     )
     parser.add_argument(
+        "--tracked",
+        action="store_true",
+        help="cells keep their numbers over time: the masks also go into the column track, for scores of tracks",
+    )
+    parser.add_argument(
         "--plane",
         type=plane,
         metavar="N",
@@ -115,7 +120,7 @@ def main(words: list[str] | None = None) -> None:
     sheet = given.output or given.folder / "samples.tsv"
     if given.config and given.config.exists() and not (given.force or given.dry_run):
         raise InputError(f"{given.config}: exists already. Name another with --config, or give --force.")
-    choice = ("pattern", "block", "images", "masks", "truth", "force", "dry_run")
+    choice = ("pattern", "block", "images", "masks", "truth", "tracked", "force", "dry_run")
     rows = making.make_sheet(
         given.folder, sheet, given.layout, chosen=chosen, **{name: getattr(given, name) for name in choice}
     )

@@ -726,3 +726,14 @@ def test_masks_in_panels_are_measured_if_it_is_said(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "median of 2" in said
     assert "panels: 3, plane: 1" in said
+
+
+def test_masks_whose_numbers_are_tracks(tmp_path):
+    fill(tmp_path, "a_00.tif", "a_00_mask.tif", "a_01.tif", "a_01_mask.tif")
+    table, _ = make(tmp_path, tracked=True)
+    assert list(table["track"]) == list(table["mask"])
+    assert set(table["lineage"]) == {""}
+    fill(tmp_path / "drawn", "b_00.tif", "b_00.zip")
+    table, told = make(tmp_path / "drawn", tracked=True)
+    assert set(table["track"]) == {""}
+    assert "b_00.zip holds outlines, which have no numbers" in told

@@ -32,6 +32,7 @@ def make_sheet(
     masks: str | None = None,
     truth: str | None = None,
     chosen: dict | None = None,
+    tracked: bool = False,
     force: bool = False,
     dry_run: bool = False,
     tell: Callable[[str], object] = print,
@@ -39,8 +40,8 @@ def make_sheet(
     """Write the sheet of a folder and, where images have no mask, a second one of these; returns the first one's rows.
 
     `layout` is a name in layouts.LAYOUTS, None to guess. `chosen` : the panels and the plane of images, as the config has
-    them. Raises InputError where nothing fits, a stack has depth and no plane is chosen, or the sheet exists already and
-    `force` is not set.
+    them. `tracked` : cells keep their numbers over time, so that the masks are the truth of tracks, too. Raises InputError
+    where nothing fits, a stack has depth and no plane is chosen, or the sheet exists already and `force` is not set.
     """
     chosen = {"panels": None, "plane": None, "channels": None} | (chosen or {})
     if sheet.exists() and not (force or dry_run):
@@ -68,6 +69,8 @@ def make_sheet(
         )
     found.unpaired += left
     found.notes += notes
+    if tracked:
+        found.notes += tracks_of_masks(rows)
     others, left, notes = filenames.make_rows(
         found.unlabelled, pattern, None, lambda name: count_frames(folder / name, chosen)
     )
@@ -86,6 +89,16 @@ def make_sheet(
             temporary.write_text(filenames.sheet_text(part, folder, path), encoding="utf-8")
         tell(f"Written: {path}{' (frames without masks, for `snakemake segment`)' if part is others else ''}")
     return rows
+
+
+def tracks_of_masks(rows: list[dict[str, str]]) -> list[str]:
+    """Name the masks as the truth of tracks, in place; returns notes about outlines, which have no numbers."""
+    outlined = next((row["mask"] for row in rows if row["mask"].lower().endswith(filenames.OUTLINES)), None)
+    if outlined:
+        return [f"--tracked: {outlined} holds outlines, which have no numbers. The column track is left out."]
+    for row in rows:
+        row["track"] = row["track"] or row["mask"]
+    return []
 
 
 def listed_images(path: Path) -> list[str]:
