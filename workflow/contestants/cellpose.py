@@ -49,14 +49,25 @@ class _TimeIsUpError(Exception):
 
 def check(settings):
     """Raise SystemExit if a training with these settings cannot work."""
-    options, channels = settings["options"], settings["options"]["channels"]
-    if options["flow_threshold"] is not None and options["flow_threshold"] < 0:
+    options = settings["options"]
+    for name in ("batch_size", "patch", "frames_per_epoch"):
+        value = options[name]
+        if value is not None and not (isinstance(value, int) and value >= 1):
+            raise SystemExit(f"options.{name}: {value} was found; expected a whole number from 1.")
+    for name in ("learning_rate", "weight_decay", "diameter_px", "flow_threshold"):
+        value, least = options[name], 0 if name in ("weight_decay", "flow_threshold") else 1e-9
+        if value is not None and not (isinstance(value, int | float) and value >= least):
+            raise SystemExit(
+                f"options.{name}: {value} was found; expected a number {'above' if least else 'from'} 0."
+            )
+    if not isinstance(options["cellprob_threshold"], int | float | None):
         raise SystemExit(
-            f"cellpose, flow_threshold: {options['flow_threshold']} was found; expected null, 0 or more."
+            f"options.cellprob_threshold: {options['cellprob_threshold']} was found; expected null or a number."
         )
+    channels = options["channels"]
     if len(channels) != 2 or not all(isinstance(number, int) and number >= 0 for number in channels):
         raise SystemExit(
-            f"cellpose, channels: {channels} was found; expected two numbers of channels, such as [0, 0]."
+            f"options.channels: {channels} was found; expected two numbers of channels, such as [0, 0]."
         )
     if settings["weights"] is not None:
         path = Path(settings["weights"])
@@ -67,7 +78,7 @@ def check(settings):
                 raise SystemExit(f"{path}: this is not a file of PyTorch; {_EXPECTED}")
     elif settings["epochs"] == 0:
         raise SystemExit(
-            "cellpose, epochs: 0 means a trained model used as it is; name its file with `weights`, or set epochs or minutes."
+            "epochs: 0 means a trained model used as it is; name its file with `weights`, or set epochs or minutes."
         )
 
 
@@ -119,9 +130,7 @@ def enough_cells(frames):
     least = FEWEST_CELLS if max(numbers) >= FEWEST_CELLS else 1
     kept = [frame for frame, number in zip(frames, numbers, strict=True) if number >= least]
     if not kept:
-        raise SystemExit(
-            "cellpose: none of the training frames has a cell; expected masks with cells to learn from."
-        )
+        raise SystemExit("none of the training frames has a cell; expected masks with cells to learn from.")
     if len(kept) < len(frames):
         print(f"Cellpose trains on the {len(kept)} of {len(frames)} frames that have {least} cells or more.")
     return kept

@@ -42,9 +42,13 @@ SAVE_EVERY_S = 60
 
 def check(settings):
     """Raise SystemExit if a training with these settings cannot work."""
-    for name in ("border_px", "gpu_memory_gb", "steps_per_epoch", "validation_steps", "learning_rate"):
+    for name in ("border_px", "steps_per_epoch", "validation_steps"):
+        value = settings["options"][name]
+        if not isinstance(value, int) or value < 1:
+            raise SystemExit(f"options.{name}: {value} was found; expected a whole number from 1.")
+    for name in ("gpu_memory_gb", "learning_rate"):
         if not settings["options"][name] > 0:
-            raise SystemExit(f"nnunet, {name}: {settings['options'][name]} was found; expected more than 0.")
+            raise SystemExit(f"options.{name}: {settings['options'][name]} was found; expected more than 0.")
     if settings["weights"] is not None:
         folder = Path(settings["weights"])
         wanted = f"expected the folder of a model of nnU-Net 2, with {', '.join(FILES)}. Correct `weights`."
@@ -66,7 +70,7 @@ def check(settings):
             )
     elif settings["epochs"] == 0:
         raise SystemExit(
-            "nnunet, epochs: 0 means a trained model used as it is; name its folder with `weights`, or set epochs or minutes."
+            "epochs: 0 means a trained model used as it is; name its folder with `weights`, or set epochs or minutes."
         )
 
 

@@ -35,18 +35,26 @@ POOLING = 8
 def check(settings):
     """Raise SystemExit if a training with these settings cannot work."""
     options = settings["options"]
+    for name in ("rays", "patch", "batch_size", "steps_per_epoch"):
+        if not isinstance(options[name], int) or options[name] < 1:
+            raise SystemExit(f"options.{name}: {options[name]} was found; expected a whole number from 1.")
+    if not options["learning_rate"] > 0:
+        raise SystemExit(
+            f"options.learning_rate: {options['learning_rate']} was found; expected more than 0."
+        )
+    if options["rays"] < 3:
+        raise SystemExit(f"options.rays: {options['rays']} was found; expected 3 or more.")
     if options["grid"] not in (1, 2, 4, 8):
-        raise SystemExit(f"stardist, grid: {options['grid']} was found; expected 1, 2, 4 or 8.")
+        raise SystemExit(f"options.grid: {options['grid']} was found; expected 1, 2, 4 or 8.")
     for name in ("prob_threshold", "nms_threshold"):
-        if options[name] is not None and not 0 < options[name] < 1:
-            raise SystemExit(
-                f"stardist, {name}: {options[name]} was found; expected null or a number between 0 and 1."
-            )
+        value = options[name]
+        if value is not None and not (isinstance(value, float) and 0 < value < 1):
+            raise SystemExit(f"options.{name}: {value} was found; expected null or a number between 0 and 1.")
     if settings["weights"] is not None:
         _check_weights(Path(settings["weights"]))
     elif settings["epochs"] == 0:
         raise SystemExit(
-            "stardist, epochs: 0 means a trained model used as it is; name its folder with `weights`, or set epochs or minutes."
+            "epochs: 0 means a trained model used as it is; name its folder with `weights`, or set epochs or minutes."
         )
 
 
@@ -245,7 +253,7 @@ def patch_side(shapes, wanted, grid):
     side = min(wanted, smallest) // unit * unit
     if side < unit:
         raise SystemExit(
-            f"stardist: a patch of {min(wanted, smallest)} pixels was found (the smallest frame has {smallest}); expected "
+            f"a patch of {min(wanted, smallest)} pixels was found (the smallest frame has {smallest}); expected "
             f"{unit} or more with grid: {grid}. Set a larger patch or a smaller grid."
         )
     return side

@@ -119,16 +119,25 @@ def test_a_tool_without_training_needs_weights(name):
     ("name", "option", "value"),
     [
         ("stardist", "grid", 3),
+        ("stardist", "rays", 2),
+        ("stardist", "patch", 64.0),
+        ("stardist", "learning_rate", 0),
         ("stardist", "prob_threshold", 1.5),
+        ("stardist", "prob_threshold", "high"),
         ("stardist", "nms_threshold", 0),
+        ("cellpose", "batch_size", 0),
+        ("cellpose", "frames_per_epoch", "all"),
+        ("cellpose", "diameter_px", 0),
+        ("cellpose", "cellprob_threshold", "low"),
         ("cellpose", "flow_threshold", -1),
         ("cellpose", "channels", "1,2"),
         ("nnunet", "border_px", 0),
-        ("nnunet", "steps_per_epoch", -1),
+        ("nnunet", "steps_per_epoch", 2.5),
+        ("nnunet", "gpu_memory_gb", -1),
     ],
 )
 def test_an_option_out_of_range(name, option, value):
-    with pytest.raises(SystemExit, match=f"{option}: {value} was found; expected"):
+    with pytest.raises(SystemExit, match=f"^options.{option}: {value} was found; expected"):
         drive.load(name).check(settings(name, options={option: value}))
 
 
