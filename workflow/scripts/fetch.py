@@ -40,7 +40,9 @@ def main(options: dict, sheet: Path) -> None:
             tell=logger.warning,
         )
     except InputError as error:
-        inner = [path.name for path in folder.rglob("*.zip")]
+        inner = [
+            path.name for path in folder.rglob("*") if path.name.endswith((".zip", ".tar", ".tgz", ".tar.gz"))
+        ]
         hint = (
             f" The archive holds another, {inner[0]}: unpack it and name it as archive.file." if inner else ""
         )

@@ -737,3 +737,18 @@ def test_masks_whose_numbers_are_tracks(tmp_path):
     table, told = make(tmp_path / "drawn", tracked=True)
     assert set(table["track"]) == {""}
     assert "b_00.zip holds outlines, which have no numbers" in told
+
+
+@pytest.mark.parametrize(
+    ("frames", "told", "config"), [(1, "too few", "[random]"), (2, "each is tested once", "number: 2")]
+)
+def test_two_groups(tmp_path, capsys, frames, told, config):
+    for group in "ab":
+        fill(
+            tmp_path,
+            *[f"{group}_{n}{end}.tif" for n in range(2 if group == "a" else frames) for end in ("", "_mask")],
+        )
+    make_samples.main(["--detect", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert told in said
+    assert config in said

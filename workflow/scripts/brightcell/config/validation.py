@@ -119,7 +119,13 @@ def expectation(schema: dict) -> str:
     if "array" in types:
         low, high = schema.get("minItems"), schema.get("maxItems")
         amount = (
-            f"{low} of them" if low is not None and low == high else f"at least {low} of them" if low else ""
+            f"{low} of them"
+            if low is not None and low == high
+            else f"{low} to {high} of them"
+            if low and high
+            else f"at least {low} of them"
+            if low
+            else ""
         )
         different = "all different" if schema.get("uniqueItems") else ""
         parts = [f"a list in [ ], each {expectation(schema['items'])}", amount, different]

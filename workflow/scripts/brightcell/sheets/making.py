@@ -1,7 +1,7 @@
 """Make a sample sheet from a folder of images and masks, and suggest a config that suits them."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -161,6 +161,11 @@ def describe_groups(rows: list[dict[str, str]], shown: int = 12) -> Iterator[str
         )
     elif not many:
         yield "One frame is too few: three folds need three groups or more. Add recordings."
+    elif len(members) < 3 and single:
+        yield (
+            "Two groups, of which one has a single frame, are too few: three folds need three groups or more, two folds two "
+            "groups of two frames or more. Add recordings."
+        )
     elif len(members) < 3:
         yield (
             "Two groups: each is tested once, and of the other one the last frames in time validate (folds.number: 2). More "
@@ -219,7 +224,8 @@ def suggest_config(
             return f"# No settings are suggested: {error}\n"
         diameters.extend(suggest.cell_diameters(mask.labels))
         kinds.add(mask.mask_type)
-    number = len({row["group"] for row in rows})
+    sizes_of_groups = Counter(row["group"] for row in rows).values()
+    number = 1 if len(sizes_of_groups) == 2 and min(sizes_of_groups) < 2 else len(sizes_of_groups)
     told = sizes.pop() if len(sizes) == 1 and not pixel_size_um else None
     remarks = [
         suggest.size_in_words(diameters, pixel_size_um or told)
@@ -232,7 +238,7 @@ def suggest_config(
             "cell_diameter_px, the diameter of a typical cell in pixels, to images."
         ]
         * (not (told or pixel_size_um)),
-        *["One group cannot be divided: single frames are shared out, and scores come out too high."]
+        *["Too few groups to go together: single frames are shared out, and scores come out too high."]
         * (number < 2),
     ]
     values = suggest.settings(diameters, shape, number, pixel_size_um or told)
