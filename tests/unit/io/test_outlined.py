@@ -151,6 +151,21 @@ def test_classes_of_qupath(tmp_path):
     assert areas(path, classes=["nucleus"]) == [64]
 
 
+def test_classes_of_qupath_that_are_made_of_several(tmp_path):
+    path = features(
+        tmp_path / "a.geojson",
+        (square(20), None, {"objectType": "detection", "classification": {"names": ["Cell", "Positive"]}}),
+        (
+            square(6, 50, 10),
+            None,
+            {"objectType": "annotation", "classification": {"names": ["Ignore*", "dirt"]}},
+        ),
+    )
+    assert areas(path) == [400]
+    assert areas(path, classes=["cell: positive"]) == [400]
+    assert (masks.read_mask(path, shape=SHAPE).labels == masks.IGNORED).sum() == 36
+
+
 def test_cells_within_cells_of_another_class_are_refused(tmp_path):
     path = features(
         tmp_path / "a.geojson",
