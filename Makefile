@@ -93,13 +93,13 @@ leakage: setup  ## run the demo on grouped and on random folds: by how much leak
 	@echo "The report: $(CURDIR)/results/demo_leakage/report.html; the figures: comparison/leakage.tsv beside it"
 
 test: $(VENV)/installed-dev  ## run all tests but those of containers and SLURM, a quarter of an hour; TESTS=tests/unit: these
-	@$(BIN)/python -m pytest $(PARALLEL) $(if $(filter yes,$(COVERAGE)),--cov) $(TESTS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(if $(CI),--durations=40) $(if $(filter yes,$(COVERAGE)),--cov) $(TESTS)
 
 test-containers: $(VENV)/installed-dev  ## run the workflow in the images of `make containers`; some minutes
 	@$(BIN)/python -m pytest $(PARALLEL) tests/containers
 
 test-slurm: $(VENV)/installed-dev  ## run a small study on the SLURM that answers here, and break it; ten minutes
-	@$(BIN)/python -m pytest tests/slurm
+	@$(BIN)/python -m pytest $(if $(CI),--durations=20) tests/slurm
 
 lint: $(VENV)/installed-dev  ## check format, style, spelling, types, the workflow and the examples in docstrings
 	@$(BIN)/ruff check .
