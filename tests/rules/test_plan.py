@@ -110,12 +110,19 @@ def test_cells_are_followed_where_frames_have_an_order(project):
         return project.planned("segment")
 
     try:
-        assert planned()["track_cells"] == 1
+        followed = planned()
+        assert followed["track_cells"] == 1
+        assert "score_tracks" not in followed
         off = planned(link=False)
         assert "track_cells" not in off
         assert off["judge_frames"] == off["preview_recording"] == 1
         without = ["\t".join(line.split("\t")[:3]) for line in ordered.splitlines()]
         assert "track_cells" not in planned("\n".join(without) + "\n")
+        first, *rest = ordered.splitlines()
+        images = [line.split("\t")[first.split("\t").index("image")] for line in rest]
+        true = [f"{first}\ttrack", *(f"{line}\t{image}" for line, image in zip(rest, images, strict=True))]
+        scored = planned("\n".join(true) + "\n")
+        assert scored["score_tracks"] == scored["track_cells"] == 1
     finally:
         sheet.write_text(ordered)
 

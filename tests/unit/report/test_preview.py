@@ -204,3 +204,21 @@ def test_the_page_says_where_expected_scores_are_those_of_others(recording):
 def test_the_page_expects_nothing_of_models_that_came_without_scores(recording):
     assert 'id="expected"' not in expect(recording, network="simple")
     assert 'id="expected"' not in recording.preview().read_text()
+
+
+def test_the_page_shows_how_right_the_tracks_are(tmp_path):
+    folders = [ROOT / "workflow/report/preview", ROOT / "workflow/report/page"]
+    judged = pd.DataFrame(
+        {name: [0.0] for name in ("cells", "cells_expected", "disagreement", "disagreement_expected")}
+    )
+    judged = judged.assign(sample="a", frame=0, flags="")
+    made_of = {"network": "simple", "models": {"m": ""}, "parameters": {}}
+    counts = {"divisions": 5, "divisions_right": 4, "divisions_missed": 1, "divisions_invented": 2}
+    counts |= {"tracks": 9, "tracks_found": 8, "fragments": 1.25, "switches": 3}
+    scores = {"TRA": 0.9876, "BC": float("nan")} | counts
+    table = pd.DataFrame(list(scores.items()), columns=["score", "value"])
+    page = preview.build("dish", judged, {}, made_of, None, folders, tracking=table)
+    assert "How right the tracks are" in page
+    assert "0.988" in page
+    assert "Of 5 divisions 4 were found within a frame, 1 missed; 2 were invented" in page
+    assert "How right the tracks are" not in preview.build("dish", judged, {}, made_of, None, folders)
