@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 
 TITLE = "Cellpose"
-PACKAGE = "cellpose"
 NEEDS_WEIGHTS = False
 PROBABILITY = True
 # The defaults of the command `cellpose --train`.

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 TITLE = "nnU-Net"
-PACKAGE = "nnunetv2"
 NEEDS_WEIGHTS = False
 PROBABILITY = True
 # nnU-Net's defaults.

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 TITLE = "StarDist"
-PACKAGE = "stardist"
 NEEDS_WEIGHTS = False
 # The authors' defaults, except that the network works on every second pixel, as in their notebook.
 OPTIONS = {

@@ -17,7 +17,9 @@ drive = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(drive)
 
 ROOT = Path(__file__).parents[3]
-# Settings for a training of seconds. A tool's package may also be among those of the tests.
+# A tool's package may also be among those of the tests.
+PACKAGES = {"stardist": "stardist", "cellpose": "cellpose", "nnunet": "nnunetv2"}
+# Settings for a training of seconds.
 QUICK = {
     "stardist": {
         "epochs": 4,
@@ -48,7 +50,7 @@ def python_of(name):
     own = ROOT / ".venv-contestants" / name / "bin" / "python"
     if own.exists():
         return own
-    if importlib.util.find_spec(drive.load(name).PACKAGE):
+    if importlib.util.find_spec(PACKAGES[name]):
         return sys.executable
     return pytest.skip(f"{name} is not installed: make contestant NAME={name}")
 
