@@ -74,7 +74,7 @@ def guard_copies():
     again = [
         job
         for job in jobs
-        if job.rule.name == "train_network"
+        if job.rule.name in ("train_network", "train_contestant")
         and (why(job).updated_input or why(job).updated_input_run)
         and not why(job).params_changed
         and all(Path(str(each)).exists() for each in job.output)
@@ -172,6 +172,16 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
             ROOT / "workflow",
             Path("results/any").resolve(),
             *members("model.keras"),
+            *(path for found in LABELS.values() for path in found.values()),
+            *(
+                (
+                    Path(entry["weights"], "any")
+                    if Path(entry["weights"]).is_dir()
+                    else entry["weights"]
+                )
+                for entry in contestants.running(config).values()
+                if entry["weights"]
+            ),
             *filter(
                 None,
                 (entry["weights"] for entry in contestants.running(config).values()),

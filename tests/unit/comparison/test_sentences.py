@@ -241,3 +241,15 @@ def test_what_was_made_elsewhere_has_its_caution(changes, warned):
     assert any(sentence.startswith(warned or "The labels") for sentence in said) == bool(warned)
     # a single run is no single seed where nothing is trained
     assert any("One seed" in sentence for sentence in said) == (not changes.get("labels"))
+
+
+def test_the_verdict_leaves_out_what_may_have_seen_the_frames():
+    rows = table({"simple": [0.7] * 6, "attention": [0.8] * 6}, seeds=(1, 2, 3))
+    rows = pd.concat([rows, table({"gui": [0.9] * 6})])
+    said = speak(rows, contestants={"gui": entry(labels="a.tif")})
+    assert said[0] == "Use attention: on cell IoU it is better than simple."
+    assert "so the verdict leaves it out" in " ".join(said)
+    held_out = {"gui": entry(labels="a.tif", held_out=True)}
+    pairs = compare(rows, draws=500, fixed=["gui"])
+    told = verdict(pairs, summarise(rows, draws=500), contestants=held_out)
+    assert told[0] == "Use gui: on cell IoU it is better than simple and attention."

@@ -18,9 +18,17 @@ from brightcell.compute import accounting
 from brightcell.files import read_table, write_json, write_table
 from brightcell.io import stacks
 from brightcell.metrics.registry import METRICS
-from brightcell.report import charts, figure_tables, html, styles
+from brightcell.report import charts, figure_tables, html, styles, table_rows
 from brightcell.report.gallery import GalleryFrame
-from brightcell.report.page import BASELINE, ReportData, build, chart_figures, make_tables, network_order
+from brightcell.report.page import (
+    BASELINE,
+    ReportData,
+    build,
+    chart_figures,
+    make_tables,
+    network_order,
+    styles_of,
+)
 
 SCRIPT = Path(figure_tables.__file__).parents[2] / "report.py"
 TEMPLATES = Path(figure_tables.__file__).parents[3] / "report/page"
@@ -626,3 +634,32 @@ def test_the_script_reads_results_and_writes_the_page_and_its_tables(tmp_path):
         written["frames"][["network", "cell_iou"]],
         make_tables(data)["frames"][["network", "cell_iou"]],
     )
+
+
+def test_networks_and_tools_keep_their_colours_where_one_is_missing():
+    config = {"networks": ["simple", "attention"], "contestants": {"stardist": {}, "gui": {}}}
+    whole = styles_of(make_data(networks=("simple", "attention", "stardist", "gui"), config=config))
+    part = styles_of(make_data(networks=("attention", "gui"), config=config))
+    assert list(part) == ["attention", "gui"]
+    assert all(part[name] == whole[name] for name in part)
+    assert len({style.colour for style in whole.values()}) == 4
+
+
+def test_tools_that_say_less_and_labels_that_were_given_have_a_row_of_costs_or_none():
+    run = {"scheme": "grouped", "fold": 1, "seed": 1}
+    network = {
+        "network": "simple",
+        "train_seconds": 60.0,
+        "device": "cpu",
+        "precision": "float32",
+        "epochs_run": 4,
+    }
+    network |= {"parameters": 10, "trainable_parameters": 9, "best_epoch": 3}
+    tool = {"network": "stardist", "train_seconds": 120.0, "device": "cpu", "epochs_run": 2}
+    recipes = [run | network, run | tool, run | {"network": "gui", "labels": "a.tif"}]
+    costs = figure_tables.summarise_training(recipes, pd.DataFrame()).set_index("network")
+    assert costs["minutes"].to_dict() == {"simple": 1, "stardist": 2}
+    assert costs.at["simple", "parameters"] == 10
+    assert np.isnan(costs.at["stardist", "parameters"])
+    assert costs.at["stardist", "precision"] == ""
+    assert [row["network"] for row in table_rows.run_rows(recipes)] == ["simple", "stardist"]

@@ -36,3 +36,21 @@ def test_what_networks_had_alike_is_told():
     told = describe([RECIPE | {"budget": "minutes", "rates_tried": [[0.001, 0.2], [0.01, None]]}], SCORES)
     assert told["equal for all networks"].startswith("the minutes of a training; each took the best of the")
     assert "0.001, 0.01" in told["equal for all networks"]
+
+
+def test_contestants_are_told_with_their_versions():
+    tool = {
+        "network": "sd",
+        "title": "StarDist",
+        "tool": "stardist",
+        "budget": "minutes",
+        "minutes": 20,
+        "weights": None,
+    }
+    tool |= {"device": "cpu", "train_seconds": 1800.0, "versions": {"python": "3.11", "stardist": "0.9"}}
+    labels = {"network": "gui", "title": "gui", "tool": None, "labels": "a/{sample}.png", "held_out": False}
+    told = describe([labels, tool, RECIPE], SCORES)
+    assert told["contestant sd"] == {"tool": "stardist", "minutes": 20, "stardist": "0.9"}
+    assert told["contestant gui"] == {"labels": "a/{sample}.png", "held out": "not known"}
+    assert told["versions, training"] == {"keras": "3"}  # those of the networks
+    assert told["training, hours"] == 1.0  # labels that were given took none here
