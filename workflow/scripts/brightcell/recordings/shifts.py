@@ -1,7 +1,7 @@
 """Estimate how far all cells of a frame moved together: a stage that jumped or drifts, a plate that was put back.
 
 The insides of the cells of two frames are correlated (by FFT). The best shift is kept only if it explains the frame: the
-insides then overlap at least twice as well as without it.
+insides then overlap more than twice as well as without it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from scipy import signal
 PIXELS = 12  # of a picture along a cell's diameter
 LARGEST_PICTURE = 1024  # pixels along an axis
 RIM = 1 / 6  # of the diameter: what is taken away from cells, so that those that touch are apart
-BETTER = 2.0  # least ratio of the overlaps (intersection over union) with and without a shift
+BETTER = 2.25  # least ratio of the overlaps (intersection over union) with and without a shift
 LEAST = 0.15  # overlap with a shift that is kept
 FEWEST = 2  # cells in a frame: one alone may move as it likes
 COMMON = 0.2  # least share of the frame that is in both frames after a shift
