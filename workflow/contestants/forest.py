@@ -3,6 +3,7 @@
 Every pixel is background, border or inside, by its brightness, edges and texture at several scales. An epoch is a tree.
 """
 
+import functools
 import math
 import time
 
@@ -71,15 +72,22 @@ def train(training, validation, folder, settings):
 
 def predict(folder, image, settings):
     """Return the probability that a pixel is cell, and that it is inside one, not at its border."""
-    import joblib
-
-    forest = joblib.load(folder / FILES[0])
+    path = folder / FILES[0]
+    forest = _read(path, path.stat().st_mtime_ns)
     features = _features(image, settings["options"])
     found = forest.predict_proba(features.reshape(-1, features.shape[-1]))
     found = dict(zip(forest.classes_, found.T.reshape(-1, *image.shape[:2]), strict=True))
     inside = found.get(INSIDE, np.zeros(image.shape[:2]))
     cell = inside + found.get(BORDER, 0)
     return {"probability": cell.astype(np.float32), "inside": inside.astype(np.float32)}
+
+
+@functools.lru_cache(maxsize=1)
+def _read(path, changed):
+    """Read a forest once for all frames."""
+    import joblib
+
+    return joblib.load(path)
 
 
 def labels(folder, raw, settings):
