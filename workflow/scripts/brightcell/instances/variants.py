@@ -14,7 +14,7 @@ from .published import label_cells_published
 VARIANTS = {
     "published": "the study's watershed",
     "foreground": "calibrated, from the foreground alone",
-    "learned": "calibrated, markers from the learned distance",
+    "learned": "calibrated, with the learned distance",
 }
 OTHERS = ("published", "foreground")  # those whose labels lie beside the stack that counts
 SCORES = ("ap50", "ap70", "mean_ap", "seg", "splits", "merges")
