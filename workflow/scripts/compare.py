@@ -6,7 +6,7 @@ from brightcell import published
 from brightcell.comparison import compare, inflation, summarise, verdict
 from brightcell.comparison.curves import average_curves, average_reliability
 from brightcell.comparison.watersheds import compare_watersheds
-from brightcell.contestants import is_fixed
+from brightcell.contestants import is_fixed, may_have_seen
 from brightcell.files import read_table, read_tables, write_table
 from brightcell.folds import leaky_schemes, missing_trainings
 from brightcell.jobs import job
@@ -21,14 +21,15 @@ def main(inputs, outputs, order, options, trainings, contestants: dict) -> None:
     all that the config asks for
     """
     fixed = [name for name, entry in contestants.items() if is_fixed(entry)]
+    apart = [name for name, entry in contestants.items() if may_have_seen(entry)]
     scores, curves, reliability, watersheds = (
         read_tables(paths) for paths in (inputs.frames, inputs.curves, inputs.reliability, inputs.watersheds)
     )
     folds = read_table(inputs.folds)
     drawn = {name: options[name] for name in ("draws", "confidence")}
     summary = summarise(scores, **drawn)
-    differences = compare(scores, **drawn, margin=options["margin"], fixed=fixed)
-    leakage = inflation(scores[~scores["network"].isin(fixed)], leaky_schemes(folds), **drawn)
+    differences = compare(scores, **drawn, margin=options["margin"], fixed=fixed, apart=apart)
+    leakage = inflation(scores[~scores["network"].isin([*fixed, *apart])], leaky_schemes(folds), **drawn)
     tables = {
         "scores": scores,
         "summary": summary,

@@ -34,6 +34,11 @@ def is_fixed(entry: dict) -> bool:
     return bool(entry["labels"]) or entry["epochs"] == 0
 
 
+def may_have_seen(entry: dict) -> bool:
+    """Return whether a contestant's model may have been trained on the frames that are tested here."""
+    return bool(entry["labels"] or entry["weights"]) and not entry["held_out"]
+
+
 def running(config: dict) -> dict[str, dict]:
     """Return the contestants of a config whose tools run."""
     return {name: entry for name, entry in config["contestants"].items() if not entry["labels"]}

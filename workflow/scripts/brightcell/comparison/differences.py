@@ -5,7 +5,7 @@ Intervals and tests count the chance of groups and of trainings (`chance`).
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -143,6 +143,7 @@ def compare(
     margin: float = 0.01,
     same_trainings: bool = False,
     fixed: Iterable[str] = (),
+    apart: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Compare every two networks of a scheme, score by score, paired by frame and then by group.
 
@@ -158,6 +159,9 @@ def compare(
         The "networks" are ways to use the same trainings, which share their luck.
     fixed
         Contestants that are not trained here (`contestants.is_fixed`): they have no luck of a training.
+    apart
+        Contestants that may have seen the test frames (`contestants.may_have_seen`): their pairs carry no verdict, have no
+        p_holm, and do not count in that of others.
 
     Returns
     -------
@@ -170,16 +174,18 @@ def compare(
         higher, ties counting half; carried_by: the one group without which less than half of the difference is left;
         p_groups: of the sign-flip test over the groups alone, for these trainings.
         part_groups, part_trainings, part_folds: shares of the variance, NaN for a part that cannot be seen;
-        trainings_df: how many degrees of freedom a network's trainings have, folds × (seeds − 1); infinite if neither is
-        trained here.
+        seeds: NaN if neither is trained here; trainings_df: how many degrees of freedom a network's trainings have, folds ×
+        (seeds − 1); infinite if neither is trained here.
         `equivalence` judges the interval against `margin`; groups_needed_low to _high, and seeds_needed_…, say how many in
         all would show a difference of `margin` if the other number stays as it is.
     """
     metrics = _present(scores, metrics)
     means = average_seeds(scores, metrics)
     rows = []
+    apart = frozenset(apart)
     for scheme, of_scheme in means.groupby("scheme", sort=False):
         pairs = list(combinations(of_scheme["network"].unique(), 2))
+        judged = max(1, sum(apart.isdisjoint(pair) for pair in pairs))
         own = scores[scores["scheme"] == scheme]
         for name in metrics:
             paired = pair_frames(of_scheme, name)
@@ -188,23 +194,43 @@ def compare(
             trainings = Trainings(own, name, fixed)
             matters = math.nan if METRICS[name].unit else margin
             found = [_Pair(a, b, paired, trainings, same_trainings) for a, b in pairs]
-            known = [pair.known for pair in found]
-            of_folds = chance.of_folds(
-                known,
-                [pair.between_folds for pair in found],
-                paired.shape[1],
-                min((pair.folds for pair in found), default=0),
-                all(pair.trainings.df for pair in found),
-            )
-            for pair, part in zip(found, of_folds, strict=True):
+            for pair, part in zip(found, _folds_parts(found, trainings.fixed), strict=True):
                 row = {"scheme": scheme, "score": name, "network_a": pair.a, "network_b": pair.b}
-                rows.append(
-                    row | pair.row(part, confidence, draws, seed, matters, (1 - confidence) / len(pairs))
-                )
+                rows.append(row | pair.row(part, confidence, draws, seed, matters, (1 - confidence) / judged))
     table = pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
     if len(table):
-        table["p_holm"] = table.groupby(["scheme", "score"], sort=False)["p"].transform(holm)
+        counted = ~table[["network_a", "network_b"]].isin(apart).any(axis=1)
+        families = table[counted].groupby(["scheme", "score"], sort=False)["p"]
+        table["p_holm"] = families.transform(holm).reindex(table.index)
     return table
+
+
+def _folds_parts(pairs: "Sequence[_Pair]", fixed: Collection[str]) -> list[chance.Part]:
+    """Return the folds' part of every pair's variance, of each family of pairs by itself.
+
+    The pairs of trained networks are a family, and those of each contestant that is not trained here with them: what one
+    contestant's folds differ by says nothing of the networks. Two that are not trained have no such part. Pairs without
+    scores in enough folds say nothing of others.
+    """
+    parts = [chance.Part(0.0, math.inf)] * len(pairs)
+    families: dict[frozenset, list[int]] = {}
+    for place, pair in enumerate(pairs):
+        known = math.isfinite(pair.between_folds) and math.isfinite(pair.known.variance)
+        given = frozenset({pair.a, pair.b} & set(fixed))
+        if len(given) < 2 and known and pair.folds >= (3 if pair.trainings.df else 2):
+            families.setdefault(given, []).append(place)
+    for places in families.values():
+        own = [pairs[place] for place in places]
+        found = chance.of_folds(
+            [pair.known for pair in own],
+            [pair.between_folds for pair in own],
+            len({name for pair in own for name in (pair.a, pair.b)}),
+            min(pair.folds for pair in own),
+            all(pair.trainings.df for pair in own),
+        )
+        for place, part in zip(places, found, strict=True):
+            parts[place] = part
+    return parts
 
 
 class _Pair:
@@ -217,8 +243,9 @@ class _Pair:
         one, other = (trainings.of(network, self.values.index) for network in (a, b))
         self.difference = one - other if one.shape == other.shape else np.empty((0, 0, 0))
         seen = np.isfinite(self.difference)
-        self.folds, self.seeds = int(seen.any(axis=(1, 2)).sum()), int(seen.any(axis=(0, 2)).sum())
+        self.folds = int(seen.any(axis=(1, 2)).sum())
         trained = [arm for network, arm in ((a, one), (b, other)) if network not in trainings.fixed]
+        self.seeds = int(seen.any(axis=(0, 2)).sum()) if trained else math.nan
         arms = [] if not seen.any() else [self.difference] if same_trainings else trained
         luck = [chance.of_trainings(arm) for arm in arms]
         if seen.any() and not trained:

@@ -1,7 +1,7 @@
 """Say what the tables of the comparison show: which network to use, how sure that is, and what would settle it.
 
 One score is the primary one, named before the run (`comparison.primary`); it alone carries a verdict. "Is better" is said
-where all of this holds: at least `FEWEST_GROUPS` groups, trainings of at least two seeds, an interval without zero whose p
+where all of this holds: at least `FEWEST_GROUPS` groups, trainings of at least two seeds (of those that are trained here), an interval without zero whose p
 is at most 1 - confidence after Holm's correction for the pairs, the median difference on the same side, and more than half
 of the groups won.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from brightcell.contestants import is_fixed
+from brightcell.contestants import is_fixed, may_have_seen
 from brightcell.metrics.registry import HEADLINE, METRICS
 
 from .differences import ALL_NETWORKS, FEWEST_GROUPS
@@ -81,11 +81,7 @@ def verdict(
     if primary in present:
         present = [primary, *(score for score in present if score != primary)]
     known = dict(titles or {})
-    unknown = [
-        name
-        for name, entry in (contestants or {}).items()
-        if (entry["labels"] or entry["weights"]) and not entry["held_out"]
-    ]
+    unknown = [name for name, entry in (contestants or {}).items() if may_have_seen(entry)]
 
     def names(network: str) -> str:
         return known.get(network, network)
@@ -106,13 +102,22 @@ def verdict(
             held_out = means[~means["network"].isin(unknown)]
             if leading and len(held_out) > 1 and scheme not in leaky:
                 said.append(_answer(held_out, pairs, score, confidence, names))
-            if leading and len(means) > 1 and scheme not in leaky:
-                said += _sides(means, score, names, contestants or {})
-            said.append(_best(means, score, names, contestants or {}))
-            said += [
-                _pair(row, confidence, names) if leading else _described(row, names)
-                for _, row in pairs.iterrows()
-            ]
+                said += _sides(held_out, score, names, contestants or {})
+            if leading and not len(held_out):
+                said.append(
+                    "No verdict: whether the models behind these labels were trained on the test frames is not known."
+                )
+            said.append(_best(held_out if len(held_out) else means, score, names, contestants or {}))
+            for _, row in pairs.iterrows():
+                seen = [name for name in (row["network_a"], row["network_b"]) if name in unknown]
+                if seen:
+                    said.append(
+                        _described(
+                            row, names, f"no verdict, because {_list(seen, names)} may know the frames"
+                        )
+                    )
+                else:
+                    said.append(_pair(row, confidence, names) if leading else _described(row, names))
         sentences += [f"Scheme {scheme}: {text}" for text in said] if len(schemes) > 1 else said
     if leakage is not None:
         sentences += _leaks(leakage[leakage["score"].isin(present[:1])], confidence)
@@ -153,7 +158,10 @@ def verdict_by_scheme(
 
 
 def _answer(means: pd.DataFrame, pairs: pd.DataFrame, score: str, confidence: float, names: Names) -> str:
-    """Answer which network to use, and whether that is sure; the rows are those of one scheme and score."""
+    """Answer which network to use, and whether that is sure; the rows are those of one scheme and score.
+
+    A row without the scores of some frames cannot lead: the frames that it lacks may be the hard ones.
+    """
     best = _leader(means, score)["network"]
     others = [network for network in means["network"] if network != best]
     found = {}
@@ -172,6 +180,11 @@ def _answer(means: pd.DataFrame, pairs: pd.DataFrame, score: str, confidence: fl
     if not rest and not beaten:
         margin = pairs["margin"].iloc[0]
         return f"Use whichever is cheapest: on {title} {_list([best, *same], names)} are practically the same, within {margin:g}."
+    if not rest:
+        return (
+            f"Use {names(best)}, or the cheapest of {_list([best, *same], names)}: on {title} it is better than "
+            f"{_list(beaten, names)}, and practically the same as {_list(same, names)}, within {pairs['margin'].iloc[0]:g}."
+        )
     unit = f" {METRICS[score].unit}" if METRICS[score].unit else ""
     spread = abs(means["mean"].max() - means["mean"].min())
     reached = f"it has the best {title}"
@@ -180,7 +193,9 @@ def _answer(means: pd.DataFrame, pairs: pd.DataFrame, score: str, confidence: fl
     if same:
         reached += f" and is practically the same as {_list(same, names)}"
     doubt = f"this study cannot tell it from {_list(rest, names)}"
-    return f"Use {names(best)} for now: {reached}, but {doubt}; the means lie within {show(spread, score)}{unit}."
+    lacking = [row.network for row in means.itertuples() if row.frames < means["frames"].max()]
+    less = f". Scores of some frames are missing of {_list(lacking, names)}" if lacking else ""
+    return f"Use {names(best)} for now: {reached}, but {doubt}; the means lie within {show(spread, score)}{unit}{less}."
 
 
 def _sides(means: pd.DataFrame, score: str, names: Names, contestants: Mapping[str, dict]) -> list[str]:
@@ -203,6 +218,8 @@ def _sides(means: pd.DataFrame, score: str, names: Names, contestants: Mapping[s
 
 
 def _leader(means: pd.DataFrame, score: str) -> pd.Series:
+    """Return the row with the best mean, of those that have scores of most frames."""
+    means = means[means["frames"] == means["frames"].max()]
     higher = METRICS[score].better == "higher"
     return means.loc[means["mean"].idxmax() if higher else means["mean"].idxmin()]
 
@@ -279,7 +296,8 @@ def _pair(row: pd.Series, confidence: float, names: Names) -> str:
             f"{_on(score)} {one} is ahead of {other} {in_groups}, by {by} on average: too few groups for a test, which takes "
             f"{FEWEST_GROUPS}{left}."
         )
-    sizes = f"{in_groups}, {_count(row['seeds'], 'seed')}"
+    trainings = _count(row["seeds"], "seed") if row["seeds"] > 0 else "neither trained here"
+    sizes = f"{in_groups}, {trainings}"
     interval = _interval(ends[0], ends[1], score)
     if judged == "one seed":
         return (
@@ -304,8 +322,8 @@ def _pair(row: pd.Series, confidence: float, names: Names) -> str:
     return f"{_on(score)} no difference between {one} and {other} is shown: {by}, {interval}, {sizes}{_carried(row)}{_settle(row)}{left}."
 
 
-def _described(row: pd.Series, names: Names) -> str:
-    """Say how two networks differ in a secondary score, without a verdict."""
+def _described(row: pd.Series, names: Names, why: str = "secondary, no verdict") -> str:
+    """Say how two networks differ in a score, without a verdict and why."""
     score = row["score"]
     a, b, way, amount, ends, won = _turned(row)
     if not row["groups"]:
@@ -313,7 +331,7 @@ def _described(row: pd.Series, names: Names) -> str:
     unit = f" {METRICS[score].unit}" if METRICS[score].unit else ""
     interval = f" ({shown})" if (shown := show_interval(ends[0], ends[1], score)) else ""
     return (
-        f"{_on(score)} (secondary, no verdict) {names(a)} is {way} than {names(b)} by {show(amount, score)}{unit}{interval}, in "
+        f"{_on(score)} ({why}) {names(a)} is {way} than {names(b)} by {show(amount, score)}{unit}{interval}, in "
         f"{won * row['groups']:g} of {_count(row['groups'], 'group')}."
     )
 
@@ -385,6 +403,13 @@ def _cautions(
                 f"{what} of {names(name)} were given: whether their model was trained on these frames is not known. Its scores "
                 "may be too high, so the verdict leaves it out."
             )
+    pixels = [score for score in dict.fromkeys(summary["score"]) if not METRICS[score].needs_instances]
+    present = [name for name in dict.fromkeys(summary["network"]) if name in contestants]
+    if pixels and present:
+        said.append(
+            f"{_on(pixels[0])} the networks have an advantage: their pixels come from probabilities, at a threshold chosen for "
+            f"cell IoU, those of {_list(present, names)} from labels. ap50 or seg as comparison.primary treat all alike."
+        )
     for scheme, rows in summary.groupby("scheme", sort=False):
         groups = int(rows["groups"].min())
         if groups == 1:

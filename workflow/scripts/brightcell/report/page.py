@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 from brightcell import published
 from brightcell.comparison.averaging import average_frames, average_seeds
 from brightcell.comparison.numbers import show, show_signed
+from brightcell.contestants import may_have_seen
 from brightcell.instances.variants import SCORES as WATERSHED_SCORES
 from brightcell.instances.variants import VARIANTS
 from brightcell.metrics.registry import HEADLINE, METRICS
@@ -291,6 +292,8 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
     environment = page_templates(templates)
     environment.filters |= {"show": show, "signed": show_signed}
     order = network_order(data)
+    contestants = data.config.get("contestants") or {}
+    unknown = [name for name in order if name in contestants and may_have_seen(contestants[name])]
     drawn = chart_figures(data, made)
     shown = made | {"expected": figure_tables.in_order(data.expected, order)}
     scored = {score for place in drawn.values() for score in place["choices"]}
@@ -308,13 +311,14 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
         errors=list(ERRORS.values()),
         metrics=METRICS,
         headline=HEADLINE,
-        contestants=[name for name in order if name in (data.config.get("contestants") or {})],
+        contestants=[name for name in order if name in contestants],
+        unknown=unknown,
         networks=order,
         styles=styles_of(data),
         schemes=[
             table_rows.scheme_view(
                 {name: of_scheme(table, scheme) for name, table in shown.items()},
-                of_scheme(data.folds, scheme), scheme, number,
+                of_scheme(data.folds, scheme), scheme, number, unknown,
             )
             for number, scheme in enumerate(schemes_of(data), start=1)
         ],

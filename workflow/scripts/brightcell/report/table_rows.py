@@ -1,5 +1,7 @@
 """Convert the report's tables to the rows and cells that its templates show."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -23,10 +25,10 @@ def best_of(values: pd.Series, better: str) -> float:
     return values.min() if better == "lower" else values.loc[values.abs().idxmin()]
 
 
-def summary_rows(summary: pd.DataFrame, scores: list[str]) -> list[dict]:
+def summary_rows(summary: pd.DataFrame, scores: list[str], apart: Collection[str] = ()) -> list[dict]:
     """One row a network: a cell for each of the scores, with the best mean of each marked.
 
-    A cell has value, text, interval, best, and the reason of a missing value: `instances` or `none`.
+    Those apart may have seen the test frames: they are never the best. A cell has value, text, interval, best, and the reason of a missing value: `instances` or `none`.
     """
     rows = []
     for network in dict.fromkeys(summary["network"]):
@@ -44,10 +46,11 @@ def summary_rows(summary: pd.DataFrame, scores: list[str]) -> list[dict]:
             }
         rows.append({"network": network, "cells": cells})
     for score in scores:
-        values = pd.Series([row["cells"][score]["value"] for row in rows], dtype=float)
+        judged = [row for row in rows if row["network"] not in apart]
+        values = pd.Series([row["cells"][score]["value"] for row in judged], dtype=float)
         if len(rows) > 1 and values.notna().any():
             best = best_of(values, METRICS[score].better)
-            for row in rows:
+            for row in judged:
                 row["cells"][score]["best"] = bool(row["cells"][score]["value"] == best)
     return rows
 
@@ -133,11 +136,13 @@ def watershed_rows(watersheds: pd.DataFrame) -> list[dict]:
     return sorted(rows, key=lambda row: order.index(row["network"]))
 
 
-def scheme_view(own: dict[str, pd.DataFrame], folds: pd.DataFrame, scheme: str, number: int) -> dict:
+def scheme_view(
+    own: dict[str, pd.DataFrame], folds: pd.DataFrame, scheme: str, number: int, apart: Collection[str] = ()
+) -> dict:
     """Collect what the page shows of one scheme; `own` are the report's tables of that scheme alone."""
     summary, pairs, expected = own["summary"], own["differences"], own["expected"]
     scored = [score for score in METRICS if score in set(summary["score"])]
-    rows = summary_rows(summary, list(dict.fromkeys([LEADING, *HEADLINE, *scored])))
+    rows = summary_rows(summary, list(dict.fromkeys([LEADING, *HEADLINE, *scored])), apart)
     numbers, roles = fold_rows(folds)
     expected_scores = list(dict.fromkeys(expected["score"])) if len(expected) else []
     return {
