@@ -78,7 +78,7 @@ licences: $(VENV)-licences/installed $(VENV)/installed-$(DEVICE)  ## check the l
 
 lock:  ## pin what requirements/*.in name, and keep the other pins (needs uv); UPGRADE=yes pins all anew
 	cd requirements && for name in cpu gpu dev image report train-cpu train-gpu formats engines backends licences \
-	  contestants/stardist contestants/stardist-gpu contestants/cellpose contestants/nnunet contestants/forest; do uv pip compile --universal --python-version 3.11 \
+	  $(patsubst requirements/%.in,%,$(filter-out %/runner.in,$(wildcard requirements/contestants/*.in))); do uv pip compile --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet $(if $(filter yes,$(UPGRADE)),--upgrade) $$name.in -o $$name.txt; done
 
 # The demo's networks are so small that two of them train faster side by side than one after the other.

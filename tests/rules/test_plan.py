@@ -8,7 +8,7 @@ import pytest
 import yaml
 from project import ROOT, Project
 
-from brightcell.config.validation import network_names
+from brightcell.config.networks import network_names
 
 
 @pytest.fixture(scope="module")

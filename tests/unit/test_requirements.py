@@ -1,6 +1,7 @@
 import ast
 import importlib.metadata
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -100,6 +101,14 @@ def test_an_image_has_all_that_its_scripts_import(recipe):
         if not {standard(name) for name in distributions[package]} & (there.keys() | {"tensorflow-cpu"})
     }
     assert lacking == set()
+
+
+def test_make_lock_pins_every_tool():
+    shown = subprocess.run(
+        ["make", "-n", "lock"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    names = {path.stem for path in (ROOT / "requirements/contestants").glob("*.txt")}
+    assert set(re.findall(r"contestants/([\w-]+)", shown)) == names
 
 
 def test_every_kind_of_job_has_a_definition_and_a_package_list():

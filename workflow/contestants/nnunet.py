@@ -22,7 +22,7 @@ PROBABILITY = True
 # nnU-Net's defaults.
 OPTIONS = {
     "border_px": 2,
-    "gpu_memory_gb": 8,  # less: smaller patches and batches, also on a CPU
+    "gpu_memory_gb": 8.0,  # less: smaller patches and batches, also on a CPU
     "steps_per_epoch": 250,
     "validation_steps": 50,
     "learning_rate": 0.01,

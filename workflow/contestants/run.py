@@ -84,10 +84,11 @@ def train(
         for role in ("train", "validate")
     )
     start = time.perf_counter()
-    told = called(tool.train, run, job["log"], training, validation, folder, settings) or {}
+    returned = called(tool.train, run, job["log"], training, validation, folder, settings)
     seconds = time.perf_counter() - start
     jobs.logger.info("trained in %.0f s", seconds)
     recipe = {
+        **contestants.plain_values(returned, inputs.tool),
         **vars(run),
         "tool": Path(inputs.tool).stem,
         "title": job["title"],
@@ -95,7 +96,6 @@ def train(
         **{name: settings[name] for name in ("minutes", "epochs", "options", "device", "threads")},
         "weights": settings["weights"],
         "held_out": job["entry"]["held_out"],
-        **told,
         "train_seconds": round(seconds, 3),
         "memory_mb": memory_mb(),
         "train_frames": len(training),
@@ -118,24 +118,26 @@ def predict(
 ) -> None:
     """Write the labels of the test frames, the probabilities of a tool that has some, and how long it took.
 
-    The file of probabilities is empty where the tool has none.
+    The file of probabilities is empty where the tool has none. The time is from file to file, as that of the networks.
+    A first call is not in it, because it imports the tool's packages and loads the model.
     """
     wanted = getattr(tool, "PROBABILITY", False)
-    spent = 0.0
+
+    def segmented(frame: np.ndarray) -> tuple[Any, Any]:
+        raw = called(tool.predict, run, log, folder, np.ascontiguousarray(frame, np.float32), settings)
+        return raw, called(tool.labels, run, log, folder, raw, settings)
 
     def pages() -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
-        nonlocal spent
         for name, frame in stacks.iterate_named(inputs.frames, rows):
             where = f"{run.network}, fold {run.fold}, sample {name}"
-            image = np.ascontiguousarray(frame, np.float32)
-            start = time.perf_counter()
-            raw = called(tool.predict, run, log, folder, image, settings)
-            found = called(tool.labels, run, log, folder, raw, settings)
-            spent += time.perf_counter() - start
-            labels = contestants.check_labels(found, image.shape[:2], where)
+            raw, found = segmented(frame)
+            labels = contestants.check_labels(found, frame.shape[:2], where)
             jobs.logger.info("%s: %d cells", name, len(np.unique(labels[labels > 0])))
-            yield name, labels, probability(raw, image.shape[:2], where) if wanted else None
+            yield name, labels, probability(raw, frame.shape[:2], where) if wanted else None
 
+    for _, frame in stacks.iterate_named(inputs.frames, rows[:1]):
+        segmented(frame)
+    start = time.perf_counter()
     with stacks.stack_writer(outputs.labels) as write_labels, files.whole(outputs.probabilities) as maps:
         if wanted:
             with stacks.stack_writer(maps) as write_maps:
@@ -146,7 +148,7 @@ def predict(
             maps.touch()
             for name, labels, _ in pages():
                 write_labels(name, labels)
-    speed = {"frames": len(rows), "seconds": round(spent, 3)}
+    speed = {"frames": len(rows), "seconds": round(time.perf_counter() - start, 3)}
     files.write_json({"test": speed, "memory_mb": memory_mb()}, outputs.speed)
 
 

@@ -152,14 +152,19 @@ pathvars:
 shell.prefix("set -euo pipefail; trap : TERM; ")
 
 
+def one_of(names):
+    """The wildcard constraint for some names; without any, one that nothing matches."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 # The Snakefile applies these behind all rules: where they stand before a rule, Snakemake does not apply them to the paths
 # that its path variables, such as `<model>`, stand for.
 CONSTRAINTS = {
-    "group": "|".join(map(re.escape, GROUPS)) or "none",
-    "annotations": "|".join(map(re.escape, ANNOTATIONS.values())) or "none",
-    "recording": "|".join(map(re.escape, RECORDINGS)) or "none",
-    "scheme": "|".join(config["folds"]["schemes"]),
-    "network": "|".join(config["networks"]),
+    "group": one_of(GROUPS),
+    "annotations": one_of(ANNOTATIONS.values()),
+    "recording": one_of(RECORDINGS),
+    "scheme": one_of(config["folds"]["schemes"]),
+    "network": one_of(config["networks"]),
     "fold": r"\d+",
     "seed": r"\d+",
     "chunk": chunks.PATTERN,
@@ -221,11 +226,6 @@ def every_run(name, networks=None):
 def every_model(name):
     """A file of every model that the config asks for, or of those that are scored already."""
     return every_run(name, config["networks"])
-
-
-def one_of(names):
-    """The wildcard constraint for some names."""
-    return "|".join(map(re.escape, names)) or "none"
 
 
 def trainings_of(wildcards):

@@ -258,6 +258,15 @@ def test_numbers_that_yaml_reads_as_text_or_as_floats():
         ({"network": {"levels": 8}}, "network.levels: found 8"),
         ({"dataset": "../elsewhere"}, "dataset: found '../elsewhere'; expected a name"),
         ({"dataset": ".hidden"}, "dataset"),
+        (
+            {"networks": ["simple", "attention"], "contestants": {"residual_attention": {}}},
+            "contestants.residual_attention: found the name of a network",
+        ),
+        ({"contestants": {"Simple": {}}}, "expected another, such as Simple_tool"),
+        (
+            {"contestants": {"ALL": {}}},
+            "contestants.ALL: found the name of a network or one that the tables use",
+        ),
         ({"dataset": "two words"}, "dataset"),
         (
             {"archive": {"package": "cells"}},

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,67 @@ def test_the_folder_is_kept_until_something_changes(run, study):
     assert recipe(study)["trained"] == 1
 
 
+def test_the_first_call_is_not_timed_and_files_are(run, study, monkeypatch):
+    run.main("train", study, 2)
+    events, load = [], contestants.load
+
+    def loaded(path):
+        tool = load(path)
+        tool.predict, tool.labels = (noted(getattr(tool, name), name) for name in ("predict", "labels"))
+        return tool
+
+    def noted(function, name):
+        def call(*arguments):
+            events.append(name)
+            return function(*arguments)
+
+        call.__name__ = name
+        return call
+
+    def clock():
+        events.append(("clock", Path(study["outputs"]["labels"]).exists()))
+        return 10.0 * len(events)
+
+    monkeypatch.setattr(run.contestants, "load", loaded)
+    monkeypatch.setattr(run.time, "perf_counter", clock)
+    run.main("predict", study, 2)
+    assert events == ["predict", "labels", ("clock", False), "predict", "labels", ("clock", True)]
+    assert files.read_json(study["outputs"]["speed"])["test"] == {"frames": 1, "seconds": 30.0}
+
+
+def test_what_train_returns_is_kept_as_plain_values(run, study):
+    edited(
+        study,
+        'return {"trained": number + 1',
+        'return {"fold": 9, "loss": np.float32(0.5), "trained": number + 1',
+    )
+    run.main("train", study, 2)
+    assert recipe(study)["loss"] == 0.5
+    assert recipe(study)["fold"] == 1  # the workflow's own
+
+
+@pytest.mark.parametrize(
+    ("returned", "kept"),
+    [
+        (None, {}),
+        ({"a": np.int64(3), "b": np.array([[1, 2]]), "c": (True, "x", None)}, {"a": 3, "b": [[1, 2]], "c": [True, "x", None]}),
+        ({"a": float("nan"), "b": np.float64("inf"), 0.5: {"c": 1}}, {"a": None, "b": None, "0.5": {"c": 1}}),
+    ],
+)  # fmt: skip
+def test_values_of_a_training_become_json(returned, kept):
+    found = contestants.plain_values(returned, "tool.py")
+    assert found == kept
+    assert json.loads(json.dumps(found, allow_nan=False)) == kept
+
+
+@pytest.mark.parametrize("returned", [[], 0, np.float32(1), "done", {"model": Path("a")}, {"z": 1j}])
+def test_other_values_of_a_training_are_refused(returned):
+    with pytest.raises(
+        InputError, match=r"^tool\.py: train returned .* Expected a dictionary of plain values"
+    ):
+        contestants.plain_values(returned, "tool.py")
+
+
 def test_without_probabilities_their_file_is_empty(run, study):
     edited(study, "PROBABILITY = True", "")
     run.main("train", study, 2)
@@ -151,6 +213,9 @@ def test_without_probabilities_their_file_is_empty(run, study):
     ("old", "new", "told"),
     [
         ("astype(np.int32)", "astype(float)", "mine, fold 1, sample c1: labels of type float64"),
+        ("astype(np.int32)", "astype(float)", "add `.astype(np.int32)`"),
+        ("astype(np.int32)", "astype(bool)", "labels of type bool. Expected whole numbers: 0 for background, cells from 1; a mask"),
+        ("    return (raw", "    (raw", "mine, fold 1, sample c1: labels returned None. Expected an array of 20 × 30 px"),
         ("astype(np.int32)", "astype(np.int32) - 1", "labels from -1 to 0"),
         ("astype(np.int32)", "astype(np.int32)[1:]", "labels of 19 × 30 px. Expected 20 × 30 px"),
         ('"probability": (image', '"other": (image', "failed with KeyError: 'probability'"),
@@ -208,6 +273,8 @@ def test_every_row_has_its_runs():
         ({"tool": "forest", "options": {"pixel": 3}}, "mine.options.pixel: unknown option; did you mean pixels?"),
         ({"tool": "forest", "options": {"pixels": "3"}}, "mine.options.pixels: found '3'; expected a value like its default, 4000"),
         ({"tool": "forest", "options": {"pixels": True}}, "found True"),
+        ({"tool": "forest", "options": {"pixels": 2.5}}, "found 2.5; expected a value like its default, 4000"),
+        ({"tool": "forest", "options": {"largest_scale_px": "8"}}, "found '8'; expected a value like its default, 8.0"),
         ({"tool": "forest", "weights": "/no/where.pt"}, "mine.weights: /no/where.pt: no such file. Nothing is downloaded"),
         ({"tool": "forest", "epochs": 0}, "mine.weights: missing"),
     ],
@@ -233,6 +300,42 @@ def test_a_file_without_the_functions_is_no_tool(tmp_path):
     (tmp_path / "odd.py").write_text("import no_such_package")
     with pytest.raises(InputError, match="import them in the functions"):
         contestants.load(tmp_path / "odd.py")
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("x = 1\ndef train(:\n", "odd.py, line 2: SyntaxError: "),
+        ("\n\nx = y\n", "odd.py, line 3: NameError: name 'y' is not defined"),
+        ("import sys\nsys.exit(3)\n", "odd.py, line 2: SystemExit: 3"),
+        ("\nimport no_such_package\n", "odd.py, line 2: No module named"),
+        ("OPTIONS = ['depth']\ntrain = predict = labels = print\n", "odd.py: OPTIONS is ['depth']. Expected a dictionary"),
+        ("OPTIONS = {3: 1}\ntrain = predict = labels = print\n", "odd.py: OPTIONS is {3: 1}. Expected a dictionary of names"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_tools_file_name_the_line(tmp_path, source, told):
+    (tmp_path / "odd.py").write_text(source)
+    with pytest.raises(InputError) as error:
+        contestants.load(tmp_path / "odd.py")
+    assert told in str(error.value)
+
+
+def test_a_check_that_fails_is_a_message(tmp_path):
+    file = tmp_path / contestants.FOLDER / "odd.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("train = predict = labels = print\n\ndef check(settings):\n    settings['seed']\n")
+    with pytest.raises(
+        InputError, match=r"contestants\.odd: .*odd\.py, line 4: check failed with KeyError: 'seed'"
+    ):
+        contestants.check_tools(config_of(odd={}), tmp_path)
+
+
+def test_a_contestant_can_have_any_name_where_others_are_not_there():
+    source = (ROOT / "workflow/rules/common.smk").read_text()
+    functions = {"re": re}
+    exec(re.search(r"^def one_of\(names\):\n(?: .*\n)+", source, re.MULTILINE)[0], functions)
+    assert re.fullmatch(functions["one_of"](["a.b", "none"]), "a.b")
+    assert not any(re.fullmatch(functions["one_of"]([]), name) for name in ("none", "", "a"))
 
 
 def test_an_environment_is_that_of_its_list_or_refused(tmp_path):

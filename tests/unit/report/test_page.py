@@ -25,6 +25,7 @@ from brightcell.report.page import (
     ReportData,
     build,
     chart_figures,
+    floor_sentence,
     make_tables,
     network_order,
     styles_of,
@@ -445,8 +446,19 @@ def test_networks_below_the_floor_are_named():
     floor = {"cell_iou": float(means.median()), "cell_dice": 0.99}
     text = Page(built(replace(data, baseline=floor))).text
     below = [name for name in NETWORKS if means[name] <= floor["cell_iou"]]
-    assert f"Below it: {', '.join(below)}. Do not use them" in text
+    assert f"Below it: {', '.join(below)}. Do not use them: train longer, or look" in text
     assert "Below it" not in Page(built(replace(data, baseline={"cell_iou": 0.0}))).text
+
+
+def test_what_is_not_trained_is_not_to_be_trained_longer():
+    def said(*names):
+        summary = pd.DataFrame({"score": "cell_iou", "network": names, "scheme": "grouped", "mean": 0.1})
+        entries = {"gui": {"labels": "a.tif", "epochs": None}, "shot": {"labels": None, "epochs": 0}}
+        data = replace(make_data(), summary=summary, baseline={"cell_iou": 0.5})
+        return floor_sentence(replace(data, config={"contestants": entries}))
+
+    assert "Below it: gui, shot. Do not use them: look at" in said("gui", "shot")
+    assert "Below it: simple, gui. Do not use them: train simple longer, or look at" in said("simple", "gui")
 
 
 def test_trainings_without_scores_are_named():

@@ -6,7 +6,9 @@ contestant is *fixed* if nothing is trained here: its labels are given, or it ha
 
 import hashlib
 import importlib.util
+import math
 import re
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -81,7 +83,7 @@ def tools(root: Path) -> dict[str, Path]:
 def load(path: str | Path) -> ModuleType:
     """Import a tool's file under a name of its own, so that it can import the package that has its name.
 
-    Raises InputError where that fails, or where one of its functions is missing.
+    Raises InputError where that fails, where one of its functions is missing, or where its options are no dictionary.
     """
     path = Path(path)
     spec = importlib.util.spec_from_file_location(f"contestant_{path.stem}", path)
@@ -92,14 +94,38 @@ def load(path: str | Path) -> ModuleType:
         spec.loader.exec_module(module)
     except ImportError as error:
         raise InputError(
-            f"{path}: {error}. Expected a file that can be read without the tool's packages: import them in the functions."
+            f"{_place(path, error)}: {error}. Expected a file that can be read without the tool's packages: import them in "
+            "the functions."
+        ) from None
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"{_place(path, error)}: {type(error).__name__}: {error}. Expected a file that Python can import: correct it."
         ) from None
     missing = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
     if missing:
         raise InputError(
             f"{path}: no function {', '.join(missing)}. Expected {', '.join(FUNCTIONS)}: docs/add-a-contestant.md."
         )
+    options = getattr(module, "OPTIONS", {})
+    if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
+        raise InputError(
+            f"{path}: OPTIONS is {options!r}. Expected a dictionary of names and defaults, such as {{'depth': 3}}."
+        )
     return module
+
+
+def _place(path: str | Path, error: BaseException) -> str:
+    """Return a file and, if an error arose in it, the line."""
+    file = str(Path(path).resolve())
+    lines = [
+        line
+        for name, line in (
+            *((frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)),
+            (getattr(error, "filename", None), getattr(error, "lineno", None)),
+        )
+        if line and name and str(Path(name).resolve()) == file
+    ]
+    return f"{path}, line {lines[-1]}" if lines else str(path)
 
 
 def title(name: str, entry: dict, root: Path) -> str:
@@ -173,15 +199,18 @@ def _faults(entry: dict, module: ModuleType, training: dict) -> Iterator[str]:
             check(settings(entry, module, training))
         except SystemExit as error:
             yield f": {error}"
+        except Exception as error:
+            place = _place(module.__file__ or "", error)
+            yield f": {place}: check failed with {type(error).__name__}: {error}. Correct the tool's file"
 
 
 def _same_kind(value: object, default: object) -> bool:
-    """Return whether a value has the type of a default; None is of any type, and whole numbers are numbers."""
+    """Return whether a value has the type of a default; None is of any type, and fractions may be whole numbers."""
     if default is None or value is None:
         return True
     if isinstance(value, bool) or isinstance(default, bool):
         return isinstance(value, bool) and isinstance(default, bool)
-    return isinstance(value, int | float if isinstance(default, int | float) else type(default))
+    return isinstance(value, int | float if isinstance(default, float) else type(default))
 
 
 def packages_of(root: Path, tool: str) -> list[Path]:
@@ -223,21 +252,64 @@ def main_packages(root: Path, tool: str) -> list[str]:
     return [found[0] for line in lines if (found := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line))]
 
 
+def plain_values(returned: object, where: str | Path) -> dict:
+    """Return what a tool's `train` returned as values that JSON can hold; raise InputError if it is something else.
+
+    NumPy's numbers and arrays become numbers and lists. What is not a finite number becomes None.
+
+    >>> plain_values({"loss": np.float32(0.5), "rates": np.array([1.0, np.nan])}, "mytool.py")
+    {'loss': 0.5, 'rates': [1.0, None]}
+    """
+    try:
+        plain = {} if returned is None else _plain(returned)
+    except (TypeError, RecursionError):
+        plain = None
+    if isinstance(plain, dict):
+        return plain
+    raise InputError(
+        f"{where}: train returned {str(returned)[:100]!r} ({type(returned).__name__}). Expected a dictionary of plain values: "
+        "numbers, words, true or false, None, and lists of them."
+    )
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    raise TypeError(type(value).__name__)
+
+
 def check_labels(labels: object, shape: tuple[int, ...], where: str) -> np.ndarray:
     """Return a label image as int32; raise InputError, which begins with `where`, if it is none of a frame of this shape.
 
     >>> check_labels(np.array([[0, 3]], np.uint8), (1, 2), "stardist, sample a").tolist()
     [[0, 3]]
     """
+    if labels is None:
+        raise InputError(
+            f"{where}: labels returned None. Expected an array of {' × '.join(map(str, shape))} px: end the function with return."
+        )
     labels = np.asarray(labels)
     if labels.shape != tuple(shape):
         found = " × ".join(map(str, labels.shape)) or "a single value"
         raise InputError(
             f"{where}: labels of {found} px. Expected {' × '.join(map(str, shape))} px, as the frame has."
         )
-    if labels.dtype.kind not in "bui":
+    if labels.dtype.kind not in "ui":
+        advice = (
+            "a mask of True and False has no cells: number them, for example with skimage.measure.label"
+            if labels.dtype.kind == "b"
+            else "add `.astype(np.int32)`"
+        )
         raise InputError(
-            f"{where}: labels of type {labels.dtype}. Expected whole numbers: 0 for background, cells from 1."
+            f"{where}: labels of type {labels.dtype}. Expected whole numbers: 0 for background, cells from 1; {advice}."
         )
     if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max):
         raise InputError(

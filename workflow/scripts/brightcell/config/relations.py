@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 
 from brightcell.errors import nearest
 
+from .networks import network_names
+
 Sound = Callable[..., bool]
 
 
@@ -132,10 +134,11 @@ def _contestants(config: dict, sound: Sound) -> Iterator[str]:
     """A contestant is a tool or labels, has one budget, and a name that no network has."""
     if not sound("contestants", "networks"):
         return
+    taken = {*network_names(), "all", "truth"} if config["contestants"] else ()
     for name, entry in config["contestants"].items():
         key = f"contestants.{name}"
-        if name in (*config["networks"], "all", "truth"):
-            yield f"{key}: found a name that is taken in all tables; expected another, such as {name}_tool"
+        if name.lower() in taken:
+            yield f"{key}: found the name of a network or one that the tables use; expected another, such as {name}_tool"
         beside = [each for each in ("tool", "minutes", "epochs", "weights", "options") if entry[each]]
         if entry["labels"] and beside:
             yield (

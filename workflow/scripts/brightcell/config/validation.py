@@ -1,6 +1,5 @@
 """Check a config against its schema, and fill in the defaults."""
 
-import ast
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from jsonschema.exceptions import ValidationError
 from brightcell.errors import InputError, nearest
 
 from . import relations
+from .networks import network_names
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 CONFIG_SCHEMA = SCHEMAS / "config.schema.yaml"
@@ -39,16 +39,6 @@ def load_schema(path: str | Path = CONFIG_SCHEMA) -> dict:
     if "networks" in schema["properties"]:
         schema["properties"]["networks"]["items"]["enum"] = network_names()
     return schema
-
-
-def network_names() -> list[str]:
-    """Return the keys of `nets.unet.ARCHITECTURES`, read from the source because importing Keras takes seconds."""
-    tree = ast.parse((Path(__file__).parents[1] / "nets/unet.py").read_text(encoding="utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ARCHITECTURES":
-            assert isinstance(node.value, ast.Dict)
-            return [ast.literal_eval(key) for key in node.value.keys if key]
-    raise LookupError("nets/unet.py has no table ARCHITECTURES")
 
 
 def complete(config: dict, schema: dict, source: str = "config", given: dict | None = None) -> dict:

@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 from brightcell import published
 from brightcell.comparison.averaging import average_frames, average_seeds
 from brightcell.comparison.numbers import show, show_signed
-from brightcell.contestants import may_have_seen
+from brightcell.contestants import is_fixed, may_have_seen
 from brightcell.instances.variants import SCORES as WATERSHED_SCORES
 from brightcell.instances.variants import VARIANTS
 from brightcell.metrics.registry import HEADLINE, METRICS
@@ -148,7 +148,11 @@ def floor_sentence(data: ReportData) -> str:
     own = own[own["scheme"] == next(iter(own["scheme"]), "")]
     below = own.loc[own["mean"] <= floor if metric.better == "higher" else own["mean"] >= floor, "network"]
     if len(below):
-        said += f" Below it: {', '.join(below)}. Do not use them: train longer, or look at the check's page for faults in the masks."
+        contestants = data.config.get("contestants") or {}
+        trained = [name for name in below if name not in contestants or not is_fixed(contestants[name])]
+        some = f" {', '.join(trained)}" if len(trained) < len(below) else ""
+        longer = f"train{some} longer, or " if trained else ""
+        said += f" Below it: {', '.join(below)}. Do not use them: {longer}look at the check's page for faults in the masks."
     return said
 
 
