@@ -213,7 +213,7 @@ def carrier(values: pd.Series) -> str:
     return str(values.index[worst]) if gone[worst] > abs(mean) / 2 and alone else ""
 
 
-def needed(part: Part, others: float, number: int, margin: float, alpha: float) -> tuple[float, float]:
+def needed(part: Part, others: float, number: float, margin: float, alpha: float) -> tuple[float, float]:
     """Return how many groups (or seeds) would show a difference of `margin` in four of five cases: from, to.
 
     `part` is the variance that falls with their number, `others` what stays. The range is that of the part's 80 % interval,
