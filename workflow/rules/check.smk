@@ -41,7 +41,7 @@ rule check_frames:
         **LARGE,
     params:
         dataset=DATASET,
-        pages=digest_of_pages("check.html.j2"),
+        pages=pages("check.html.j2"),
         ignore=lookup(dpath="check/ignore", within=config),
         working_pixel_size_um=lookup(
             dpath="images/working_pixel_size_um", within=config

@@ -1,6 +1,7 @@
 # Config, sheet and recordings, checked; and what more than one file of rules uses. No rule is defined here.
 
 import functools
+import os
 import sys
 from pathlib import Path
 
@@ -304,9 +305,12 @@ def own_rules():
 code_digest = functools.cache(provenance.code_digest)
 
 
-def digest_of_pages(*names):
-    """A digest of files or folders of workflow/report, from which scripts make pages."""
-    return provenance.pages_digest(names)
+def pages(*names):
+    """Where scripts find the templates of pages, and a digest of the files or folders that they need."""
+    return {
+        "folder": os.path.relpath(ROOT / "workflow/report"),
+        "digest": provenance.pages_digest(names),
+    }
 
 
 def watch_the_library():

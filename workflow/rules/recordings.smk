@@ -152,7 +152,7 @@ rule preview_recording:
     params:
         rows=lambda wildcards: RECORDINGS[wildcards.recording],
         images=lookup(dpath="images", within=config),
-        pages=digest_of_pages("preview", "page"),
+        pages=pages("preview", "page"),
         preprocess=PREPROCESS,
     message:
         "Write a page to look at the recording {wildcards.recording}"

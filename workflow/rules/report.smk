@@ -52,7 +52,7 @@ rule report:
         **MEDIUM,
     params:
         dataset=DATASET,
-        pages=digest_of_pages("page"),
+        pages=pages("page"),
         config=config,
         whole=WHOLE_PLAN._asdict() if config["short"] else None,
     message:

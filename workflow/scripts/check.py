@@ -10,7 +10,6 @@ from brightcell.check.page import check_frames, render, shown_figures
 from brightcell.files import read_table, whole, write_table
 from brightcell.io.stacks import listed_groups
 from brightcell.jobs import job
-from brightcell.provenance import PAGES
 
 logger = logging.getLogger("brightcell")
 
@@ -54,7 +53,7 @@ if __name__ == "__main__":
             snakemake.input.samples,
             listed_groups(snakemake.input.prepared, "frames"),
             listed_groups(snakemake.input.prepared, "truth"),
-            PAGES / "check.html.j2",
+            Path(snakemake.params.pages["folder"]) / "check.html.j2",
             snakemake.output,
             snakemake.params.dataset,
             snakemake.params.ignore,

@@ -1,6 +1,7 @@
 """Write a page to look at a segmented recording: frames with outlines, counts over time, flagged frames."""
 
 import logging
+from pathlib import Path
 
 import tifffile
 
@@ -14,7 +15,9 @@ from brightcell.report import preview
 logger = logging.getLogger("brightcell")
 
 
-def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, out) -> None:
+def main(
+    inputs, rows: list[dict], options: dict, steps: dict, recording: str, out, pages: Path = PAGES
+) -> None:
     """Read what `inputs` names (labels, cells, frames, quality, made_of, tracks where there is one, expected), write `out`.
 
     rows : of the sheet; options, steps : the config's `images` and `preprocess`
@@ -38,7 +41,7 @@ def main(inputs, rows: list[dict], options: dict, steps: dict, recording: str, o
     sizes = preview.describe_sizes(files.read_table(inputs.frames))
     scores = expected.of_models(made_of, inputs.expected)
     tracking = files.read_table(path) if (path := getattr(inputs, "tracking", None)) else None
-    folders = [PAGES / "preview", PAGES / "page"]
+    folders = [pages / "preview", pages / "page"]
     html = preview.build(recording, judged, shown, made_of, tracks, folders, sizes, scores, tracking)
     with files.whole(out) as temporary:
         temporary.write_text(html, encoding="utf-8")
@@ -54,4 +57,5 @@ if __name__ == "__main__":
             snakemake.params.preprocess,
             snakemake.wildcards.recording,
             snakemake.output[0],
+            Path(snakemake.params.pages["folder"]),
         )

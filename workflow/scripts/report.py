@@ -13,7 +13,15 @@ from brightcell.report.results import read_results
 logger = logging.getLogger("brightcell")
 
 
-def main(inputs, page_file: str, figures: str, config: dict, dataset: str, whole: dict | None = None) -> None:
+def main(
+    inputs,
+    page_file: str,
+    figures: str,
+    config: dict,
+    dataset: str,
+    whole: dict | None = None,
+    pages: Path = PAGES,
+) -> None:
     """Read the results, write the page and one table a figure into the folder `figures`.
 
     whole : of a short run, the `pace.Plan` of the whole one
@@ -27,7 +35,7 @@ def main(inputs, page_file: str, figures: str, config: dict, dataset: str, whole
         data.whole_run = pace.estimate(pace.Plan(**whole), steps)
         logger.info("the whole run: %s", data.whole_run)
     tables = page.make_tables(data)
-    html = page.build(data, tables, PAGES / "page")
+    html = page.build(data, tables, pages / "page")
     with files.whole(page_file) as temporary:
         temporary.write_text(html, encoding="utf-8")
     for name, table in tables.items():
@@ -45,4 +53,5 @@ if __name__ == "__main__":
             snakemake.params.config,
             snakemake.params.dataset,
             snakemake.params.whole,
+            Path(snakemake.params.pages["folder"]),
         )
