@@ -306,8 +306,11 @@ code_digest = functools.cache(provenance.code_digest)
 
 
 def pages(*names):
-    """Where scripts find the templates of pages, and a digest of the files or folders that they need."""
-    return {
+    """A parameter: where scripts find the templates of pages, and a digest of the files or folders that they need.
+
+    The digest is made for rules that have a job, as `watch_the_library` makes its own.
+    """
+    return lambda wildcards: {
         "folder": os.path.relpath(ROOT / "workflow/report"),
         "digest": provenance.pages_digest(names),
     }

@@ -182,10 +182,6 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
                 for entry in contestants.running(config).values()
                 if entry["weights"]
             ),
-            *filter(
-                None,
-                (entry["weights"] for entry in contestants.running(config).values()),
-            ),
         ],
         visible=[Path.cwd()],
     )

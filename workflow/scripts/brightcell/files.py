@@ -226,6 +226,12 @@ def seal(path: str | Path, rule: str, log: str) -> None:
         )
 
 
+def sealed_digest(path: str | Path) -> str:
+    """Return the SHA-256 of a result that the job has checked against its seal; of a file without one it is computed."""
+    record = seal_of(path)
+    return read_json(record)["sha256"] if record.is_file() else digest(path)
+
+
 def check_seal(path: str | Path, listed: Path | None = None) -> None:
     """Raise InputError if a result is no longer what its job wrote; a file without a digest is taken as it is.
 

@@ -157,8 +157,8 @@ def list_groups(frames: Iterable[str | Path], truth: Iterable[str | Path], path:
     rows = [
         {
             "group": Path(one).parent.name,
-            "frames_sha256": files.digest(one),
-            "truth_sha256": files.digest(two),
+            "frames_sha256": files.sealed_digest(one),
+            "truth_sha256": files.sealed_digest(two),
         }
         for one, two in zip(frames, truth, strict=True)
     ]

@@ -9,6 +9,17 @@ from .figure_tables import TRUTH
 from .styles import Style, escape, faint, in_unit, marker, panel, rows, scatter
 
 
+def whiskers(table: pd.DataFrame, middle: str, **look: object) -> dict:
+    """Return the error bars of points from the columns low and high; `middle` is the column of the points."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (table["high"] - table[middle]).tolist(),
+        "arrayminus": (table[middle] - table["low"]).tolist(),
+        **look,
+    }
+
+
 def differences_chart(
     differences: pd.DataFrame, groups: pd.DataFrame, title: str, better: str, unit: str = ""
 ) -> dict:
@@ -41,14 +52,7 @@ def differences_chart(
         scatter(
             x=differences["difference"].tolist(),
             y=list(range(len(names))),
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": (differences["high"] - differences["difference"]).tolist(),
-                "arrayminus": (differences["difference"] - differences["low"]).tolist(),
-                "thickness": 2.5,
-                "width": 7,
-            },
+            error_x=whiskers(differences, "difference", thickness=2.5, width=7),
             mode="markers",
             marker={"size": 12, "symbol": "diamond"},
             customdata=[
@@ -278,15 +282,7 @@ def watersheds_chart(
             scatter(
                 x=own["mean"].tolist(),
                 y=[row + 0.1 + shift for row in range(len(shown))],
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": (own["high"] - own["mean"]).tolist(),
-                    "arrayminus": (own["mean"] - own["low"]).tolist(),
-                    "thickness": 1.5,
-                    "width": 4,
-                    "color": styles[network].colour,
-                },
+                error_x=whiskers(own, "mean", thickness=1.5, width=4, color=styles[network].colour),
                 mode="markers",
                 marker=marker(styles[network], 9),
                 name=escape(network),

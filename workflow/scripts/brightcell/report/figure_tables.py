@@ -13,15 +13,8 @@ RUN = ["scheme", "network", "fold", "seed"]
 ERRORS = {"fn50": "missed", "fp50": "false", "splits": "split", "merges": "merged"}
 # What a recipe says of the cost of a training; other tools do not say everything.
 COSTS = (
-    *(
-        "train_seconds",
-        "device",
-        "precision",
-        "parameters",
-        "trainable_parameters",
-        "epochs_run",
-        "best_epoch",
-    ),
+    *("train_seconds", "device", "precision", "parameters", "trainable_parameters", "epochs_run"),
+    "best_epoch",
 )
 CURVES = {
     "loss": "Loss, training frames",
