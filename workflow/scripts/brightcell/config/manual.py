@@ -71,7 +71,7 @@ MANUAL = """\
 # How to write a config
 
 A config says what to compare, and on which images. `make_samples.py --config config/mine.yaml` writes one that suits
-your cells ([how](../docs/your-own-images.md#3-make-the-sheet)). Or copy these lines to `config/mine.yaml` and change them:
+your cells ([how](../docs/your-own-images.md#2-make-the-sheet-and-the-config)). Or copy these lines to `config/mine.yaml` and change them:
 
 ```yaml
 dataset: mine                       # results go to results/mine
