@@ -68,7 +68,7 @@ $(VENV)-licences/installed: requirements/licences.txt
 # What may be used: pyproject.toml, [tool.pip-licenses]. GPU packages are looked at where they are installed.
 licences: $(VENV)-licences/installed $(VENV)/installed-$(DEVICE)  ## check the licences of all packages, those of installed contestants too; write licences/NOTICE.txt and licences/sbom.json (CycloneDX)
 	@mkdir -p licences
-	@for python in $(BIN)/python $(wildcard .venv-contestants/*/bin/python); do \
+	@for python in $(BIN)/python $(wildcard .venv-contestants/*/bin/python .venv-backends/bin/python); do \
 	  $(VENV)-licences/bin/pip-licenses --python $$python >/dev/null || { echo "$$python: see above"; exit 1; }; done
 	@cd licences && $(abspath $(VENV))-licences/bin/pip-licenses --python $(abspath $(BIN))/python --from mixed \
 	  --format plain-vertical --with-urls --with-license-file --with-notice-file --no-license-path --output-file NOTICE.txt >/dev/null

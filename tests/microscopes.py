@@ -22,16 +22,28 @@ def write_zarr(path: Path, stack: np.ndarray, pixel_size_um: float) -> None:
     writer.write_full_volume(stack)
 
 
-def write_czi(path: Path, stack: np.ndarray, pixel_size_um: float) -> None:
-    """Write a CZI with Zeiss' own library."""
+def write_czi(path: Path, stack: np.ndarray, pixel_size_um: float, axis: str = "T") -> None:
+    """Write a CZI with Zeiss' own library; the first axis of the stack is time, T, or depth, Z."""
     from pylibCZIrw import czi
 
     metre = 1e-6 * pixel_size_um
     with czi.create_czi(str(path)) as file:
-        for time, channels in enumerate(stack):
+        for page, channels in enumerate(stack):
             for channel, plane in enumerate(channels):
-                file.write(data=plane[..., None], plane={"T": time, "C": channel, "Z": 0})
+                file.write(data=plane[..., None], plane={"T": 0, "Z": 0, "C": channel} | {axis: page})
         file.write_metadata(document_name="lapse", scale_x=metre, scale_y=metre)
+
+
+def write_colour_czi(path: Path, scenes: int) -> list[np.ndarray]:
+    """Write a CZI with a red picture, uint8 (20, 30), in each of some scenes, and return the pictures."""
+    from pylibCZIrw import czi
+
+    red = [np.random.default_rng(scene).integers(1, 255, (20, 30), dtype=np.uint8) for scene in range(scenes)]
+    with czi.create_czi(str(path)) as file:
+        for scene, picture in enumerate(red):
+            blue_green_red = np.stack([0 * picture, 0 * picture, picture], -1)
+            file.write(blue_green_red, plane={"T": 0, "Z": 0, "C": 0}, scene=scene, location=(100 * scene, 0))
+    return red
 
 
 def write_lif(path: Path, scenes: dict[str, np.ndarray], pixel_size_um: float) -> None:

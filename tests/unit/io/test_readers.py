@@ -12,7 +12,7 @@ from PIL import Image
 
 from brightcell.errors import InputError
 from brightcell.io import image_file, readers
-from brightcell.io.bioio import VENDOR_PACKAGES
+from brightcell.io.vendor import VENDOR_PACKAGES
 
 
 def noise(*shape, dtype=np.uint16, seed=1):
@@ -47,7 +47,7 @@ def test_an_unknown_format(tmp_path):
         readers.read_image(tmp_path / "a.abc")
 
 
-@pytest.mark.parametrize(("suffix", "package"), VENDOR_PACKAGES.items())
+@pytest.mark.parametrize(("suffix", "package"), [(".czi", "pylibCZIrw"), *VENDOR_PACKAGES.items()])
 def test_a_format_whose_reader_is_missing(tmp_path, monkeypatch, suffix, package):
     monkeypatch.setitem(sys.modules, package, None)
     (tmp_path / f"a{suffix}").write_bytes(b"x") if suffix != ".zarr" else (tmp_path / "a.zarr").mkdir()

@@ -12,10 +12,11 @@ from PIL import Image, ImageOps
 from brightcell.errors import InputError, counted
 
 from .arrays import open_npy, open_npz
-from .bioio import VENDOR_PACKAGES, open_vendor
+from .czi import open_czi
 from .image_file import LARGEST_BYTES, LARGEST_PX, ImageFile, check_size, damaged
 from .page_chain import MOST_PAGES
 from .tiff import open_tiff
+from .vendor import VENDOR_PACKAGES, open_vendor
 
 Image.MAX_IMAGE_PIXELS = LARGEST_PX  # above it Pillow only warns; `check_size` raises an InputError
 PNG_HEADER, PNG_PALETTE = 26, 3
@@ -82,6 +83,7 @@ READERS: dict[str, Opener] = {
     ".bmp": open_bmp,
     ".npy": open_npy,
     ".npz": open_npz,
+    ".czi": open_czi,
     **dict.fromkeys(VENDOR_PACKAGES, open_vendor),
 }
 # The first bytes of a file, which count for more than its suffix.

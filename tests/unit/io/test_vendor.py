@@ -1,4 +1,4 @@
-"""Formats of microscopes through bioio, on files made here; skipped without `make formats`."""
+"""Formats of microscopes and OME-Zarr, on files made here; skipped without `make formats`."""
 
 import microscopes
 import numpy as np
@@ -10,7 +10,7 @@ from brightcell.io import readers
 STACK = np.random.default_rng(1).integers(0, 4000, (5, 2, 40, 60)).astype(np.uint16)
 WRITERS = {
     ".zarr": ("bioio_ome_zarr", microscopes.write_zarr),
-    ".czi": ("bioio_czi", microscopes.write_czi),
+    ".czi": ("pylibCZIrw", microscopes.write_czi),
     ".nd2": ("bioio_nd2", microscopes.write_nd2),
     ".lif": ("bioio_lif", lambda path, stack, size: microscopes.write_lif(path, {"field": stack}, size)),
 }
@@ -66,3 +66,23 @@ def test_scenes_of_a_lif(tmp_path):
         readers.read_image(tmp_path / "a.lif", 0)
     with pytest.raises(InputError, match="no scene 'dish 3'"):
         readers.read_image(tmp_path / "a.lif", 0, "dish 3")
+
+
+def test_scenes_and_colours_of_a_czi(tmp_path):
+    pytest.importorskip("pylibCZIrw")
+    path = tmp_path / "a.czi"
+    red = microscopes.write_colour_czi(path, scenes=2)
+    with pytest.raises(InputError, match=r"2 scenes \(0, 1\).*column `scene`"):
+        readers.read_image(path)
+    for scene in (0, 1):
+        frame = readers.read_image(path, scene=str(scene))
+        np.testing.assert_array_equal(frame[..., 0], red[scene])
+        assert (frame[..., 1:] == 0).all()
+
+
+def test_slices_of_a_czi_are_depth(tmp_path):
+    pytest.importorskip("pylibCZIrw")
+    microscopes.write_czi(tmp_path / "a.czi", STACK[:, :1], 0.65, axis="Z")
+    with readers.open_image_file(tmp_path / "a.czi") as stack:
+        assert (stack.pages, stack.axes, stack.slices) == (5, (("Z", 5),), 5)
+        np.testing.assert_array_equal(readers.frame_of(stack, 3)[..., 0], STACK[3, 0])

@@ -1,4 +1,4 @@
-"""Read the formats of microscope makers and OME-Zarr with the readers of bioio, which are optional."""
+"""Read ND2, LIF and OME-Zarr with the readers of bioio, which are optional."""
 
 import importlib
 import math
@@ -12,7 +12,6 @@ from .image_file import ImageFile, check_size
 
 # A format is one entry: the suffix, and the package whose class `Reader` reads it.
 VENDOR_PACKAGES = {
-    ".czi": "bioio_czi",
     ".nd2": "bioio_nd2",
     ".lif": "bioio_lif",
     ".zarr": "bioio_ome_zarr",
@@ -20,7 +19,7 @@ VENDOR_PACKAGES = {
 
 
 def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> ImageFile:
-    """Open a scene of a CZI, ND2, LIF or OME-Zarr file; pages are counted through time, then depth.
+    """Open a scene of an ND2, LIF or OME-Zarr file; pages are counted through time, then depth.
 
     Raises InputError, which says what to install, if the reader is missing.
     """
@@ -28,12 +27,9 @@ def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> ImageFile
     try:
         bioio, reader = importlib.import_module("bioio"), importlib.import_module(name)
     except ImportError as error:
-        raise InputError(
-            f"{path}: {path.suffix} is read by the package {name.replace('_', '-')}, which is not installed. "
-            "Run `make formats` once, without containers; or convert the file to OME-TIFF, for example with Fiji."
-        ) from error
+        raise missing_reader(path, name.replace("_", "-")) from error
     image = bioio.BioImage(str(path), reader=reader.Reader)
-    image.set_scene(_scene(path, image.scenes, scene))
+    image.set_scene(choose_scene(path, image.scenes, scene))
     sizes = dict(zip(image.dims.order, image.dims.shape, strict=True))
     channels = sizes.get("S", 1) * sizes.get("C", 1)
     check_size(path, sizes["Y"], sizes["X"], channels * np.dtype(image.dtype).itemsize)
@@ -60,7 +56,16 @@ def open_vendor(path: Path, scene: str = "", stacked: bool = False) -> ImageFile
     )
 
 
-def _scene(path: Path, scenes: tuple[str, ...], wanted: str) -> str:
+def missing_reader(path: Path, package: str) -> InputError:
+    """Return the error of a file whose reader is not installed."""
+    return InputError(
+        f"{path}: {path.suffix} is read by the package {package}, which is not installed. "
+        "Run `make formats` once, without containers; or convert the file to OME-TIFF, for example with Fiji."
+    )
+
+
+def choose_scene(path: Path, scenes: tuple[str, ...], wanted: str) -> str:
+    """Return the name of the scene that the sheet wants, by name or number; InputError if that is none or unclear."""
     if not wanted and len(scenes) == 1:
         return scenes[0]
     listed = ", ".join(scenes[:20])
