@@ -149,6 +149,16 @@ def test_cvat(tmp_path):
         areas(path)
 
 
+def test_a_mask_of_cvat_ends_without_its_last_background(tmp_path):
+    path = tmp_path / "annotations.xml"
+    path.write_text(CVAT.replace('rle="1, 3, 2, 2"', 'rle="1, 2"'))
+    labels = masks.read_mask(path, shape=SHAPE, image="set/a.png").labels
+    assert (labels[40:42, 60:64] == 4).tolist() == [[False, True, True, False], [False] * 4]
+    path.write_text(CVAT.replace('rle="1, 3, 2, 2"', 'rle="1, 8"'))
+    with pytest.raises(InputError, match="add up to 9, for a mask of 2 × 4"):
+        areas(path, "set/a.png")
+
+
 @pytest.mark.parametrize("end", [".npy", ".npz"])
 def test_arrays(tmp_path, end):
     stack = np.random.default_rng(1).integers(0, 9, (5, 12, 13)).astype(np.uint16)

@@ -190,6 +190,21 @@ def test_kinds_of_objects_in_old_versions_of_qupath(tmp_path):
     assert areas(path) == [25]
 
 
+def test_a_tree_of_objects_from_qupath(tmp_path):
+    """As its hierarchy is exported: a root without a place, cells below it, or below a region that was drawn around them."""
+    path = features(
+        tmp_path / "a.geojson",
+        (square(5), None, {"objectType": "detection"}),
+        (square(6, 30, 10), None, {"objectType": "detection"}),
+        (square(40), None, {"objectType": "annotation"}),
+    )
+    first, second, around = json.loads(path.read_text())["features"]
+    around["properties"]["childObjects"] = [first, second]
+    root = {"objectType": "root", "childObjects": [around]}
+    path.write_text(json.dumps([{"type": "Feature", "geometry": None, "properties": root}]))
+    assert areas(path) == [25, 36]
+
+
 def test_only_a_region_is_annotated(tmp_path):
     path = features(
         tmp_path / "a.geojson",

@@ -16,6 +16,7 @@ from PIL import Image
 
 from brightcell.errors import InputError
 
+from .image_file import LARGEST_PX
 from .outlined import Cells, Frame, by_class, check_named_size, matching_name, on_frame
 from .rasterize import CORNERS_OF_AN_ELLIPSE, Patch, Ring, bounded, ellipse, fill, limited
 
@@ -244,10 +245,11 @@ def _cvat(each: ElementTree.Element) -> Shape:
     if each.tag == "mask":
         runs = [int(value) for value in str(each.get("rle")).split(",")]
         height, width = int(number("height")), int(number("width"))
-        if sum(runs) != height * width or min(runs) < 0:
+        left = height * width - sum(runs)  # CVAT does not write the background at the end
+        if left < 0 or min(runs) < 0 or height * width > LARGEST_PX:
             raise ValueError(f"run lengths that add up to {sum(runs)}, for a mask of {height} × {width}")
-        pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-        return Shape(name, pixels=pixels, row=int(number("top")), column=int(number("left")))
+        pixels = np.append(np.repeat(np.arange(len(runs)) % 2 == 1, runs), np.zeros(left, bool))
+        return Shape(name, pixels=pixels.reshape(height, width), row=int(number("top")), column=int(number("left")))
     return Shape(name)
 
 

@@ -1,6 +1,7 @@
 """Read cells from GeoJSON, as QuPath and brightcell write it."""
 
 import json
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def read_features(path: Path, frame: Frame) -> Cells:
             f"{path}: neither COCO (keys images and annotations) nor GeoJSON (features with a geometry), nor a file of Labelme, "
             "VIA or Labelbox. Export the cells anew as one of them."
         )
+    features = list(_with_children(features))
     series = {number for each in features if (number := _properties(each).get("series")) is not None}
     if len(series) > 1:
         raise InputError(
@@ -81,6 +83,16 @@ def _parsed(path: str, modified: int) -> Any:
     if path.lower().endswith(".ndjson"):
         return [json.loads(line) for line in text.splitlines() if line.strip()]
     return json.loads(text)
+
+
+def _with_children(features: Iterable[dict]) -> Iterator[dict]:
+    """Yield features and, after each, those below it in QuPath's hierarchy, where it was exported as a tree."""
+    waiting = list(reversed(list(features)))
+    while waiting:
+        feature = waiting.pop()
+        yield feature
+        below = _properties(feature).get("childObjects") or feature.get("childObjects") or []
+        waiting += [each for each in reversed(below) if isinstance(each, dict)]
 
 
 def _properties(feature: dict) -> dict:
