@@ -249,7 +249,9 @@ def _cvat(each: ElementTree.Element) -> Shape:
         if left < 0 or min(runs) < 0 or height * width > LARGEST_PX:
             raise ValueError(f"run lengths that add up to {sum(runs)}, for a mask of {height} × {width}")
         pixels = np.append(np.repeat(np.arange(len(runs)) % 2 == 1, runs), np.zeros(left, bool))
-        return Shape(name, pixels=pixels.reshape(height, width), row=int(number("top")), column=int(number("left")))
+        return Shape(
+            name, pixels=pixels.reshape(height, width), row=int(number("top")), column=int(number("left"))
+        )
     return Shape(name)
 
 
