@@ -78,22 +78,15 @@ dataset: mine                       # results go to results/mine
 samples: /path/to/mine/samples.tsv  # the sample sheet: one row per frame
 images:
   pixel_size_um: 0.65               # of the files
-  working_pixel_size_um: 1.3        # frames are brought to this: cells about 28 px across
+  working_pixel_size_um: 1.3        # frames are scaled to this: cells about 28 px across
 seeds: [1, 2, 3]                    # every network is trained three times in every fold
 ```
 
 Keys that you leave out have the defaults in the tables below. A misspelt key or an illegal value stops the run at once, with
-a message that names the place and says what was expected. Then:
+a message. Then [check your images and run](../docs/your-own-images.md#3-check-images-and-masks).
 
-| command | what it does |
-|---|---|
-| `.venv/bin/snakemake check --configfile config/mine.yaml --cores all` | looks at images and masks only; open `results/mine/check/check.html` |
-| `.venv/bin/snakemake --configfile config/mine.yaml --cores all` | everything; open `results/mine/report.html` |
-| `.venv/bin/snakemake segment --configfile config/mine.yaml --cores all` | segments new recordings with the trained networks |
-| `.venv/bin/snakemake simulate --cores all` | makes the simulated images of the demo, `config/config.yaml` |
-
-Put a target such as `check` first, because `--configfile` takes all words after it as files. Keys in later files replace those
-in earlier ones. To change keys for one run, add them at the end: `--config dataset=trial 'training={{epochs: 7}}' 'seeds=[1, 2]'`.
+Keys in later files replace those in earlier ones: `--configfile config/mine.yaml config/short.yaml`. To change keys for one
+run, add them at the end: `--config dataset=trial 'training={{epochs: 7}}' 'seeds=[1, 2]'`.
 
 ## The sample sheet
 

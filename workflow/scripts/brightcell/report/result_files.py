@@ -186,15 +186,15 @@ and seed.
 - A **target** makes the file, and the same for all groups, models or recordings: [the workflow](workflow.md).
 - **Tables** are separated by tabs and have a header. A value that is missing is `nan` in columns of numbers and an empty
   field in columns of text.
-- **Stacks** are TIFF files with one page a frame; the page's description is the frame's name. Pages may differ in size.
+- **Stacks** are TIFF files with one page per frame, whose description is the name of the frame. Pages may differ in size.
   Fiji opens them.
 
 ## Columns of many tables
 
-Further on they stand without a meaning.
+They are not explained again below.
 
 {shared}
-Scores, whose formulas stand in [metrics](metrics.md); those of cells have no value for binary masks:
+Scores ([formulas](metrics.md)); those of cells have no value for binary masks:
 
 {scores}
 {sections}"""
