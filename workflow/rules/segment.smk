@@ -35,6 +35,7 @@ rule segment_chunk:
     output:
         **probability_if_wanted("<segmented>/chunks/{chunk}/probability.tif"),
         labels="<segmented>/chunks/{chunk}/labels.tif",
+        doubt="<segmented>/chunks/{chunk}/doubt.tif",
         cells="<segmented>/chunks/{chunk}/cells.tsv",
         made_of="<segmented>/chunks/{chunk}/made_of.json",
         frames="<segmented>/chunks/{chunk}/frames.tsv",

@@ -17,7 +17,7 @@ logger = logging.getLogger("brightcell")
 
 
 def main(rows, first_rows, models, recipe_files, calibration_files, network, settings, out, threads):
-    """Write what `out` names: labels, cells, frames and made_of, and the probability where it is asked for.
+    """Write what `out` names: labels, doubt, cells, frames and made_of, and the probability where it is asked for.
 
     rows : of the chunk; first_rows : of the recording, by which grey values are mapped where they are mapped alike
     settings : the config's images, preprocess, prediction, precision, device and border
@@ -47,6 +47,7 @@ def main(rows, first_rows, models, recipe_files, calibration_files, network, set
     parts = {
         "labels": lambda each: each.labels,
         "probability": lambda each: stacks.to_uint16(each.foreground),
+        "doubt": lambda each: each.doubt,
     }
     cells, frames = [], []
     with ExitStack() as stack:

@@ -81,7 +81,7 @@ def segment(
     named = [
         [place / name for place in trained] for name in ("model.keras", "recipe.json", "calibration.json")
     ]
-    outputs = {name: out / f"{name}.tif" for name in ("labels", "probability")}
+    outputs = {name: out / f"{name}.tif" for name in ("labels", "probability", "doubt")}
     outputs |= {"cells": out / "cells.tsv", "frames": out / "frames.tsv", "made_of": out / "made_of.json"}
     segment_chunk.main(rows, [], *named, None, SETTINGS | {"border": border}, outputs, 1)
     return out
@@ -107,6 +107,18 @@ def test_a_disc_is_found_and_measured(tmp_path):
     assert frame["confidence"] == pytest.approx(cell["confidence"])
     probability = stacks.from_uint16(stacks.read_stack(out / "probability.tif")["s0"])
     assert probability[30, 20] == pytest.approx(0.7, abs=0.001)
+    assert cell["ridge"] == 0
+    doubt = stacks.read_stack(out / "doubt.tif")["s0"]
+    assert doubt.shape == (8, 8)  # of 60 px
+    assert doubt[3, 2] == round(255 * 2 * 0.1)
+    assert doubt[0, 7] == 0
+
+
+def test_a_single_network_is_in_doubt_where_its_probability_is_middling(tmp_path):
+    out = segment(tmp_path, [disc()], members=("two",))
+    doubt = stacks.read_stack(out / "doubt.tif")["s0"]
+    assert doubt[3, 2] == round(255 * 4 * 0.6 * 0.4)
+    assert doubt[0, 7] == round(255 * 4 * 0.01 * 0.99)
 
 
 @pytest.mark.parametrize(("pixel_um", "factor"), [("0.25", 0.5), ("1.0", 2)])

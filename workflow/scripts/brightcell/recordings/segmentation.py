@@ -10,7 +10,7 @@ import pandas as pd
 
 from brightcell.errors import InputError
 from brightcell.inference import streaming
-from brightcell.instances import labelling, regionprops
+from brightcell.instances import labelling, regionprops, ridges
 from brightcell.io import stacks
 from brightcell.preprocessing import rescaling, statistics, steps
 from brightcell.preprocessing.loader import FrameLoader, LoadedFrame
@@ -18,6 +18,8 @@ from brightcell.preprocessing.loader import FrameLoader, LoadedFrame
 from .ensemble import Averaged, Ensemble
 
 logger = logging.getLogger("brightcell")
+
+GRAIN_PX = 8  # side of the squares in which doubt is averaged, in px of the networks' frames
 
 
 class Prepared(NamedTuple):
@@ -37,13 +39,14 @@ class Prepared(NamedTuple):
 class Segmented(NamedTuple):
     """A frame's cells: labels int32 (height, width) at the frame's own size, a row a cell, a row of the frame.
 
-    foreground : probability, float32, at the frame's own size
+    foreground : probability, float32, at the frame's own size; doubt : uint8, see `doubt_map`
     """
 
     labels: np.ndarray
     cells: pd.DataFrame
     summary: dict
     foreground: np.ndarray
+    doubt: np.ndarray
 
 
 def prepare(row: dict, taken: LoadedFrame, recipe: dict) -> Prepared:
@@ -191,12 +194,14 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
     -------
     Segmented
         `cells` has the columns sample, frame, those of `regionprops.cell_table`, confidence (mean foreground
-        probability in the cell) and disagreement (mean standard deviation of the members' foreground); `summary` the
-        same two over the pixels of all cells, nan without any.
+        probability in the cell), disagreement (mean standard deviation of the members' foreground) and ridge (doubt of
+        its borders with others, `ridges.ridges`); `summary` confidence and disagreement over the pixels of all cells, nan
+        without any.
     """
     row, frame = prepared.row, prepared.frame
     spread = maps[..., -1] if members > 1 else np.full(maps.shape[:2], np.nan, np.float32)
-    found = labelling.label_cells(*stacks.split_maps(maps[..., :-1]), **parameters)
+    foreground, distance = stacks.split_maps(maps[..., :-1])
+    found = labelling.label_cells(foreground, distance, **parameters)
     labels = rescaling.resize_labels(found, frame.shape[:2])
     found, labels = _without_lost(found, labels)
     pixel_um = None if math.isnan(prepared.pixel_size_um) else prepared.pixel_size_um
@@ -209,6 +214,7 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
         sums = np.bincount(found.ravel(), values.ravel().astype(np.float64))
         cells[name] = sums[1:] / counts[1:]
         means[name] = sums[1:].sum() / counts[1:].sum() if len(cells) else math.nan
+    cells["ridge"] = ridges.ridges(found, foreground if distance is None else distance)
     summary = {
         "sample": row["sample"],
         "frame": int(row["frame"]),
@@ -223,7 +229,27 @@ def separate(prepared: Prepared, maps: np.ndarray, parameters: dict, members: in
         **statistics.describe_frame(frame),
         **means,
     }
-    return Segmented(labels, cells, summary, rescaling.resize_map(maps[..., 0], labels.shape))
+    probability = rescaling.resize_map(foreground, labels.shape)
+    return Segmented(labels, cells, summary, probability, doubt_map(foreground, spread))
+
+
+def doubt_map(foreground: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Return how doubtful the networks are of what a place is, as means over squares of GRAIN_PX; uint8, 255 for 1.
+
+    Doubt of a pixel is twice the standard deviation of the members' foreground, 1 where half of them say cell and the
+    others background; of a single network 4 p (1 − p), 1 where its foreground probability p is one half.
+
+    foreground, spread : float (height, width); spread is nan where there is a single network
+
+    >>> doubt_map(np.full((8, 12), 0.5), np.full((8, 12), np.nan)).tolist()
+    [[255, 255]]
+    """
+    doubt = np.where(np.isnan(spread), 4 * foreground * (1 - foreground), 2 * spread)
+    for axis, side in enumerate(doubt.shape):
+        starts = np.arange(0, side, GRAIN_PX)
+        counts = np.diff(starts, append=side)
+        doubt = np.add.reduceat(doubt, starts, axis) / (counts[:, None] if axis == 0 else counts)
+    return np.round(255 * np.clip(doubt, 0, 1)).astype(np.uint8)
 
 
 def _steps(options: dict) -> dict[str, object]:
