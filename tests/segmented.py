@@ -14,7 +14,7 @@ import preview_recording
 import track_cells
 from brightcell import files, trained
 from brightcell.instances.regionprops import cell_table
-from brightcell.io import ome_tiff
+from brightcell.io import ome_tiff, stacks
 from brightcell.preprocessing import statistics
 from brightcell.simulation import timelapse
 
@@ -86,6 +86,7 @@ def make_recording(
         own["disagreement"] = rng.uniform(0, 0.1, len(own))
         if number == 5:
             own.loc[own.index[::2], "disagreement"] = 0.3
+        own["ridge"] = 0.0
         looks = statistics.describe_frame(image)
         if number == 2:
             looks["sharpness"] /= 3
@@ -104,6 +105,10 @@ def make_recording(
     sizes = [(size, size, 1.0)] * frames
     ome_tiff.write_ome(
         folder / "labels.ome.tif", made.labels, sizes, ome_tiff.smallest_type(made.labels.max()), "dish"
+    )
+    grains = np.zeros((frames, *[-(-size // 8)] * 2), np.uint8)
+    stacks.write_stack(
+        folder / "chunks/all/doubt.tif", zip([row["sample"] for row in rows], grains, strict=True)
     )
     models = [folder / f"models/{number}/model.keras" for number in (1, 2)]
     for model in models:

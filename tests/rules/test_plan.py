@@ -141,6 +141,23 @@ def test_segment_without_recordings_says_what_is_missing(project):
     assert "segment: the config names no recordings" in done.stdout
 
 
+def test_crops_are_suggested_of_recordings_that_test_no_network(project):
+    named = {"samples": "data/recording.tsv", "network": "simple"}
+    project.write_config(segment=named)
+    jobs = project.planned("suggest")
+    assert jobs["suggest_crops"] == jobs["join_chunks"] == jobs["judge_frames"] == 1
+    assert "preview_recording" not in jobs
+    sheet = project.folder / "data/recording.tsv"
+    text = sheet.read_text()
+    sheet.write_text(text.replace("images/new_1.tif", "images/field3_0.tif"))  # a frame of the sheet
+    try:
+        done = project.snakemake("suggest", "-n")
+    finally:
+        sheet.write_text(text)
+    assert done.returncode != 0
+    assert "suggest: all 1 recordings test or validate the networks, such as dish" in done.stdout
+
+
 def test_every_job_says_what_it_needs_and_where_it_writes(project):
     """In each file of rules: a log, a benchmark, resources that grow, and an image."""
     for path in (ROOT / "workflow/rules").glob("*.smk"):

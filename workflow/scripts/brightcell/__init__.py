@@ -25,6 +25,7 @@ A package a stage, in the order in which the data pass through them. Each import
     published       the study's own protocol
     comparison      differences between networks, intervals, tests, sentences
     recordings      new recordings: segmentation by an ensemble, tracks, quality
+    annotation      crops to draw next, corrections taken back, what networks gain by them
     report          the pages
 """
 

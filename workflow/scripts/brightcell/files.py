@@ -44,6 +44,7 @@ TEXT = frozenset(
             "advice",
             "flags",
         ),
+        *("crop", "recording", "reason", "file"),
         *("rule", "rules", "models", "job", "slurm_job", "slurm_jobs", "state", "host", "fingerprint"),
         *("python", "brightcell", "device", "precision", "frames_sha256", "truth_sha256"),
     )

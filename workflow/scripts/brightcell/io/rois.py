@@ -95,10 +95,12 @@ def geojson_feature(
     frame: int,
     place: tuple[int, int],
     measurements: dict[str, float],
+    kind: str = "detection",
 ) -> dict:
-    """Convert an outline to a GeoJSON feature as QuPath reads it: a detection with its place in time.
+    """Convert an outline to a GeoJSON feature as QuPath reads it: an object with its place in time.
 
     place : series of labels.ome.tif, from 1, and time in it, from 0; see `ome_tiff.places`
+    kind : detection, or annotation, which can be edited in QuPath
     """
     series, time = place
     rings = [[[*ring.tolist(), ring[0].tolist()] for ring in part] for part in outline.parts]
@@ -112,7 +114,7 @@ def geojson_feature(
             "plane": {"c": -1, "z": 0, "t": time},
         },
         "properties": {
-            "objectType": "detection",
+            "objectType": kind,
             "name": f"{sample}_{outline.cell}",
             "sample": sample,
             "frame": frame,

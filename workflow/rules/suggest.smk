@@ -1,0 +1,76 @@
+# Which cells to draw next: crops of segmented recordings, with the predicted cells to correct.
+
+from brightcell.annotation import held_out
+
+# Recordings that may be drawn: not those that test or validate the networks.
+CLOSED = held_out.closed(RECORDINGS, samples, config["folds"]["schemes"])
+OPEN = [recording for recording in RECORDINGS if recording not in CLOSED]
+
+
+def of_open_recordings(name):
+    """An input function: a file of every recording that may be drawn."""
+
+    def paths(wildcards):
+        segmented_recordings(wildcards)
+        if not OPEN:
+            raise WorkflowError(
+                f"suggest: all {len(RECORDINGS)} recordings test or validate the networks, such as {next(iter(CLOSED))}: "
+                "what is drawn there cannot train without a leak. Expected recordings that are not in the sample sheet: "
+                "name others in `segment`."
+            )
+        return [result(f"segmented/{recording}/{name}") for recording in OPEN]
+
+    return paths
+
+
+rule suggest:
+    """Choose crops of segmented recordings to draw next."""
+    input:
+        result("suggest/suggest.html"),
+
+
+rule suggest_crops:
+    """Choose crops of segmented recordings, and write what a person needs to draw them."""
+    input:
+        labels=of_open_recordings("labels.ome.tif"),
+        cells=of_open_recordings("cells.tsv"),
+        frames=of_open_recordings("frames.tsv"),
+        quality=of_open_recordings("quality.tsv"),
+        doubt=lambda wildcards: [
+            result(f"segmented/{recording}/chunks/{chunk}/doubt.tif")
+            for recording in OPEN
+            for chunk in chunks_of(recording)
+        ],
+        recipes=members("recipe.json"),
+        references=list(REFERENCES.values()),
+    output:
+        crops="<results>/suggest/crops.tsv",
+        sheet="<results>/suggest/samples.tsv",
+        page=report(
+            "<results>/suggest/suggest.html",
+            caption="../report/suggest.rst",
+            category="Segmentation",
+            labels={"page": "crops to draw next"},
+        ),
+    log:
+        "<results>/logs/suggest.log",
+    benchmark:
+        "<results>/benchmarks/suggest.tsv"
+    container:
+        IMAGES["image"]
+    resources:
+        **LARGE,
+    params:
+        rows={recording: RECORDINGS[recording] for recording in OPEN},
+        settings={
+            "suggest": config["suggest"],
+            "images": config["images"],
+            "preprocess": PREPROCESS,
+            "annotated": held_out.annotated(RECORDINGS, samples),
+            "drawn": [],
+        },
+        pages=pages("suggest", "page"),
+    message:
+        "Choose crops to draw next"
+    script:
+        "../scripts/suggest.py"

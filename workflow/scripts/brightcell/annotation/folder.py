@@ -1,0 +1,125 @@
+"""The folder in which a person draws: every crop as a picture, the cells predicted in it, and a file that says where it is from.
+
+Files of one crop have one name in folders by kind. What is there already is never written again: a person may be at work
+on it, and crops of earlier rounds stay beside their corrections.
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from skimage import measure
+
+from brightcell import files
+from brightcell.io import ome_tiff, rois
+
+KINDS = {
+    "images": ".tif",
+    "predicted": ".tif",
+    "rois": ".zip",
+    "geojson": ".geojson",
+    "crops": ".json",
+}
+"""folder → suffix; `crops` is written last, so that a crop that has it is whole"""
+LONGEST_SAMPLE = 70  # characters of a crop's name
+
+
+def name_of(sample: str, top: int, left: int) -> str:
+    """Return the name of a crop.
+
+    >>> name_of("dish9_00", 120, 40)
+    'dish9_00_y120_x40'
+    """
+    if len(sample) > LONGEST_SAMPLE:
+        sample = f"{sample[: LONGEST_SAMPLE - 9]}-{hashlib.sha256(sample.encode()).hexdigest()[:8]}"
+    return f"{sample}_y{top}_x{left}"
+
+
+def path_of(folder: Path, kind: str, name: str) -> Path:
+    """Return the path of a file of a crop; kind : of KINDS"""
+    return folder / kind / f"{name}{KINDS[kind]}"
+
+
+def known(folder: Path) -> dict[str, dict]:
+    """Return what is written of each crop in a folder, by its name; see `write_crop`."""
+    return {path.stem: files.read_json(path) for path in sorted((folder / "crops").glob("*.json"))}
+
+
+def write_crop(folder: Path, name: str, image: np.ndarray, labels: np.ndarray, about: dict) -> bool:
+    """Write the files of a crop, unless they are there; return whether they were written.
+
+    Parameters
+    ----------
+    image : (height, width, channels), after preprocessing
+    labels : int (height, width), the cells predicted in it
+    about : recording, sample, frame, image (the file), page, scene, top_px, left_px, height, width, pixel_size_um and
+        cell_diameter_px (None where unknown), network
+    """
+    if path_of(folder, "crops", name).is_file():
+        return False
+    started = pieces(labels)
+    pixel_um = about["pixel_size_um"]
+    write_picture(path_of(folder, "images", name), image, pixel_um)
+    write_picture(
+        path_of(folder, "predicted", name), started.astype(ome_tiff.smallest_type(started.max())), pixel_um
+    )
+    outlines = list(rois.outlines(started))
+    with (
+        files.whole(path_of(folder, "rois", name)) as path,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for outline in outlines:
+            member = zipfile.ZipInfo(f"{outline.cell:04d}.roi")
+            archive.writestr(member, rois.imagej_roi(outline, str(outline.cell), 0).tobytes())
+    features = [
+        rois.geojson_feature(outline, about["recording"], name, 0, (1, 0), {}, "annotation")
+        for outline in outlines
+    ]
+    with files.whole(path_of(folder, "geojson", name)) as path:
+        path.write_text(json.dumps({"type": "FeatureCollection", "features": features}) + "\n", "utf-8")
+    files.write_json(about | {"cells": int(started.max())}, path_of(folder, "crops", name))
+    return True
+
+
+def pieces(labels: np.ndarray) -> np.ndarray:
+    """Number the connected pieces of cells from 1, int32: a cell that a crop cuts in two is two cells.
+
+    >>> pieces(np.array([[5, 5, 0, 5, 7]])).tolist()
+    [[1, 1, 0, 2, 3]]
+    """
+    return measure.label(labels, background=0, connectivity=2).astype(np.int32)
+
+
+def write_picture(path: Path, picture: np.ndarray, pixel_um: float | None) -> None:
+    """Write a picture (height, width[, channels]) as a TIFF that ImageJ opens, with its pixel size."""
+    picture = picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture
+    if picture.dtype not in (np.uint8, np.uint16, np.float32):
+        picture = picture.astype(np.float32)
+    colour = picture.ndim == 3 and picture.shape[-1] == 3 and picture.dtype == np.uint8
+    axes = "YX" if picture.ndim == 2 else "YXS" if colour else "CYX"
+    stored = np.moveaxis(picture, -1, 0) if axes == "CYX" else picture
+    with files.whole(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            stored,
+            imagej=True,
+            photometric="rgb" if colour else "minisblack",
+            metadata={"axes": axes, **({"unit": "um"} if pixel_um else {})},
+            resolution=(1 / pixel_um, 1 / pixel_um) if pixel_um else None,
+        )
+
+
+def sheet(folder: Path, crops: dict[str, dict], masks: dict[str, str]) -> Iterator[str]:
+    """Yield the lines of a sample sheet of crops, tabs between the columns.
+
+    crops : what `known` returns of them; masks : the path of each one's mask, relative to the sheet as the images are
+    """
+    size = "pixel_size_um" if all(each["pixel_size_um"] for each in crops.values()) else "cell_diameter_px"
+    yield "\t".join(["sample", "image", "mask", "group", size])
+    for name, about in crops.items():
+        image = path_of(folder, "images", name).as_posix()
+        yield "\t".join([name, image, masks[name], about["recording"], f"{about[size]:.6g}"])
