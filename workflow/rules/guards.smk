@@ -174,6 +174,11 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
             *members("model.keras"),
             *(path for found in LABELS.values() for path in found.values()),
             *(
+                [Path(files.expand(config["correct"]["folder"]), "any")]
+                if config["correct"]["folder"]
+                else []
+            ),
+            *(
                 (
                     Path(entry["weights"], "any")
                     if Path(entry["weights"]).is_dir()

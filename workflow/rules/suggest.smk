@@ -1,10 +1,17 @@
 # Which cells to draw next: crops of segmented recordings, with the predicted cells to correct.
 
-from brightcell.annotation import held_out
+from brightcell.annotation import folder, held_out
 
+SUGGESTIONS = Path(result("suggest"))
 # Recordings that may be drawn: not those that test or validate the networks.
 CLOSED = held_out.closed(RECORDINGS, samples, config["folds"]["schemes"])
 OPEN = [recording for recording in RECORDINGS if recording not in CLOSED]
+
+
+@functools.cache
+def crops_of_person():
+    """What is known of each crop that was written for a person, by its name."""
+    return folder.known(SUGGESTIONS)
 
 
 def of_open_recordings(name):
@@ -62,12 +69,12 @@ rule suggest_crops:
         **LARGE,
     params:
         rows={recording: RECORDINGS[recording] for recording in OPEN},
-        settings={
+        settings=lambda wildcards: {
             "suggest": config["suggest"],
             "images": config["images"],
             "preprocess": PREPROCESS,
             "annotated": held_out.annotated(RECORDINGS, samples),
-            "drawn": [],
+            "drawn": list(corrections()),
         },
         pages=pages("suggest", "page"),
     message:

@@ -25,6 +25,14 @@ KINDS = {
     "crops": ".json",
 }
 """folder → suffix; `crops` is written last, so that a crop that has it is whole"""
+PLAIN = dict.fromkeys(
+    ("pixel_size_um", "cell_diameter_px", "channels", "channel_endings", "plane", "panels"), None
+)
+"""changes to the config's `images` for crops, which are files of their own, made of what it chose"""
+UNCHANGED = dict.fromkeys(("flat", "dark", "bayer", "crop"), None) | dict.fromkeys(
+    ("background", "bit_depth", "denoise"), "none"
+)
+"""changes to the config's `preprocess`: crops were cut after it"""
 LONGEST_SAMPLE = 70  # characters of a crop's name
 
 
