@@ -111,13 +111,14 @@ def test_cells_are_followed_where_frames_have_an_order(project):
 
     try:
         followed = planned()
-        assert followed["track_cells"] == 1
+        assert followed["track_cells"] == followed["measure_film"] == followed["compare_films"] == 1
         assert "score_tracks" not in followed
         off = planned(link=False)
         assert "track_cells" not in off
-        assert off["judge_frames"] == off["preview_recording"] == 1
+        assert off["judge_frames"] == off["preview_recording"] == off["measure_film"] == 1
         without = ["\t".join(line.split("\t")[:3]) for line in ordered.splitlines()]
-        assert "track_cells" not in planned("\n".join(without) + "\n")
+        unordered = planned("\n".join(without) + "\n")
+        assert not {"track_cells", "measure_film", "compare_films"} & unordered.keys()
         first, *rest = ordered.splitlines()
         images = [line.split("\t")[first.split("\t").index("image")] for line in rest]
         true = [f"{first}\ttrack", *(f"{line}\t{image}" for line, image in zip(rest, images, strict=True))]

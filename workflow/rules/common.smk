@@ -70,6 +70,9 @@ try:
         else sheets.no_samples()
     )
     TRUE_TRACKS = chunks.truth_of_recordings(recordings)
+    CIRCUMSTANCES = sheets_of_recordings.circumstances(
+        recordings, config["segment"]["interval_min"]
+    )
     provenance.hold_to_first_reading(FIRST_READING, config, samples, recordings)
     GIVEN_MODELS = (
         ensemble.find_models(

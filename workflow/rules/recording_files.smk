@@ -52,6 +52,19 @@ def files_of_truth(wildcards):
     return list(dict.fromkeys(path for path in (*paths, truth["lineage"]) if path))
 
 
+def lineages_if_followed(path):
+    """An output of a film's job: the table of tracks, where cells are followed."""
+    return {"lineages": path} if config["segment"]["tracks"]["link"] else {}
+
+
+def of_each(name, recordings):
+    """A file of each of some recordings."""
+    return [result(f"segmented/{recording}/{name}") for recording in recordings]
+
+
+FILMS = ["recordings.tsv", "conditions.tsv", "differences.tsv", "films.html"]
+
+
 def segmented_recordings(wildcards):
     """What `segment` makes of every recording."""
     if not RECORDINGS:
@@ -69,9 +82,10 @@ def segmented_recordings(wildcards):
         result(f"segmented/{recording}/{name}")
         for recordings, names in (
             (RECORDINGS, names),
-            (followed(), ["tracks.tsv", "ctc"]),
+            (time_lapses(), ["course.tsv", "measures.tsv"]),
+            (followed(), ["tracks.tsv", "ctc", "lineages.tsv"]),
             (scored(), ["tracking.tsv"]),
         )
         for recording in recordings
         for name in names
-    ]
+    ] + [result(f"films/{name}") for name in FILMS if time_lapses()]

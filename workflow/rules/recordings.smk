@@ -158,3 +158,67 @@ rule preview_recording:
         "Write a page to look at the recording {wildcards.recording}"
     script:
         "../scripts/preview_recording.py"
+
+
+rule measure_film:
+    """Measure what a recording shows over time."""
+    input:
+        frames="<segmented>/frames.tsv",
+        cells="<segmented>/cells.tsv",
+        quality="<segmented>/quality.tsv",
+        tracks=lambda wildcards: (
+            "<segmented>/tracks.tsv" if wildcards.recording in followed() else []
+        ),
+    output:
+        **lineages_if_followed("<segmented>/lineages.tsv"),
+        course="<segmented>/course.tsv",
+        measures="<segmented>/measures.tsv",
+    log:
+        "<results>/logs/segment/{recording}/film.log",
+    benchmark:
+        "<results>/benchmarks/segment/{recording}/film.tsv"
+    container:
+        IMAGES["image"]
+    resources:
+        **MEDIUM,
+    params:
+        facts=lambda wildcards: CIRCUMSTANCES[wildcards.recording],
+        confidence=lookup(dpath="comparison/confidence", within=config),
+    message:
+        "Measure what the recording {wildcards.recording} shows over time"
+    script:
+        "../scripts/measure_film.py"
+
+
+rule compare_films:
+    """Compare all recordings over time, and their conditions."""
+    input:
+        measures=lambda wildcards: of_each("measures.tsv", time_lapses()),
+        courses=lambda wildcards: of_each("course.tsv", time_lapses()),
+        lineages=lambda wildcards: of_each("lineages.tsv", followed()),
+    output:
+        recordings="<results>/films/recordings.tsv",
+        conditions="<results>/films/conditions.tsv",
+        differences="<results>/films/differences.tsv",
+        page=report(
+            "<results>/films/films.html",
+            caption="../report/films.rst",
+            category="Segmentation",
+            labels={"table": "films side by side"},
+        ),
+    log:
+        "<results>/logs/segment/films.log",
+    benchmark:
+        "<results>/benchmarks/segment/films.tsv"
+    container:
+        IMAGES["report"]
+    resources:
+        **MEDIUM,
+    params:
+        dataset=DATASET,
+        confidence=lookup(dpath="comparison/confidence", within=config),
+        pages=pages("films", "page"),
+    message:
+        "Compare all recordings over time"
+    script:
+        "../scripts/compare_films.py"

@@ -5,6 +5,7 @@ import os
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
@@ -39,6 +40,48 @@ def test_the_number_at_the_end_is_the_frame_and_the_rest_the_recording(folder):
         ("dish9_01", "dish9", "01", "new/dish9_01.tif"),
         ("dish10_00", "dish10", "00", "new/dish10_00.tif"),
     ]
+
+
+def test_a_pattern_names_condition_and_well(folder):
+    (folder / "new/plate1/drug").mkdir(parents=True)
+    (folder / "new/plate1/drug/B03_f2_007.tif").write_bytes(b"II*\0")
+    found = recordings.find_frames("new/*/*/*.tif", "{plate}/{condition}/{well}_{field}_{frame}")
+    assert found[["group", "condition", "well", "frame"]].to_numpy().tolist() == [
+        ["plate1_drug_B03_f2", "drug", "plate1_B03", "007"]
+    ]
+
+
+def sheet(*rows):
+    return pd.DataFrame(rows, columns=["group", "condition", "well", "interval_min"])
+
+
+def test_circumstances_are_those_of_each_recording():
+    table = sheet(("a", "x", "B02", "20"), ("a", "x", "B02", "20"), ("b", "y", "B03", "15.5"))
+    assert recordings.circumstances(table, 5) == {
+        "a": {"condition": "x", "well": "B02", "interval_min": 20},
+        "b": {"condition": "y", "well": "B03", "interval_min": 15.5},
+    }
+    assert recordings.circumstances(sheet(("a", "", "", "")), 5)["a"]["interval_min"] == 5
+    assert recordings.circumstances(sheet(("a", "", "", "")))["a"]["interval_min"] is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (
+            [("a", "x", "", ""), ("a", "y", "", "")],
+            "recording a have the values x and y in the column condition",
+        ),
+        ([("a", "", "", "5"), ("a", "", "", "6")], "the values 5 and 6 in the column interval_min"),
+        (
+            [("a", "x", "B02", ""), ("b", "y", "B02", "")],
+            "the well B02 has the condition x in the recording a and y in b. .* such as plate2_B03",
+        ),
+    ],
+)
+def test_circumstances_that_contradict_each_other_are_refused(rows, told):
+    with pytest.raises(InputError, match=told):
+        recordings.circumstances(sheet(*rows))
 
 
 def test_folders_below_the_fixed_part_tell_recordings_apart(folder):

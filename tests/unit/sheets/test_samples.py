@@ -59,13 +59,16 @@ def test_a_sheet_becomes_a_table_of_text(sheet, tmp_path):
         "track",
         "lineage",
         "scene",
+        "condition",
+        "well",
+        "interval_min",
     ]
     assert table.loc[0].tolist() == [
         "a",
         str(tmp_path / "a.tif"),
         str(tmp_path / "a_mask.tif"),
         "g1",
-        *[""] * 8,
+        *[""] * 11,
     ]
     assert table.index.tolist() == [0, 1, 2]
 

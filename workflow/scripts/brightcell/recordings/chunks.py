@@ -14,7 +14,13 @@ import pandas as pd
 from brightcell.errors import InputError
 
 PATTERN = r"\d+-\d+"
-TRUTH = ("track", "lineage")  # columns that no job of the segmentation reads
+UNREAD = (
+    "track",
+    "lineage",
+    "condition",
+    "well",
+    "interval_min",
+)  # columns that no job of the segmentation reads
 FIRST = 16  # frames that determine the grey values of a whole recording, if the config asks for that
 LAST_WRITTEN = "frames.tsv"  # a chunk whose folder has this file is finished
 
@@ -29,7 +35,7 @@ def rows_of_recordings(table: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
         row = {
             name: value
             for name, value in zip(table, values, strict=True)
-            if value != "" and name not in TRUTH
+            if value != "" and name not in UNREAD
         }
         rows = found.setdefault(row["group"], [])
         row["frame"] = str(int(row.get("frame") or row.get("page") or len(rows)))

@@ -69,7 +69,8 @@ def compile_pattern(pattern: str) -> re.Pattern:
     """Convert a pattern such as `{group}_{frame}.tif` to a regular expression for a whole name.
 
     `{frame}` matches digits, `{split}` a word such as train, val or test, any other field some characters without a
-    slash, `{}` any text to ignore. Without `{group}` the other fields together are the group.
+    slash, `{}` any text to ignore. Without `{group}` the other fields together are the group. `{condition}` and `{well}`
+    are columns of the sheet, too; what stands before `{well}` tells plates apart.
     >>> compile_pattern("{group}_{frame}").fullmatch("dish_1_007").groupdict()
     {'group': 'dish_1', 'frame': '007'}
     """
@@ -96,7 +97,7 @@ def compile_pattern(pattern: str) -> re.Pattern:
 
 
 def fields(image: str, pattern: re.Pattern, text: str) -> dict[str, str] | None:
-    """Read group, frame and split from an image's path by a compiled pattern; None if it does not fit.
+    """Read group, frame and split, condition and well, from an image's path by a compiled pattern; None if it does not fit.
 
     `text` is the pattern as written: the path is compared with as many folders as it has slashes; the suffix is
     compared if the text has one.
@@ -107,10 +108,14 @@ def fields(image: str, pattern: re.Pattern, text: str) -> dict[str, str] | None:
         return None
     values = found.groupdict()
     others = [value for name, value in values.items() if name not in ("frame", "split", "group")]
+    plate = [name for name in values if name not in ("frame", "split", "group", "condition")]
+    wells = plate[: plate.index("well") + 1] if "well" in plate else []
     return {
         "group": values.get("group") or "_".join(others),
         "frame": values.get("frame", ""),
         "split": SPLITS.get((values.get("split") or "").lower(), ""),
+        **({"condition": values["condition"]} if "condition" in values else {}),
+        **({"well": "_".join(values[name] for name in wells)} if wells else {}),
     }
 
 
@@ -327,8 +332,19 @@ def sheet_text(rows: list[dict[str, str]], folder: str | Path, sheet: str | Path
         rows = [row | {"page": row["page"] or "0"} for row in rows]
     columns = [
         name
-        for name in ("sample", "image", "mask", "group", "frame", "split", "page", *TRUTH)
-        if all(row[name] for row in rows)
+        for name in (
+            "sample",
+            "image",
+            "mask",
+            "group",
+            "frame",
+            "split",
+            "condition",
+            "well",
+            "page",
+            *TRUTH,
+        )
+        if all(row.get(name) for row in rows)
     ]
     start = os.path.relpath(os.path.abspath(folder), os.path.abspath(Path(sheet).parent))  # noqa: PTH100
     start = "" if start == "." else f"{start}/"

@@ -177,6 +177,36 @@ def find_frames(
     return table
 
 
+def circumstances(table: pd.DataFrame, interval_min: float | None = None) -> dict[str, dict]:
+    """Return condition, well ("": none) and interval_min (None: unknown) of each recording of a sheet.
+
+    interval_min : the config's, where the sheet has no such column
+    Raises InputError if they differ within a recording, or a well has two conditions.
+    """
+    found: dict[str, dict] = {}
+    conditions: dict[str, tuple[str, str]] = {}
+    for recording, own in table.groupby("group", sort=False):
+        values = {}
+        for column in ("condition", "well", "interval_min"):
+            several = list(dict.fromkeys(own[column]))
+            if len(several) > 1:
+                raise InputError(
+                    f"segment: the frames of the recording {recording} have the values {several[0]} and {several[1]} in the "
+                    f"column {column}. Expected one for all frames of a recording: correct the sheet."
+                )
+            values[column] = several[0]
+        condition, well = values["condition"], values["well"]
+        other, first = conditions.setdefault(well, (condition, str(recording)))
+        if well and other != condition:
+            raise InputError(
+                f"segment: the well {well} has the condition {other} in the recording {first} and {condition} in {recording}. "
+                "Expected one: correct the sheet. Wells of several plates need names of their own, such as plate2_B03."
+            )
+        interval = values["interval_min"]
+        found[str(recording)] = values | {"interval_min": float(interval) if interval else interval_min}
+    return found
+
+
 def _twice(rows: list[dict[str, str]]) -> tuple[str, str, str] | None:
     """Return two files that hold the same frame of a group, and the group; None if there are none."""
     seen: dict[tuple, str] = {}

@@ -271,7 +271,7 @@ def _illegal(cells: pd.Series, entry: dict) -> Iterator[str]:
                 f"dots in a row" + (f", such as {proposal}" if proposal else "")
             )
         else:
-            advice = "a shorter path"
+            advice = f"at most {entry.get('maxLength', 10_000):,} characters"
         yield f"line {line}: {cells.name} is {cell!r}; expected {advice}"
 
 
