@@ -7,8 +7,9 @@ BIN = $(VENV)/bin
 DEVICE ?= $(shell { test -e $(VENV)/installed-gpu || nvidia-smi; } >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
-# Two workers get the tests file by file, in the order of tests/conftest.py: long files first.
-PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder
+# Workers get the tests file by file, in the order of tests/conftest.py: long files first. They often wait for Snakemake.
+WORKERS ?= 3
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup formats engines bench demo leakage test test-containers test-slurm lint manual lock licences contestant containers leftovers clean

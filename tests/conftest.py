@@ -12,7 +12,7 @@ settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
 
 
-# Files that take minutes. What two workers share out begins with them, so that neither is idle at the end.
+# Files that take minutes. What the workers share out begins with them, so that none is idle at the end.
 LONG = ("tests/pipeline/", "tests/unit/training/", "tests/rules/")
 
 
