@@ -109,7 +109,7 @@ def test_masks_of_each_folder_stay_with_it():
         ("d1_00", "d1", "00"),
         ("d2_00", "d2", "00"),
     ]
-    assert notes == ["1 sample renamed: '00' → d1_00"]
+    assert notes == ["2 samples renamed: '00' → d1_00, '00' → d2_00"]
 
 
 def test_other_names_of_folders_and_endings():
@@ -405,6 +405,23 @@ def test_many_groups_of_one_frame_are_told_with_a_pattern(tmp_path):
     assert table["group"].nunique() == 3 and "one frame only" not in told
 
 
+def test_frames_in_a_folder_for_each_dish_are_told_with_a_pattern(tmp_path):
+    names = [f"Schale {dish}/Bild{frame}" for dish in (1, 2, 3) for frame in (1, 2)]
+    fill(tmp_path, *[f"{name}{end}.tif" for name in names for end in ("", "_mask")])
+    table, told = make(tmp_path)
+    assert table.index.tolist() == table["group"].tolist()
+    assert table.index[0] == "Schale_1_Bild1"  # not with its name twice
+    assert "--pattern '{group}/Bild{frame}', which reads Bild1.tif as frame 1 of Schale 1" in told
+    table, told = make(tmp_path, pattern="{group}/Bild{frame}", force=True)
+    assert table["group"].value_counts().to_dict() == {f"Schale_{dish}": 2 for dish in (1, 2, 3)}
+    assert table.index.nunique() == 6 and "one frame only" not in told
+
+
+@pytest.mark.parametrize("folders", [("a/x", "b/x"), ("a", "a")])
+def test_no_pattern_is_proposed_that_joins_folders_of_one_name(folders):
+    assert filenames.propose_pattern(f"{folder}/c{n}d.tif" for folder in folders for n in (1, 2)) == ""
+
+
 def test_a_single_time_lapse_is_told_of_blocks(tmp_path):
     fill(tmp_path, *[f"d_{frame:02d}{end}.tif" for frame in range(20) for end in ("", "_mask")])
     _, told = make(tmp_path)
@@ -475,7 +492,8 @@ def test_a_sheet_is_not_written_over_without_force(tmp_path):
     [
         ([], "no image found"),
         (["notes.txt"], "no image found"),
-        (["a.tif", "b.tif"], "no layout fits the 2 files"),
+        (["a.tif", "b.tif"], "no layout fits the 2 files, none of which is called a mask"),
+        (["a film.tif"], "no layout fits the 1 file, .* To segment images without masks, no sheet is needed"),
         ([".hidden/images/a.tif"], "no image found"),
     ],
 )

@@ -122,18 +122,27 @@ def fields(image: str, pattern: re.Pattern, text: str) -> dict[str, str] | None:
 def propose_pattern(images: Iterable[str]) -> str:
     """Propose a pattern by which many images share few groups, from the numbers in their names; "" if there is none.
 
-    Of the numbers that vary, the one is the frame without which the fewest names remain.
+    Of the numbers that vary, the one is the frame without which the fewest names remain. Files in several folders are
+    read with the names of their folders.
 
     >>> propose_pattern(["d1_003_a.tif", "d1_004_a.tif", "d2_003_a.tif", "d2_004_a.tif"])
     '{group}_{frame}_a'
+    >>> propose_pattern(["A/image1.tif", "A/image2.tif", "B/image1.tif", "B/image2.tif"])
+    '{group}/image{frame}'
     """
-    names = sorted({stem(PurePosixPath(image).name) for image in images})
-    split = [re.split(r"(\d+)", name) for name in names]
+    paths = [PurePosixPath(image) for image in images]
+    folders = {path.parent for path in paths}
+    inside = len(folders) > 1 and len({folder.name for folder in folders}) == len(folders)
+    names = sorted({f"{path.parent.name}/{stem(path.name)}" if inside else stem(path.name) for path in paths})
+    split = [
+        [folder + slash, *re.split(r"(\d+)", name)]
+        for folder, slash, name in (each.rpartition("/") for each in names)
+    ]
     if len(names) < 4 or len({len(parts) for parts in split}) != 1:
         return ""
     best = ""
     fewest = len(names) / 2
-    for place in range(1, len(split[0]), 2):
+    for place in range(2, len(split[0]), 2):
         if any(len(parts[place]) > 9 for parts in split):
             continue
         before = {"".join(parts[:place]) for parts in split}
@@ -142,7 +151,7 @@ def propose_pattern(images: Iterable[str]) -> str:
         if several == 0:
             continue
         fields = iter(["{group}"] if several == 1 else ["{first}", "{second}"])
-        ends = split[0][place - 1], split[0][place + 1]
+        ends = "/" * (inside and place == 2) + split[0][place - 1], split[0][place + 1]
         pattern = f"{_literal(before, fields, ends[0], 1)}{{frame}}{_literal(after, fields, ends[1], -1)}"
         groups = _groups(names, pattern)
         if groups and groups <= fewest:
@@ -289,21 +298,27 @@ def legal_names(rows: list[dict[str, str]]) -> list[str]:
     free = _unused()
     groups = {name: free(legal(name)) for name in dict.fromkeys(row["group"] for row in rows)}
     count = Counter(row["sample"] for row in rows)
+    members = Counter(row["group"] for row in rows)
     free = _unused()
-    changed: dict[str, str] = {}
+    changed: list[tuple[str, str]] = []
     for row in rows:
         old = row["sample"]
-        new = free(legal(f"{row['split'] or row['group']}_{old}" if count[old] > 1 else old))
+        if count[old] == 1:
+            new = free(legal(old))
+        elif members[row["group"]] == 1 and row["group"].endswith(old):
+            new = free(legal(row["group"]))
+        else:
+            new = free(legal(f"{row['split'] or row['group']}_{old}"))
         if new != old:
-            changed.setdefault(old, new)
+            changed.append((old, new))
         row["sample"], row["group"] = new, groups[row["group"]]
     notes = []
     for what, names in (
-        ("group", {old: new for old, new in groups.items() if old != new}),
+        ("group", [(old, new) for old, new in groups.items() if old != new]),
         ("sample", changed),
     ):
         if names:
-            shown = ", ".join(f"{old!r} → {new}" for old, new in list(names.items())[:5])
+            shown = ", ".join(f"{old!r} → {new}" for old, new in names[:5])
             notes.append(f"{counted(len(names), what)} renamed: {shown}{', …' * (len(names) > 5)}")
     return notes
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from brightcell.errors import InputError
+from brightcell.errors import InputError, counted
 
 from .filenames import IMAGE_FOLDERS, OUTLINES, Pair
 from .names import BESIDE, IMAGE, MASK, given, natural, stem
@@ -113,9 +113,9 @@ def detect(names: list[str], **options: Any) -> tuple[str, str]:
     if not asked and not any(is_mask(name) for name in names):
         with_them = ", none of which is called a mask"
     raise InputError(
-        f"no layout fits the {len(names):,} files{with_them}, such as {shown}. Name the folders or the endings of images "
-        f"and masks, for example --images _BF --masks _outlined; images without masks need no sheet (segment.images in the config); or "
-        f"rename the files to one of{examples}"
+        f"no layout fits the {counted(len(names), 'file')}{with_them}, such as {shown}. To segment images without masks, no sheet "
+        "is needed: name them in the config, as docs/segment.md shows. To pair images and masks, name their folders or endings, "
+        f"for example --images _BF --masks _outlined, or rename the files to one of{examples}"
     )
 
 
