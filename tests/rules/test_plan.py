@@ -104,15 +104,18 @@ def test_cells_are_followed_where_frames_have_an_order(project):
     ordered = sheet.read_text()
     named = {"samples": "data/recording.tsv", "network": "simple"}
 
-    def planned(text=ordered, **tracks):
+    def planned(text=ordered, exports=(), **tracks):
         sheet.write_text(text)
-        project.write_config(segment=named | {"tracks": tracks})
+        project.write_config(segment=named | {"tracks": tracks, "exports": list(exports)})
         return project.planned("segment")
 
     try:
         followed = planned()
         assert followed["track_cells"] == followed["measure_film"] == followed["compare_films"] == 1
         assert "score_tracks" not in followed
+        exported = planned(exports=["trackmate", "geff", "ome-zarr"])
+        assert exported["export_tracks"] == exported["export_labels"] == 1
+        assert "export_tracks" not in planned(exports=["trackmate"], link=False)
         off = planned(link=False)
         assert "track_cells" not in off
         assert off["judge_frames"] == off["preview_recording"] == off["measure_film"] == 1

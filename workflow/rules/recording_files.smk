@@ -62,6 +62,19 @@ def of_each(name, recordings):
     return [result(f"segmented/{recording}/{name}") for recording in recordings]
 
 
+# What `segment.exports` adds to a recording.
+EXPORTS = {
+    "trackmate": "tracks.xml",
+    "geff": "tracks.geff",
+    "ome-zarr": "labels.ome.zarr",
+}
+
+
+def wanted(*formats):
+    """The formats of these that the config asks for."""
+    return [name for name in formats if name in config["segment"]["exports"]]
+
+
 FILMS = ["recordings.tsv", "conditions.tsv", "differences.tsv", "films.html"]
 
 
@@ -85,6 +98,8 @@ def segmented_recordings(wildcards):
             (time_lapses(), ["course.tsv", "measures.tsv"]),
             (followed(), ["tracks.tsv", "ctc", "lineages.tsv"]),
             (scored(), ["tracking.tsv"]),
+            (RECORDINGS, [EXPORTS[name] for name in wanted("ome-zarr")]),
+            (followed(), [EXPORTS[name] for name in wanted("trackmate", "geff")]),
         )
         for recording in recordings
         for name in names

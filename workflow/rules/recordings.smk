@@ -222,3 +222,68 @@ rule compare_films:
         "Compare all recordings over time"
     script:
         "../scripts/compare_films.py"
+
+
+if wanted("trackmate", "geff"):
+
+    rule export_tracks:
+        """Write the tracks of a recording for other programs."""
+        input:
+            frames="<segmented>/frames.tsv",
+            cells="<segmented>/cells.tsv",
+            quality="<segmented>/quality.tsv",
+            tracks="<segmented>/tracks.tsv",
+        output:
+            **{
+                name: path if path.endswith(".xml") else directory(path)
+                for name in wanted("trackmate", "geff")
+                for path in [f"<segmented>/{EXPORTS[name]}"]
+            },
+        log:
+            "<results>/logs/segment/{recording}/export_tracks.log",
+        benchmark:
+            "<results>/benchmarks/segment/{recording}/export_tracks.tsv"
+        container:
+            IMAGES["image"]
+        resources:
+            **LARGE,
+        params:
+            interval_min=lambda wildcards: CIRCUMSTANCES[wildcards.recording][
+                "interval_min"
+            ],
+            labels=(f"../{EXPORTS['ome-zarr']}" if wanted("ome-zarr") else None),
+        message:
+            "Write the tracks of the recording {wildcards.recording} for other programs"
+        script:
+            "../scripts/export_tracks.py"
+
+
+if wanted("ome-zarr"):
+
+    rule export_labels:
+        """Write the labels of a recording as OME-Zarr."""
+        input:
+            labels="<segmented>/labels.ome.tif",
+            frames="<segmented>/frames.tsv",
+            cells="<segmented>/cells.tsv",
+            tracks=lambda wildcards: (
+                "<segmented>/tracks.tsv" if wildcards.recording in followed() else []
+            ),
+        output:
+            directory(f"<segmented>/{EXPORTS['ome-zarr']}"),
+        log:
+            "<results>/logs/segment/{recording}/export_labels.log",
+        benchmark:
+            "<results>/benchmarks/segment/{recording}/export_labels.tsv"
+        container:
+            IMAGES["image"]
+        resources:
+            **LARGE,
+        params:
+            interval_min=lambda wildcards: CIRCUMSTANCES[wildcards.recording][
+                "interval_min"
+            ],
+        message:
+            "Write the labels of the recording {wildcards.recording} as OME-Zarr"
+        script:
+            "../scripts/export_labels.py"

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -100,7 +101,7 @@ def check_temporary() -> None:
 def whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error.
 
-    The temporary name keeps the suffix of `path`, because writers choose the format by it.
+    It may be made a file or a folder, which replaces one that is there. The temporary name keeps the suffix of `path`, because writers choose the format by it.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -118,9 +119,13 @@ def whole(path: str | Path) -> Iterator[Path]:
             temporary.is_file()
         ):  # on the disk before it has its name: a machine that goes down leaves no empty file
             _flush(temporary)
+        if temporary.is_dir() and path.is_dir():
+            shutil.rmtree(path)
         temporary.replace(path)
         _flush(path.parent)
     finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
 
 

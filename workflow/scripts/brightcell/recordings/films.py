@@ -204,7 +204,7 @@ def _lineages(seen: pd.DataFrame, steps: pd.DataFrame, order: pd.DataFrame, hour
     mothers = set(table["parent"]) - {0}
     born = table["parent"].isin(table.index)
     divides = table.index.isin(mothers)
-    family, generation = _families(table["parent"].where(born, 0))
+    family, generation = families(table["parent"].where(born, 0))
     frame = order["frame"].to_numpy()
     first, last = frame[table["first"]], frame[table["last"]]
     births = pd.Series(first, table["parent"])[lambda each: each.index != 0].groupby(level=0).min()
@@ -240,10 +240,10 @@ def _lineages(seen: pd.DataFrame, steps: pd.DataFrame, order: pd.DataFrame, hour
     ).reset_index(drop=True)
 
 
-def _families(parents: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def families(parents: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Return the first track of each track's family, and the number of divisions between the two; 0 is no parent.
 
-    >>> family, generation = _families(pd.Series([0, 1, 2], index=[1, 2, 3]))
+    >>> family, generation = families(pd.Series([0, 1, 2], index=[1, 2, 3]))
     >>> family.tolist(), generation.tolist()
     ([1, 1, 1], [0, 1, 2])
     """
