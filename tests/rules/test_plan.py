@@ -162,6 +162,14 @@ def test_crops_are_suggested_of_recordings_that_test_no_network(project):
     assert "suggest: all 1 recordings test or validate the networks, such as dish" in done.stdout
 
 
+@pytest.mark.parametrize("target", ["correct", "retrain"])
+def test_without_corrections_is_said_where_they_belong(project, target):
+    project.write_config(segment={"samples": "data/recording.tsv"})
+    done = project.snakemake(target, "-n")
+    assert done.returncode != 0
+    assert "results/discs/corrected: no corrected crops. Expected files that begin with" in done.stdout
+
+
 def test_every_job_says_what_it_needs_and_where_it_writes(project):
     """In each file of rules: a log, a benchmark, resources that grow, and an image."""
     for path in (ROOT / "workflow/rules").glob("*.smk"):

@@ -21,7 +21,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from brightcell import contestants, files, folds, provenance, trained
 from brightcell.compute import containers, pace
-from brightcell.config import validation
+from brightcell.config import networks, validation
 from brightcell.errors import InputError
 from brightcell.recordings import chunks, ensemble
 from brightcell.sheets import (
@@ -141,6 +141,14 @@ ANNOTATIONS = sheets.shared_annotations(samples)
 RECORDINGS = chunks.rows_of_recordings(recordings)
 TRAININGS = folds.trainings(config)
 RUNS = contestants.every_run(config)
+# Networks that are trained on with corrected crops, each with the one that it starts from; made where they are asked for.
+STARTS = networks.starts(config["networks"])
+RETRAININGS = [
+    training | {"network": f"{training['network']}{networks.RETRAINED}"}
+    for training in TRAININGS
+    if training["scheme"] == config["folds"]["schemes"][0]
+]
+NETWORKS = [*config["networks"], *STARTS]
 NETWORK = f"results/{DATASET}/models/{{scheme}}/{{network}}"
 MODEL = f"{NETWORK}/fold{{fold}}-seed{{seed}}"
 
@@ -168,7 +176,7 @@ CONSTRAINTS = {
     "annotations": one_of(ANNOTATIONS.values()),
     "recording": one_of(RECORDINGS),
     "scheme": one_of(config["folds"]["schemes"]),
-    "network": one_of(config["networks"]),
+    "network": one_of(NETWORKS),
     "fold": r"\d+",
     "seed": r"\d+",
     "chunk": chunks.PATTERN,
@@ -237,7 +245,7 @@ def trainings_of(wildcards):
     return finished(
         [
             training
-            for training in TRAININGS
+            for training in TRAININGS + RETRAININGS
             if (training["scheme"], training["network"])
             == (wildcards.scheme, wildcards.network)
         ]
@@ -261,7 +269,7 @@ def members(name):
     wanted = config["segment"]["network"]
     return [
         f"{MODEL.format(**training)}/{name}"
-        for training in TRAININGS
+        for training in (RETRAININGS if wanted in STARTS else TRAININGS)
         if training["scheme"] == config["folds"]["schemes"][0]
         and wanted in (None, training["network"])
     ]

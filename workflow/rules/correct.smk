@@ -1,7 +1,5 @@
 # Corrected crops taken back: checked, every version kept, ready for training.
 
-from brightcell.annotation import corrected
-
 CORRECTIONS = Path(files.expand(config["correct"]["folder"] or result("corrected")))
 
 
@@ -9,7 +7,7 @@ CORRECTIONS = Path(files.expand(config["correct"]["folder"] or result("corrected
 def corrections():
     """The files of each corrected crop."""
     try:
-        found = corrected.find(CORRECTIONS, crops_of_person())
+        found = folder.find(CORRECTIONS, crops_of_person())
     except InputError as error:
         raise WorkflowError(str(error)) from None
     return {name: list(map(str, paths)) for name, paths in found.items()}

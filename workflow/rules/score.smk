@@ -13,9 +13,9 @@ rule score_frames:
     input:
         labels="<model>/labels.tif",
         probabilities=if_made("<model>/predictions/test.tif", WITH_PROBABILITIES),
-        calibration=if_made("<model>/calibration.json", config["networks"]),
-        published=if_made("<model>/watersheds/published.tif", config["networks"]),
-        foreground=if_made("<model>/watersheds/foreground.tif", config["networks"]),
+        calibration=if_made("<model>/calibration.json", NETWORKS),
+        published=if_made("<model>/watersheds/published.tif", NETWORKS),
+        foreground=if_made("<model>/watersheds/foreground.tif", NETWORKS),
         prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
     output:
@@ -40,7 +40,7 @@ rule score_frames:
     benchmark:
         "<model>/score.benchmark.tsv"
     wildcard_constraints:
-        network=one_of([*config["networks"], *config["contestants"]]),
+        network=one_of([*NETWORKS, *config["contestants"]]),
     container:
         IMAGES["image"]
     resources:

@@ -12,7 +12,7 @@ IN_CONTAINERS = (
 )
 # The rows that have a map of probabilities.
 WITH_PROBABILITIES = [
-    *config["networks"],
+    *NETWORKS,
     *(
         name
         for name, tool in TOOLS.items()

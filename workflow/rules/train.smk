@@ -1,4 +1,29 @@
-# The networks: one training a scheme, network, fold and seed.
+# The networks: one training a scheme, network, fold and seed. Those that are trained on start from one of these.
+
+from brightcell.training import budget
+
+
+def start_of(wildcards):
+    """The model that a training starts from: the network before it, or what the config names, if it does."""
+    if wildcards.network in STARTS:
+        before = dict(wildcards) | {"network": STARTS[wildcards.network]}
+        return f"{MODEL}/model.keras".format(**before)
+    named = config["training"]["init_weights"]
+    return files.expand(named.format(**wildcards)) if named else []
+
+
+def if_trained_on(name):
+    """An input function: a file of the corrected crops, where a network is trained on with them."""
+    return lambda wildcards: (
+        result(f"correct/{name}") if wildcards.network in STARTS else []
+    )
+
+
+def training_of(wildcards):
+    """The settings of a training."""
+    if wildcards.network in STARTS:
+        return budget.shorter(config["training"], config["retrain"])
+    return config["training"]
 
 
 rule train:
@@ -62,11 +87,9 @@ rule train_network:
         prepared="<results>/prepared.tsv",
         samples="<results>/samples.tsv",
         folds="<results>/folds.tsv",
-        init=lambda wildcards: (
-            files.expand(config["training"]["init_weights"].format(**wildcards))
-            if config["training"]["init_weights"]
-            else []
-        ),
+        init=start_of,
+        corrected=if_trained_on("prepared.tsv"),
+        crops=if_trained_on("prepared/corrected/samples.tsv"),
         checked=ancient("<results>/check/passed.txt"),
         preflight=device_is_known(),
     output:
@@ -95,8 +118,12 @@ rule train_network:
         **LONG,
     params:
         dataset=DATASET,
+        architecture=lambda wildcards: STARTS.get(wildcards.network, wildcards.network),
         network=lookup(dpath="network", within=config),
-        training=lookup(dpath="training", within=config),
+        training=training_of,
+        share=lambda wildcards: (
+            config["retrain"]["share"] if wildcards.network in STARTS else None
+        ),
         compute=lookup(dpath="compute", within=config),
         percentiles=lookup(dpath="images/percentiles", within=config),
         chosen_channels=lookup(dpath="images/channels", within=config),

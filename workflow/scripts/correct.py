@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from brightcell import files
-from brightcell.annotation import changes, corrected, folder
+from brightcell.annotation import changes, corrected, drawing, folder
 from brightcell.errors import InputError
 from brightcell.io import readers, stacks
 from brightcell.jobs import job
@@ -75,8 +75,8 @@ def _prepare(place: Path, crops: dict[str, dict], kept: dict[str, Path], out: di
         }
         for position, (name, about) in enumerate(crops.items())
     ]
-    images = settings["images"] | folder.PLAIN | {"mask_type": corrected.mask_type(settings["images"])}
-    group = Group(rows, images, settings["preprocess"] | folder.UNCHANGED)
+    images = settings["images"] | drawing.PLAIN | {"mask_type": corrected.mask_type(settings["images"])}
+    group = Group(rows, images, settings["preprocess"] | drawing.UNCHANGED)
     with files.whole(out["frames"]) as frames, files.whole(out["truth"]) as truth:
         stacks.write_stack(frames, group.frames())
         stacks.write_stack(truth, group.labels())

@@ -9,7 +9,7 @@ import pandas as pd
 import tifffile
 
 from brightcell import files, trained
-from brightcell.annotation import crops, folder
+from brightcell.annotation import crops, drawing, folder
 from brightcell.errors import InputError
 from brightcell.io import stacks
 from brightcell.jobs import job
@@ -133,7 +133,7 @@ def _write(
                 "pixel_size_um": pixel_um if np.isfinite(pixel_um) else None,
                 "cell_diameter_px": diameter,
             }
-            folder.write_crop(place, crop["crop"], image[window], page[window], about)
+            drawing.write_crop(place, crop["crop"], image[window], page[window], about)
             shown[crop["crop"]] = suggestions.draw(image, page, window)
     loader.close()
     return shown

@@ -17,7 +17,8 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
     What a kill leaves behind in the folder `training_state` beside the model is taken up by the next run. The best
     weights stay there: where the model is lost, because a later job of its SLURM job failed, it is not trained again.
     """
-    stacks_of = [stacks.listed_groups(inputs.prepared, kind) for kind in ("frames", "truth")]
+    kinds = ("frames", "truth")
+    stacks_of = [stacks.listed_groups(inputs.prepared, kind) for kind in kinds]
     samples, folds = files.read_table(inputs.samples), files.read_table(inputs.folds)
     scheme, network = wildcards.scheme, wildcards.network
     fold, seed, init = int(wildcards.fold), int(wildcards.seed), inputs.get("init")
@@ -30,8 +31,15 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
     from brightcell.training.run import Run, random_seed
 
     frames = [data.load_frames(*stacks_of, part, params.percentiles) for part in rows.values()]
+    crops = files.read_table(inputs.crops) if inputs.get("crops") else None
+    if crops is not None:
+        corrected = [stacks.listed_groups(inputs.corrected, kind) for kind in kinds]
+        new = [
+            data.load_frames(*corrected, crops[crops["split"] == role], params.percentiles) for role in rows
+        ]
+        frames = [data.together(frames[0], new[0], params.share), frames[1] + new[1]]
     luck = random_seed(seed, scheme, fold, network)
-    run = Run(network, shape, params.training, *frames, luck, precision, init)
+    run = Run(params.architecture, shape, params.training, *frames, luck, precision, init)
     if init:
         areas = [area for frame in frames[0] for area in data.cell_areas(frame.labels)]
         warm_start.tell_other_images(Path(init), params.percentiles, pixel_um, areas)
@@ -54,6 +62,7 @@ def main(inputs, outputs, wildcards, params, threads: int) -> None:
         "preprocess": params.preprocess,
         "working_pixel_size_um": pixel_um if math.isfinite(pixel_um) else None,
         "training_data": data.describe_data(*stacks_of, rows["train"]),
+        "corrected_crops": [] if crops is None else list(crops["sample"]),
         "versions": provenance.versions("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy"),
         "machine": provenance.machine(),
     }

@@ -12,7 +12,7 @@ from defaults import defaults
 
 import correct
 from brightcell import files
-from brightcell.annotation import changes, corrected, folder, held_out
+from brightcell.annotation import changes, drawing, folder, held_out
 from brightcell.errors import InputError
 from brightcell.io import rois, stacks
 from brightcell.sheets import samples
@@ -47,7 +47,7 @@ class Study:
             }
             about |= {"page": "", "scene": "", "top_px": 0, "left_px": 0, "height": SIDE, "width": SIDE}
             about |= {"pixel_size_um": 0.5, "cell_diameter_px": 9.0}
-            folder.write_crop(place / "suggest", name, image, squares(), about)
+            drawing.write_crop(place / "suggest", name, image, squares(), about)
 
     def path(self, name: str) -> Path:
         return self.place / "corrected" / name
@@ -57,7 +57,7 @@ class Study:
 
     def run(self, **images) -> pd.DataFrame:
         known = folder.known(self.place / "suggest")
-        given = corrected.find(self.place / "corrected", known)
+        given = folder.find(self.place / "corrected", known)
         names = {"changes": "changes.tsv", "sheet": "samples.tsv", "prepared": "prepared.tsv"}
         names |= {name: f"prepared/corrected/{name}.tif" for name in ("frames", "truth")}
         names["samples"] = "prepared/corrected/samples.tsv"

@@ -15,7 +15,7 @@ from segmented import TEMPLATES, make_recording
 
 import suggest
 from brightcell import files
-from brightcell.annotation import crops, folder, held_out
+from brightcell.annotation import crops, drawing, folder, held_out
 from brightcell.errors import InputError
 from brightcell.io import masks, readers, stacks
 from brightcell.sheets import samples
@@ -205,7 +205,7 @@ def test_the_page_shows_every_crop_in_its_order(tmp_path, two):
 
 def test_a_grey_picture_of_several_channels_keeps_them(tmp_path):
     image = np.random.default_rng(1).integers(0, 60_000, (20, 30, 2)).astype(np.uint16)
-    folder.write_picture(tmp_path / "a.tif", image, 0.5)
+    drawing.write_picture(tmp_path / "a.tif", image, 0.5)
     assert np.array_equal(readers.read_image(tmp_path / "a.tif"), image)
     assert tifffile.TiffFile(tmp_path / "a.tif").is_imagej
 

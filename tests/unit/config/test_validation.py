@@ -317,6 +317,7 @@ def test_all_errors_are_told_at_once():
             "segment.pattern: found without segment.images",
         ),
         ({"segment": {"network": "simpel"}}, "segment.network: found 'simpel'"),
+        ({"retrain": {"networks": ["simple_retrained"]}}, "retrain.networks: found 'simple_retrained'"),
     ],
 )
 def test_recordings_and_their_networks_are_named_as_they_must_be(changes, message):

@@ -1,4 +1,4 @@
-"""Take back crops that a person has corrected: find the files, check them, keep every version."""
+"""Take back crops that a person has corrected: check the files, keep every version."""
 
 import hashlib
 import re
@@ -9,41 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from brightcell import files
-from brightcell.errors import InputError, counted, nearest
-from brightcell.io import annotations, masks, readers
+from brightcell.errors import InputError, counted
+from brightcell.io import masks
 
-from . import folder
+from . import drawing
 
 SHOWN = 10  # problems that are written out; the rest are counted
-SUFFIXES = {*readers.READERS, *annotations.ANNOTATIONS}
-
-
-def find(place: Path, crops: Iterable[str]) -> dict[str, list[Path]]:
-    """Return the files of each crop in a folder; the name of a file begins with that of its crop.
-
-    Raises InputError for files of masks or outlines that belong to no crop. A folder that is not there is empty.
-    """
-    names = sorted(crops, key=len, reverse=True)
-    found: dict[str, list[Path]] = {}
-    strange = []
-    for path in sorted(place.iterdir()) if place.is_dir() else []:
-        if path.name.startswith(".") or (path.is_file() and path.suffix.lower() not in SUFFIXES):
-            continue
-        crop = next(
-            (name for name in names if re.fullmatch(rf"{re.escape(name)}(\W.*|_.*)?", path.name)), None
-        )
-        if crop:
-            found.setdefault(crop, []).append(path)
-        else:
-            strange.append(path.name)
-    if strange:
-        guess = nearest(Path(strange[0]).stem, names)
-        hint = f"; did you mean {guess}?" if guess else "."
-        raise InputError(
-            f"{place}: {counted(len(strange), 'file belongs', 'files belong')} to no crop, such as {strange[0]}{hint} Expected "
-            "names that begin with that of a crop, such as those in suggest/images: rename or remove them."
-        )
-    return dict(sorted(found.items()))
 
 
 def read(
@@ -105,7 +76,7 @@ def mask_type(images: dict) -> str:
 
 def check_numbers(path: Path, labels: np.ndarray) -> None:
     """Raise InputError if a number stands in several places: cells joined by accident, or a stray piece."""
-    pieces = folder.pieces(np.maximum(labels, 0))
+    pieces = drawing.pieces(np.maximum(labels, 0))
     first = np.unique(pieces, return_index=True)[1][1:]
     numbers, counts = np.unique(labels.ravel()[first], return_counts=True)
     twice = numbers[counts > 1]

@@ -5,17 +5,13 @@ on it, and crops of earlier rounds stay beside their corrections.
 """
 
 import hashlib
-import json
-import zipfile
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-import tifffile
-from skimage import measure
-
 from brightcell import files
-from brightcell.io import ome_tiff, rois
+from brightcell.errors import InputError, counted, nearest
+from brightcell.sheets.layouts import ARRAYS, MASK_SUFFIXES
 
 KINDS = {
     "images": ".tif",
@@ -25,15 +21,8 @@ KINDS = {
     "crops": ".json",
 }
 """folder → suffix; `crops` is written last, so that a crop that has it is whole"""
-PLAIN = dict.fromkeys(
-    ("pixel_size_um", "cell_diameter_px", "channels", "channel_endings", "plane", "panels"), None
-)
-"""changes to the config's `images` for crops, which are files of their own, made of what it chose"""
-UNCHANGED = dict.fromkeys(("flat", "dark", "bayer", "crop"), None) | dict.fromkeys(
-    ("background", "bit_depth", "denoise"), "none"
-)
-"""changes to the config's `preprocess`: crops were cut after it"""
 LONGEST_SAMPLE = 70  # characters of a crop's name
+FORMS = (*MASK_SUFFIXES, *ARRAYS, ".csv", ".xml")
 
 
 def name_of(sample: str, top: int, left: int) -> str:
@@ -57,70 +46,6 @@ def known(folder: Path) -> dict[str, dict]:
     return {path.stem: files.read_json(path) for path in sorted((folder / "crops").glob("*.json"))}
 
 
-def write_crop(folder: Path, name: str, image: np.ndarray, labels: np.ndarray, about: dict) -> bool:
-    """Write the files of a crop, unless they are there; return whether they were written.
-
-    Parameters
-    ----------
-    image : (height, width, channels), after preprocessing
-    labels : int (height, width), the cells predicted in it
-    about : recording, sample, frame, image (the file), page, scene, top_px, left_px, height, width, pixel_size_um and
-        cell_diameter_px (None where unknown), network
-    """
-    if path_of(folder, "crops", name).is_file():
-        return False
-    started = pieces(labels)
-    pixel_um = about["pixel_size_um"]
-    write_picture(path_of(folder, "images", name), image, pixel_um)
-    write_picture(
-        path_of(folder, "predicted", name), started.astype(ome_tiff.smallest_type(started.max())), pixel_um
-    )
-    outlines = list(rois.outlines(started))
-    with (
-        files.whole(path_of(folder, "rois", name)) as path,
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
-        for outline in outlines:
-            member = zipfile.ZipInfo(f"{outline.cell:04d}.roi")
-            archive.writestr(member, rois.imagej_roi(outline, str(outline.cell), 0).tobytes())
-    features = [
-        rois.geojson_feature(outline, about["recording"], name, 0, (1, 0), {}, "annotation")
-        for outline in outlines
-    ]
-    with files.whole(path_of(folder, "geojson", name)) as path:
-        path.write_text(json.dumps({"type": "FeatureCollection", "features": features}) + "\n", "utf-8")
-    files.write_json(about | {"cells": int(started.max())}, path_of(folder, "crops", name))
-    return True
-
-
-def pieces(labels: np.ndarray) -> np.ndarray:
-    """Number the connected pieces of cells from 1, int32: a cell that a crop cuts in two is two cells.
-
-    >>> pieces(np.array([[5, 5, 0, 5, 7]])).tolist()
-    [[1, 1, 0, 2, 3]]
-    """
-    return measure.label(labels, background=0, connectivity=2).astype(np.int32)
-
-
-def write_picture(path: Path, picture: np.ndarray, pixel_um: float | None) -> None:
-    """Write a picture (height, width[, channels]) as a TIFF that ImageJ opens, with its pixel size."""
-    picture = picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture
-    if picture.dtype not in (np.uint8, np.uint16, np.float32):
-        picture = picture.astype(np.float32)
-    colour = picture.ndim == 3 and picture.shape[-1] == 3 and picture.dtype == np.uint8
-    axes = "YX" if picture.ndim == 2 else "YXS" if colour else "CYX"
-    stored = np.moveaxis(picture, -1, 0) if axes == "CYX" else picture
-    with files.whole(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            stored,
-            imagej=True,
-            photometric="rgb" if colour else "minisblack",
-            metadata={"axes": axes, **({"unit": "um"} if pixel_um else {})},
-            resolution=(1 / pixel_um, 1 / pixel_um) if pixel_um else None,
-        )
-
-
 def sheet(folder: Path, crops: dict[str, dict], masks: dict[str, str]) -> Iterator[str]:
     """Yield the lines of a sample sheet of crops, tabs between the columns.
 
@@ -131,3 +56,31 @@ def sheet(folder: Path, crops: dict[str, dict], masks: dict[str, str]) -> Iterat
     for name, about in crops.items():
         image = path_of(folder, "images", name).as_posix()
         yield "\t".join([name, image, masks[name], about["recording"], f"{about[size]:.6g}"])
+
+
+def find(place: Path, crops: Iterable[str]) -> dict[str, list[Path]]:
+    """Return the files of each crop in a folder; the name of a file begins with that of its crop.
+
+    Raises InputError for files of masks or outlines that belong to no crop. A folder that is not there is empty.
+    """
+    names = sorted(crops, key=len, reverse=True)
+    found: dict[str, list[Path]] = {}
+    strange = []
+    for path in sorted(place.iterdir()) if place.is_dir() else []:
+        if path.name.startswith(".") or (path.is_file() and not path.name.lower().endswith(FORMS)):
+            continue
+        crop = next(
+            (name for name in names if re.fullmatch(rf"{re.escape(name)}(\W.*|_.*)?", path.name)), None
+        )
+        if crop:
+            found.setdefault(crop, []).append(path)
+        else:
+            strange.append(path.name)
+    if strange:
+        guess = nearest(Path(strange[0]).stem, names)
+        hint = f"; did you mean {guess}?" if guess else "."
+        raise InputError(
+            f"{place}: {counted(len(strange), 'file belongs', 'files belong')} to no crop, such as {strange[0]}{hint} Expected "
+            "names that begin with that of a crop, such as those in suggest/images: rename or remove them."
+        )
+    return dict(sorted(found.items()))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from brightcell.errors import nearest
 
-from .networks import network_names
+from .networks import network_names, starts
 
 Sound = Callable[..., bool]
 
@@ -27,6 +27,7 @@ def problems(config: dict, faulty: set[str]) -> Iterator[str]:
         _samples,
         _recordings,
         _segmenting_network,
+        _retrained_networks,
         _contestants,
         _source_of_images,
         _ranges,
@@ -121,8 +122,9 @@ def _segmenting_network(config: dict, sound: Sound) -> Iterator[str]:
     if not sound("segment.network", "networks", "segment.models") or config["segment"]["models"]:
         return
     network = config["segment"]["network"]
-    if network is not None and network not in config["networks"]:
-        guess = nearest(network, config["networks"])
+    known = [*config["networks"], *starts(config["networks"])]
+    if network is not None and network not in known:
+        guess = nearest(network, known)
         hint = f"; did you mean {guess!r}?" if guess else ""
         yield (
             f"segment.network: found {network!r}; expected one of the networks that are trained, "
@@ -130,11 +132,24 @@ def _segmenting_network(config: dict, sound: Sound) -> Iterator[str]:
         )
 
 
+def _retrained_networks(config: dict, sound: Sound) -> Iterator[str]:
+    if not sound("retrain.networks", "networks"):
+        return
+    for network in config["retrain"]["networks"] or []:
+        if network not in config["networks"]:
+            guess = nearest(network, config["networks"])
+            hint = f"; did you mean {guess!r}?" if guess else ""
+            yield (
+                f"retrain.networks: found {network!r}; expected some of the networks that are trained, "
+                f"{', '.join(config['networks'])}, or null{hint}"
+            )
+
+
 def _contestants(config: dict, sound: Sound) -> Iterator[str]:
     """A contestant is a tool or labels, has one budget, and a name that no network has."""
     if not sound("contestants", "networks"):
         return
-    taken = {*network_names(), "all", "truth"} if config["contestants"] else ()
+    taken = {*network_names(), *starts(network_names()), "all", "truth"} if config["contestants"] else ()
     for name, entry in config["contestants"].items():
         key = f"contestants.{name}"
         if name.lower() in taken:

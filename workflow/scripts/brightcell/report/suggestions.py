@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brightcell.annotation.folder import pieces
+from brightcell.annotation.drawing import pieces
 
 from .gallery import STEPS_PER_PX, encode_picture, outline_path
 from .html import page_templates

@@ -63,3 +63,23 @@ def statistics_momentum(settings: dict) -> float:
         return settings["statistics_momentum"]
     steps = steps_of(settings)
     return 0.99 if steps and steps >= 1000 else 0.9
+
+
+def shorter(training: dict, retrain: dict) -> dict:
+    """Return the settings of a training that goes on; training, retrain : of the config.
+
+    >>> given = {"epochs": 50, "minutes": None, "learning_rate": 0.003, "patch": 64}
+    >>> shorter(given, {"length": 0.2, "rate": 0.1, "share": 0.5})
+    {'epochs': 10, 'minutes': None, 'learning_rate': 0.0003, 'patch': 64}
+    """
+    rates = training["learning_rate"]
+    slower = (
+        [rate * retrain["rate"] for rate in rates] if isinstance(rates, list) else rates * retrain["rate"]
+    )
+    return training | {
+        "epochs": max(1, round(training["epochs"] * retrain["length"])),
+        "minutes": training["minutes"] and training["minutes"] * retrain["length"],
+        "learning_rate": [float(f"{rate:.6g}") for rate in slower]
+        if isinstance(slower, list)
+        else float(f"{slower:.6g}"),
+    }

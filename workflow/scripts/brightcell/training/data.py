@@ -81,3 +81,23 @@ def describe_data(frames: Paths, labels: Paths, rows: pd.DataFrame) -> dict[str,
         (frame for _, frame in stacks.iterate_named(frames, rows)),
         (page[..., 0] for _, page in stacks.iterate_named(labels, instances)),
     )
+
+
+def repeats(old: int, new: int, share: float) -> tuple[int, int]:
+    """Return how often old and new frames stand in a list, so that about this share of all patches is of new ones.
+
+    Patches are drawn from the frames of the list, each as often as any other.
+
+    >>> repeats(20, 4, 0.5), repeats(2, 8, 0.5), repeats(30, 0, 0.5)
+    ((1, 5), (4, 1), (1, 1))
+    """
+    if not (old and new):
+        return 1, 1
+    often = share / (1 - share) * old / new
+    return (1, round(often)) if often >= 1 else (round(1 / often), 1)
+
+
+def together(old: list[TrainingFrame], new: list[TrainingFrame], share: float) -> list[TrainingFrame]:
+    """Return old and new frames in one list, the one or the other several times, see `repeats`."""
+    times = repeats(len(old), len(new), share)
+    return old * times[0] + new * times[1]
