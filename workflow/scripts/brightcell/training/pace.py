@@ -10,6 +10,7 @@ from .patches import TrainingFrame
 from .run import Run
 
 WARM, TIMED = 1, 3  # steps
+ENOUGH_S = 10  # after which no further step is timed
 
 
 def step_seconds(
@@ -26,7 +27,9 @@ def step_seconds(
         [frame], settings["batch_size"], settings["patch"], model.output_shape[-1], settings, 1
     )
     rate, seconds = budget.rates(settings)[0], []
-    for _ in range(WARM + steps):
+    for number in range(WARM + steps):
+        if number > WARM and sum(seconds) > ENOUGH_S:
+            break
         start = time.perf_counter()
         images, targets = next(batches)
         step(images, targets, rate)
