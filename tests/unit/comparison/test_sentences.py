@@ -43,7 +43,7 @@ def test_verdict_without_a_difference():
     change = np.array([0.04, -0.05, 0.02, -0.02, 0.03, -0.03, 0.01, 0.016])
     said = speak(table({"attention": base + change, "simple": base}, seeds=SEEDS))
     assert said[0] == (
-        "Use attention for now: it has the best cell IoU, but this study cannot tell it from simple; the means lie within 0.002."
+        "Use attention for now: it has the best cell IoU, but this study cannot tell it from simple; their means lie within 0.002."
     )
     assert re.fullmatch(
         r"On cell IoU no difference between attention and simple is shown: 0\.002, −0\.0\d\d to 0\.0\d\d, in 5 of 8 groups, 3 seeds; "
@@ -51,6 +51,18 @@ def test_verdict_without_a_difference():
         said[2],
     )
     assert len(said) == 3
+
+
+def test_what_is_far_behind_in_a_run_of_one_seed_is_not_called_a_tie():
+    base = np.linspace(0.5, 0.6, 8)
+    change = np.array([0.01, -0.012, 0.01, -0.005, 0.008, -0.008, 0.01, -0.01])
+    said = speak(
+        table({"attention": base + 0.001, "simple": base + change, "residual_attention": base - 0.4})
+    )
+    assert said[0] == (
+        "Use attention for now: it has the best cell IoU and is ahead of residual_attention, which more seeds or groups must "
+        "confirm, but this study cannot tell it from simple; their means lie within 0.001."
+    )
 
 
 def test_the_group_that_carries_a_difference_is_named():

@@ -402,7 +402,7 @@ def test_what_worked_on_real_cells_is_the_default(name):
     tried = complete(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()), SCHEMA)
     default = complete(LEAST, SCHEMA)
     assert tried["network"] == default["network"]
-    shorter = {key: tried["training"][key] for key in ("epochs", "steps_per_epoch", "patience")}
+    shorter = {key: tried["training"][key] for key in ("epochs", "steps_per_epoch", "patience", "minutes")}
     assert tried["training"] == default["training"] | shorter
     assert (tried["prediction"]["tile"], tried["prediction"]["symmetries"]) == (256, True)
     assert (default["training"]["learning_rate"], default["training"]["schedule"]) == (0.003, "cosine")

@@ -164,13 +164,15 @@ def _answer(means: pd.DataFrame, pairs: pd.DataFrame, score: str, confidence: fl
     """
     best = _leader(means, score)["network"]
     others = [network for network in means["network"] if network != best]
-    found = {}
+    found, clear = {}, set()
     for _, row in pairs.iterrows():
         if best in (row["network_a"], row["network_b"]):
             other = row["network_b"] if row["network_a"] == best else row["network_a"]
             ahead = row["difference"] > 0 if row["network_a"] == best else row["difference"] < 0
             right = ahead if METRICS[score].better == "higher" else not ahead
             found[other] = judge(row, confidence) if right else "open"
+            if found[other] in ("one seed", "maybe") and (row["low"] > 0 or row["high"] < 0):
+                clear.add(other)
     beaten = [network for network in others if found.get(network) == "better"]
     same = [network for network in others if found.get(network) == "same"]
     rest = [network for network in others if network not in (*beaten, *same)]
@@ -186,16 +188,23 @@ def _answer(means: pd.DataFrame, pairs: pd.DataFrame, score: str, confidence: fl
             f"{_list(beaten, names)}, and practically the same as {_list(same, names)}, within {pairs['margin'].iloc[0]:g}."
         )
     unit = f" {METRICS[score].unit}" if METRICS[score].unit else ""
-    spread = abs(means["mean"].max() - means["mean"].min())
+    ahead_of, alike = (
+        [network for network in rest if (network in clear) == is_clear] for is_clear in (True, False)
+    )
     reached = f"it has the best {title}"
     if beaten:
         reached += f" and is better than {_list(beaten, names)}"
     if same:
         reached += f" and is practically the same as {_list(same, names)}"
-    doubt = f"this study cannot tell it from {_list(rest, names)}"
+    if ahead_of:
+        reached += f" and is ahead of {_list(ahead_of, names)}, which more seeds or groups must confirm"
+    if alike:
+        near = means.loc[means["network"].isin([best, *alike]), "mean"]
+        reached += f", but this study cannot tell it from {_list(alike, names)}; their means lie within "
+        reached += show(near.max() - near.min(), score) + unit
     lacking = [row.network for row in means.itertuples() if row.frames < means["frames"].max()]
     less = f". Scores of some frames are missing of {_list(lacking, names)}" if lacking else ""
-    return f"Use {names(best)} for now: {reached}, but {doubt}; the means lie within {show(spread, score)}{unit}{less}."
+    return f"Use {names(best)} for now: {reached}{less}."
 
 
 def _sides(means: pd.DataFrame, score: str, names: Names, contestants: Mapping[str, dict]) -> list[str]:
