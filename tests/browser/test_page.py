@@ -65,7 +65,7 @@ def test_the_images_of_the_trainings_stand_among_the_facts(page):
 def test_the_errors_that_were_made_are_counted(page, study):
     """The best network misses one cell of every frame and makes no other error (see `scenes.ERRORS`)."""
     table = page.locator("table:has(th:has-text('Missed'))").first
-    row = table.locator("tbody tr", has_text="residual_attention").locator("th, td").all_inner_texts()
+    row = table.locator("tbody tr", has_text="residual attention U-Net").locator("th, td").all_inner_texts()
     titles = [title.strip("↕↑↓ \n") for title in table.locator("thead th").all_inner_texts()]
     shown = dict(zip(titles, row, strict=True))
     missed = 100 * len(study.samples) / study.samples["cells"].sum()
@@ -193,7 +193,9 @@ def test_a_table_is_copied_as_numbers(page, study):
     rows = list(csv.reader(io.StringIO(page.evaluate("window.copied"))))
     assert len(rows) >= 3
     assert len({len(row) for row in rows}) == 1
-    of_best = dict(zip(rows[0], next(row for row in rows if row[0] == "residual_attention"), strict=True))
+    of_best = dict(
+        zip(rows[0], next(row for row in rows if row[0] == "residual attention U-Net"), strict=True)
+    )
     low, mean, high = (float(of_best[name]) for name in ("Cell IoU low", "Cell IoU", "Cell IoU high"))
     assert low <= mean <= high
     assert mean == pytest.approx(study.mean("residual_attention", "cell_iou"), abs=5e-4)
@@ -314,7 +316,10 @@ def test_without_scripts_the_tables_stay(browser, study):
     try:
         assert "need JavaScript" in plain.page.locator("body").inner_text()
         first = plain.page.locator("#verdict table").first
-        assert "residual_attention" in first.inner_text()
+        assert (
+            "residual attention U-Net" in first.inner_text()
+            and "residual_attention" not in first.inner_text()
+        )
         assert numbers(column(first, 1))
         assert plain.problems == []
     finally:

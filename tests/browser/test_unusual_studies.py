@@ -94,4 +94,4 @@ def test_a_network_without_results_is_named(tabs):
     page = tabs("failed")[1].page
     assert "attention, scheme grouped: all 2 trainings" in page.locator("#verdict .missing").inner_text()
     named = page.locator("#verdict table").first.locator("tbody th").all_inner_texts()
-    assert [name.strip() for name in named[:2]] == ["simple", "residual_attention"]
+    assert [name.strip() for name in named[:2]] == ["simple U-Net", "residual attention U-Net"]

@@ -18,7 +18,7 @@ from brightcell.compute import accounting
 from brightcell.files import read_table, write_json, write_table
 from brightcell.io import stacks
 from brightcell.metrics.registry import METRICS
-from brightcell.report import charts, figure_tables, html, styles, table_rows
+from brightcell.report import charts, figure_tables, html, results, styles, table_rows
 from brightcell.report.gallery import GalleryFrame
 from brightcell.report.page import (
     BASELINE,
@@ -621,7 +621,7 @@ def test_the_script_reads_results_and_writes_the_page_and_its_tables(tmp_path):
     assert [frame["rank"] for frame in shown["frames"]] == ["worst", "median", "best", "disputed"]
     worst = data.scores.groupby("sample")["cell_iou"].mean().idxmin()
     assert shown["frames"][0]["sample"] == worst
-    assert shown["frames"][0]["networks"]["simple"]["counts"] == {
+    assert shown["frames"][0]["networks"]["simple U-Net"]["counts"] == {
         "found": 6, "missed": 2, "false": 0, "split": 0, "merged": 0,
     }  # fmt: skip
     assert "snakemake --cores all --configfile config.yaml" in page.text
@@ -675,3 +675,18 @@ def test_tools_that_say_less_and_labels_that_were_given_have_a_row_of_costs_or_n
     assert np.isnan(costs.at["stardist", "parameters"])
     assert costs.at["stardist", "precision"] == ""
     assert [row["network"] for row in table_rows.run_rows(recipes)] == ["simple", "stardist"]
+
+
+def test_the_page_shows_titles_and_the_tables_keep_names():
+    titles = {name: f"{name.replace('_', ' ')} U-Net" for name in NETWORKS}
+    data = make_data(titles=titles, verdict=[])
+    made = make_tables(data)
+    html = build(data, made, TEMPLATES)
+    shown = re.sub(r"<pre.*?</pre>", "", html, flags=re.DOTALL)  # the config and the commands keep names
+    assert "residual attention U-Net" in shown and "residual_attention" not in shown
+    assert "residual_attention" in html
+    assert set(made["frames"]["network"]) == set(NETWORKS)
+
+
+def test_a_title_that_two_tools_have_would_not_tell_them_apart():
+    assert results._single({"a": "Cellpose", "b": "StarDist", "c": "Cellpose"}) == {"b": "StarDist"}

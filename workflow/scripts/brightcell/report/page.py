@@ -1,6 +1,6 @@
 """Build the report: tables, charts and pictures in one HTML page that needs no network."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import pandas as pd
@@ -45,6 +45,7 @@ class ReportData:
     summary: pd.DataFrame
     scores: pd.DataFrame
     title: str | None = None
+    titles: dict[str, str] = field(default_factory=dict)  # what a reader calls the networks and contestants
     verdict: list[str] = field(default_factory=list)  # of the first scheme
     details: list[str] = field(default_factory=list)  # more of it
     verdicts: dict[str, list[str]] = field(default_factory=dict)  # of the other ones
@@ -96,6 +97,43 @@ def network_order(data: ReportData) -> list[str]:
 def schemes_of(data: ReportData) -> list[str]:
     """Return the schemes in the order of the results."""
     return list(dict.fromkeys([*data.summary["scheme"], *data.scores["scheme"]]))
+
+
+def with_titles(data: ReportData) -> ReportData:
+    """Return the data with the networks' titles in place of their names, wherever the page shows or compares them."""
+
+    def title(name: str) -> str:
+        return data.titles.get(name, name)
+
+    config = dict(data.config)
+    if "networks" in config:
+        config["networks"] = [title(name) for name in config["networks"]]
+    if config.get("contestants"):
+        config["contestants"] = {title(name): entry for name, entry in config["contestants"].items()}
+    tables = {
+        each.name: title_table(value, data.titles)
+        for each in fields(data)
+        if isinstance(value := getattr(data, each.name), pd.DataFrame)
+    }
+    gallery = [
+        replace(
+            frame,
+            predictions={title(name): labels for name, labels in frame.predictions.items()},
+            scores={title(name): score for name, score in frame.scores.items()},
+        )
+        for frame in data.gallery
+    ]
+    recipes = [
+        recipe | {"network": title(recipe["network"])} if "network" in recipe else recipe
+        for recipe in data.recipes
+    ]
+    return replace(data, config=config, gallery=gallery, recipes=recipes, **tables)
+
+
+def title_table(table: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
+    """Return a table with titles in place of the names of networks."""
+    named = [column for column in ("network", "network_a", "network_b") if column in table]
+    return table.assign(**{column: table[column].replace(titles) for column in named})
 
 
 def make_tables(data: ReportData) -> dict[str, pd.DataFrame]:
@@ -295,13 +333,15 @@ def build(data: ReportData, made: dict[str, pd.DataFrame], templates: str | Path
     """
     environment = page_templates(templates)
     environment.filters |= {"show": show, "signed": show_signed}
+    config = yaml.safe_dump(data.config, sort_keys=False, allow_unicode=True) if data.config else ""
+    made = {name: title_table(table, data.titles) for name, table in made.items()}
+    data = with_titles(data)
     order = network_order(data)
     contestants = data.config.get("contestants") or {}
     unknown = [name for name in order if name in contestants and may_have_seen(contestants[name])]
     drawn = chart_figures(data, made)
     shown = made | {"expected": figure_tables.in_order(data.expected, order)}
     scored = {score for place in drawn.values() for score in place["choices"]}
-    config = yaml.safe_dump(data.config, sort_keys=False, allow_unicode=True) if data.config else ""
     return environment.get_template("page.html.j2").render(
         data=data,
         plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),

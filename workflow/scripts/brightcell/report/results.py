@@ -1,5 +1,6 @@
 """Read the results of a study: what the rule `report` is given, brought into one `page.ReportData`."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +48,22 @@ def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
     frames, truth = (stacks.listed_groups(inputs.prepared, kind) for kind in ("frames", "truth"))
     settings, comparison = config["report"], config["comparison"]
     left_out = missing_trainings(every_run(config), scores)
+    titles = {network: f"{network.replace('_', ' ')} U-Net" for network in config["networks"]}
+    tools = {recipe["network"]: recipe["title"] for recipe in recipes if "title" in recipe}
     said, more, others = verdict_by_scheme(
         differences,
         summary,
         comparison["confidence"],
         optional["leakage"],
         comparison.get("primary"),
-        {network: f"the {network.replace('_', ' ')} U-Net" for network in config["networks"]}
-        | {recipe["network"]: recipe["title"] for recipe in recipes if "title" in recipe},
+        {network: f"the {title}" for network, title in titles.items()} | tools,
         left_out,
         config["contestants"],
     )
     return ReportData(
         dataset=dataset,
         title=settings["title"],
+        titles=titles | _single(tools),
         summary=summary,
         scores=scores,
         verdict=said,
@@ -86,6 +89,12 @@ def read_results(inputs: Any, config: dict, dataset: str) -> ReportData:
         provenance=describe(recipes, scores, found),
         **optional,
     )
+
+
+def _single(titles: dict[str, str]) -> dict[str, str]:
+    """Leave out titles that several have, which would not tell them apart."""
+    number = Counter(titles.values())
+    return {name: title for name, title in titles.items() if number[title] == 1}
 
 
 def run_of(path: str | Path) -> dict:
