@@ -1,4 +1,4 @@
-"""Calibrate and score the watersheds anew on the maps of a finished run, whatever it was made with; nothing is trained.
+"""Calibrate and score the watersheds again on the maps of a finished run, whatever it was made with; nothing is trained.
 
     python benchmarks/instances/finished_run.py results/hela_hour
 

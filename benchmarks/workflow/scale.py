@@ -161,7 +161,7 @@ def job(folder: Path) -> None:
         "snakemake --version": [sys.executable, "-m", "snakemake", "--version"],
         "the workflow read, `snakemake --list`": snakemake("--list"),
         "a job that is done already": snakemake("--cores", "1", FOLDS),
-        "the same job made anew": snakemake(FOLDS, "--cores", "1", "--forcerun", "folds"),
+        "the same job made again": snakemake(FOLDS, "--cores", "1", "--forcerun", "folds"),
         "import pandas": [sys.executable, "-c", "import pandas"],
         "import of the stacks": [sys.executable, "-c", scripts + "from brightcell.io import stacks"],
         "import of the scores": [sys.executable, "-c", scripts + "from brightcell.metrics import scoring"],

@@ -228,7 +228,7 @@ def test_every_picture_is_described(page, study):
     )
     assert len(labels) == 1 + len(study.networks)
     for network, label in zip(study.networks, labels[1:], strict=True):
-        assert network in label
+        assert f"{network.replace('_', ' ')} U-Net" in label
         assert "cell IoU" in label
 
 

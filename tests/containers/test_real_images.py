@@ -1,4 +1,4 @@
-"""Each image by itself: its size, its labels, whom it serves, and what is built anew."""
+"""Each image by itself: its size, its labels, whom it serves, and what is built again."""
 
 import re
 import subprocess

@@ -148,7 +148,7 @@ def a_file_of_zero_bytes(folder: Folder):
     folder.add(folder.bytes("odd.tif", b""), LABELS)
 
 
-@refused("prepare", "odd.tif", "damaged or truncated", "Copy the file anew")
+@refused("prepare", "odd.tif", "damaged or truncated", "Copy the file again")
 def a_truncated_tiff(folder: Folder):
     _cut(folder, "odd.tif", IMAGE, 0.7)
 

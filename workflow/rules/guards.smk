@@ -86,7 +86,7 @@ def guard_copies():
             f"{here}: {len(again)} trainings are there and would run again, because files that they read are newer. The last "
             f"run worked in {before}: was the folder copied? `cp -r` gives files new times; `cp -a` and `rsync -a` keep them. "
             f"Expected results that are older than nothing they are made of. If no image, mask or setting changed since: "
-            f"`snakemake --touch --configfile{configs} --cores 1`, then start again. To train anew: `guards: {{copies: "
+            f"`snakemake --touch --configfile{configs} --cores 1`, then start again. To train again: `guards: {{copies: "
             "false}` in the config."
         )
     files.write_json(places | {DATASET: here}, memory)

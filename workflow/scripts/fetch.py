@@ -28,7 +28,7 @@ def main(options: dict, sheet: Path) -> None:
             path.unlink()
         logger.warning("%s: %d files", folder, number)
     if sheet.exists():
-        logger.warning("%s: kept as it is; delete it to have it made anew", sheet)
+        logger.warning("%s: kept as it is; delete it to have it made again", sheet)
         return
     try:
         making.make_sheet(

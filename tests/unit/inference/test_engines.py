@@ -189,7 +189,7 @@ def small(channels=1, outputs=1):
         (
             small,
             {"channels": 3},
-            r"a network of 3 channels and 1 outputs; recipe\.json beside it tells of 1 and 1",
+            r"a network of 3 channels and 1 outputs; recipe\.json next to it says 1 and 1",
         ),
         (small, {"outputs": 2}, "a network of 1 channels and 2 outputs"),
         (small, {}, None),

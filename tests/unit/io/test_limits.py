@@ -67,7 +67,7 @@ def test_metadata_that_tell_of_pages_without_number(tmp_path):
 def test_a_file_that_tells_of_frames_without_number(tmp_path):
     shape = '{"shape": [100000000, 4, 4]}'
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.uint8), description=shape, metadata=None)
-    assert "tells of 100,000,000 frames" in refused(tmp_path / "a.tif")
+    assert "names 100,000,000 frames" in refused(tmp_path / "a.tif")
 
 
 def test_many_channels_are_one_large_frame(tmp_path):

@@ -263,7 +263,7 @@ def test_chunks_of_other_models_are_not_mixed(tmp_path):
     first = segment(tmp_path, [disc()], "000000-000000")
     second = segment(tmp_path, [disc()], "000001-000001", members=["one"])
     with pytest.raises(
-        InputError, match=r"000001-000001: .* of now: models .*remove the folder .*chunks, and"
+        InputError, match=r"000001-000001: .* present ones: models .*remove the folder .*chunks, and"
     ):
         join(tmp_path, [first, second])
     with pytest.raises(InputError, match=r"000000-000000: .*: models \("):
@@ -285,7 +285,7 @@ def test_chunks_of_another_config_are_told_by_their_settings(tmp_path):
         join(tmp_path, [chunk], now)
     moved = {f"elsewhere/{path}": digest for path, digest in made_of["models"].items()}
     files.write_json(made_of | {"models": moved}, now / "made_of.json")
-    with pytest.raises(InputError, match=r"now: rows \("):
+    with pytest.raises(InputError, match=r"ones: rows \("):
         join(tmp_path, [chunk], now, pixel_size_um="0.65")
     assert not (tmp_path / "all.json").exists()
     join(tmp_path, [chunk], now, image="elsewhere/0.tif")

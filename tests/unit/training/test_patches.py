@@ -233,10 +233,10 @@ def test_a_warped_distance_is_that_of_the_warped_labels():
         labels = keras.ops.convert_to_numpy(warping.warp(drawn, 64)[1])[0, ..., 0].astype(int)
         cut = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
         whole = ~np.isin(labels, cut) & (labels > 0)
-        anew = augment.normalised_distance(labels)
+        again = augment.normalised_distance(labels)
         if whole.any():
             compared += 1
-            away = np.abs(anew - target[0, ..., 1])[whole]
+            away = np.abs(again - target[0, ..., 1])[whole]
             assert away.mean() < 0.05
             assert away.max() < 0.2
     assert compared >= 5

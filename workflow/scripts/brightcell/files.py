@@ -16,7 +16,7 @@ import pandas as pd
 
 from .errors import InputError
 
-ANEW = "Where this workflow wrote the file, remove it, and it is made anew; else get it again."
+ANEW = "If this workflow wrote the file, remove it, and it is made again; otherwise get it again."
 ROOM = 1024**2  # bytes that must be free before work begins
 DAY = 86400  # seconds
 TEXT = frozenset(

@@ -102,7 +102,7 @@ def likeness_findings(samples: pd.DataFrame, pictures: np.ndarray, masks: np.nda
         copy = one["group"] != other["group"] and pair.correlation >= SAME and same_cells
         turn = f", the first {pair.turn}" if pair.turn else ""
         more = f"; and {pair.pairs - 1:,} more pairs of these groups" if pair.pairs > 1 else ""
-        text = f"alike: {place(one['sample'], one)}, {place(other['sample'], other)}{turn} (correlation {pair.correlation:.3f}){more}"
+        text = f"similar: {place(one['sample'], one)}, {place(other['sample'], other)}{turn} (correlation {pair.correlation:.3f}){more}"
         row = finding_row("leakage" if copy else "near_duplicate", text, one["sample"], one["group"])
         found.append(row | {"others": [other["sample"]]})
     return found

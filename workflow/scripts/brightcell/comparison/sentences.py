@@ -417,7 +417,7 @@ def _cautions(
     if pixels and present:
         said.append(
             f"{_on(pixels[0])} the networks have an advantage: their pixels come from probabilities, at a threshold chosen for "
-            f"cell IoU, those of {_list(present, names)} from labels. ap50 or seg as comparison.primary treat all alike."
+            f"cell IoU, those of {_list(present, names)} from labels. ap50 or seg as comparison.primary treat all in the same way."
         )
     for scheme, rows in summary.groupby("scheme", sort=False):
         groups = int(rows["groups"].min())

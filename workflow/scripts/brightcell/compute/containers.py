@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spython.main.base import Client
 
 BUILD = "build it with `make containers`"
-MANUAL = "docs/containers.md tells more"
+MANUAL = "docs/containers.md says more"
 _MAKE_A_LIST = "It lists the packages of the tool, pinned: docs/add-a-contestant.md"
 # The definition of the images in which contestants' tools run.
 TOOL = "contestant.def"

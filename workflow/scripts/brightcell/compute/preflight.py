@@ -63,7 +63,7 @@ def reason(facts: Facts) -> str:
     if not facts.device_files and not facts.driver and facts.allocated:
         return (
             f"SLURM gave this job GPU {facts.allocated}, but this node shows none (no /dev/nvidia0, nvidia-smi: "
-            f"{facts.smi_error or 'tells of no GPU'}): its driver is not loaded. Tell the administrators which node it is."
+            f"{facts.smi_error or 'reports no GPU'}): its driver is not loaded. Tell the administrators which node it is."
         )
     if not facts.device_files and not facts.driver:
         advice = (
@@ -83,8 +83,8 @@ def reason(facts: Facts) -> str:
         )
     if facts.cuda_driver == (0, 0) or not facts.driver:
         return (
-            f"a GPU is built in, but its driver does not answer (nvidia-smi: {facts.smi_error or 'tells of no GPU'}). "
-            "Install the driver or load it anew, or tell the administrators which node this is."
+            f"a GPU is built in, but its driver does not answer (nvidia-smi: {facts.smi_error or 'reports no GPU'}). "
+            "Install the driver or load it again, or tell the administrators which node this is."
         )
     if facts.cuda_built == (0, 0):
         build = (
@@ -97,7 +97,7 @@ def reason(facts: Facts) -> str:
         return mismatch
     return (
         f"{facts.backend} does not see the GPU although driver and device are there ({'; '.join(facts.driver)}): its "
-        "CUDA libraries are missing or of other versions. Install anew with `make setup DEVICE=gpu`."
+        "CUDA libraries are missing or of other versions. Install again with `make setup DEVICE=gpu`."
     )
 
 

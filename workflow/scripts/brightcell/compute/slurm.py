@@ -164,5 +164,5 @@ def check_request(rule: str, asked: tuple[str, ...]) -> None:
     except InputError as error:
         raise InputError(
             f"the jobs of rule {rule} cannot be submitted. {error} Asked for: {' '.join(asked)}. Correct "
-            "slurm/profile.yaml, as docs/slurm.md says; to submit them all the same: `guards: {requests: false}` in the config."
+            "slurm/profile.yaml, as docs/slurm.md says; to submit them anyway: `guards: {requests: false}` in the config."
         ) from None

@@ -122,8 +122,8 @@ def check_shape(network: keras.Model, path: str | Path, recipe: dict) -> None:
     found = {"channels": network.input_shape[-1], "outputs": network.output_shape[-1]}
     if any(found[name] != recipe[name] for name in found):
         raise InputError(
-            f"{path}: a network of {found['channels']} channels and {found['outputs']} outputs; recipe.json beside it tells "
-            f"of {recipe['channels']} and {recipe['outputs']}. Expected the files of one training: copy its whole folder anew."
+            f"{path}: a network of {found['channels']} channels and {found['outputs']} outputs; recipe.json next to it says "
+            f"{recipe['channels']} and {recipe['outputs']}. Expected the files of one training: copy its whole folder again."
         )
 
 

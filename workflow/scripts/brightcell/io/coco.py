@@ -137,7 +137,7 @@ def _fill(path: Path, database: sqlite3.Connection) -> None:
     """Fill a database with images, categories and annotations of a COCO file. Raises InputError if they do not fit."""
     kind = _kind_of_annotations(path)
     if kind is None:
-        raise InputError(f"{path}: not COCO (keys images and annotations). Export the cells anew as COCO.")
+        raise InputError(f"{path}: not COCO (keys images and annotations). Export the cells again as COCO.")
     database.executescript(TABLES)
     database.executemany("insert into images values (?, ?, ?, ?, ?)", _images(path))
     database.executemany(
@@ -156,7 +156,7 @@ def _fill(path: Path, database: sqlite3.Connection) -> None:
         ).fetchone()
         raise InputError(
             f"{path}: {strange:,} of {number:,} annotations belong to no image of the file, for example to image_id "
-            f"{example}. Expected the id of an entry in `images`: export the file anew, with all its images."
+            f"{example}. Expected the id of an entry in `images`: export the file again, with all its images."
         )
 
 

@@ -218,7 +218,7 @@ def cvat_names(path: Path) -> list[str]:
 
 def _cvat_images(path: Path) -> list[ElementTree.Element]:
     if b"<!ENTITY" in path.read_bytes():
-        raise InputError(f"{path}: defines entities, which no export of CVAT does. Export it anew.")
+        raise InputError(f"{path}: defines entities, which no export of CVAT does. Export it again.")
     images = ElementTree.parse(path).getroot().findall("image")
     if not images:
         raise InputError(

@@ -37,7 +37,7 @@ def read_features(path: Path, frame: Frame) -> Cells:
     ):
         raise InputError(
             f"{path}: neither COCO (keys images and annotations) nor GeoJSON (features with a geometry), nor a file of Labelme, "
-            "VIA or Labelbox. Export the cells anew as one of them."
+            "VIA or Labelbox. Export the cells again as one of them."
         )
     features = list(_with_children(features))
     series = {number for each in features if (number := _properties(each).get("series")) is not None}

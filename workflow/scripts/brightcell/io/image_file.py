@@ -192,7 +192,7 @@ class ImageFile:
             pixels = pixels.astype(np.uint8)
         if pixels.dtype.kind != "u" or pixels.max(initial=0) >= len(self.palette):
             raise InputError(
-                f"{self.path}: a colour beyond its palette. The file is damaged: export it anew."
+                f"{self.path}: a colour beyond its palette. The file is damaged: export it again."
             )
         return pixels
 
@@ -215,7 +215,7 @@ def damaged(path: Path, error: Exception) -> InputError:
     size = f"{path.stat().st_size} bytes; " if path.is_file() else ""
     return InputError(
         f"{path}: damaged or truncated ({size}the reader said: {reason}). "
-        "Copy the file anew from its source, or remove its row from the sample sheet."
+        "Copy the file again from its source, or remove its row from the sample sheet."
     )
 
 
@@ -225,7 +225,7 @@ def check_size(path: Path, height: int, width: int, pixel_bytes: float = 1) -> N
     pixel_bytes : size of a pixel with all its channels
     """
     if height < 1 or width < 1:
-        raise InputError(f"{path}: a picture of {height} × {width} px holds nothing. Export it anew.")
+        raise InputError(f"{path}: a picture of {height} × {width} px holds nothing. Export it again.")
     if height * width > LARGEST_PX:
         raise InputError(
             f"{path}: {height:,} × {width:,} px in one frame. Expected at most {LARGEST_PX:,} px: cut it into tiles, "

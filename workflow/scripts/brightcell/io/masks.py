@@ -287,7 +287,7 @@ def _from_jpeg(path: Path, pixels: np.ndarray, mask_type: str) -> Mask:
     if mask_type == "instances" or between > 0.05:
         raise InputError(
             f"{path}: a JPEG as mask; JPEG changes values, so cells' numbers are lost. Expected TIFF or PNG: "
-            "export the mask anew from the program in which it was drawn."
+            "export the mask again from the program in which it was drawn."
         )
     return Mask(components(pixels > top / 2), "binary", "JPEG")
 
@@ -326,7 +326,7 @@ def _colours(path: Path, pixels: np.ndarray) -> np.ndarray:
     if specks > 0.2 * len(values):
         raise InputError(
             f"{path}: a coloured mask of {len(values)} colours, {specks} of them on fewer than {SPECK_PX} pixels. "
-            "Expected one colour a cell, without smoothed edges: export it anew without anti-aliasing, as a label image."
+            "Expected one colour a cell, without smoothed edges: export it again without anti-aliasing, as a label image."
         )
     if values[0] != 0:
         background = values[counts.argmax()]

@@ -31,12 +31,12 @@ def check_pages(path: Path) -> None:
         while place:
             if place in seen:
                 raise InputError(
-                    f"{path}: page {len(seen)} leads back to an earlier page. The file is damaged: export it anew."
+                    f"{path}: page {len(seen)} leads back to an earlier page. The file is damaged: export it again."
                 )
             if len(seen) == MOST_PAGES:
                 raise InputError(
                     f"{path}: more than {MOST_PAGES:,} pages. Expected a recording of at most that: cut it into several "
-                    "files. If it should have few pages it is damaged: export it anew."
+                    "files. If it should have few pages it is damaged: export it again."
                 )
             seen.add(place)
             file.seek(place)

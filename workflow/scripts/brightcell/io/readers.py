@@ -133,8 +133,8 @@ def open_image_file(path: str | Path, scene: str = "", stacked: bool = False) ->
     if image.pages > MOST_PAGES:
         image.close()
         raise InputError(
-            f"{path}: tells of {image.pages:,} frames. Expected at most {MOST_PAGES:,}: cut it into several files, or export it "
-            "anew if it holds fewer."
+            f"{path}: names {image.pages:,} frames. Expected at most {MOST_PAGES:,}: cut it into several files, or export it "
+            "again if it holds fewer."
         )
     return image
 

@@ -81,8 +81,8 @@ def _check_counts(path: Path, ome: str) -> None:
         counts = re.findall(r"""Size[ZCT]\s*=\s*["']\s*(\d+)""", pixels)
         if math.prod(map(int, counts)) > MOST_PAGES:
             raise InputError(
-                f"{path}: its OME metadata tell of {' × '.join(counts)} pages. Expected at most {MOST_PAGES:,}: export it "
-                "anew, or cut it into several files."
+                f"{path}: its OME metadata name {' × '.join(counts)} pages. Expected at most {MOST_PAGES:,}: export it "
+                "again, or cut it into several files."
             )
 
 
@@ -174,7 +174,7 @@ def _pages(path: Path, series: tifffile.TiffPageSeries, stacked: bool) -> Frames
             stack = np.memmap(path, dtype, "r", series.dataoffset, (math.prod(shape), *series.keyframe.shape))
             return np.array(stack[number], dtype=series.dtype)
         if page is None:
-            raise InputError(f"{path}: page {number} is not in the file. Export it anew.")
+            raise InputError(f"{path}: page {number} is not in the file. Export it again.")
         return _spatial(page)
 
     def get(page: int) -> np.ndarray:

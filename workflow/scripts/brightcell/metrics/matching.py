@@ -67,7 +67,7 @@ def check_shapes(truth: np.ndarray, predicted: np.ndarray) -> None:
     if np.shape(truth) != np.shape(predicted) or np.ndim(truth) != 2 or np.size(truth) == 0:
         raise InputError(
             f"truth of shape {np.shape(truth)} and prediction of shape {np.shape(predicted)}. Expected "
-            "two images of the same height × width: predict the frames anew from the prepared stacks."
+            "two images of the same height × width: predict the frames again from the prepared stacks."
         )
 
 

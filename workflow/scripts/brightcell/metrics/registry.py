@@ -155,7 +155,7 @@ METRICS: dict[str, Metric] = {
     "det": Metric(
         "DET", "higher", "", True,
         "1 minus the cost of correcting the detections (10 a missed cell, 5 a merged one, 1 an invented one) "
-        "over that of drawing all anew",
+        "over that of drawing all again",
         objects.det, Cells,
     ),
     "splits": Metric(

@@ -1,6 +1,6 @@
 """The layers that a model file may hold: their arguments, and the weights they need.
 
-A file from elsewhere is read as data, never by Keras: `loading` looks every layer up here and builds it anew. A layer
+A file from elsewhere is read as data, never by Keras: `loading` looks every layer up here and builds it again. A layer
 that is not in `LAYERS`, an argument that is not in its entry, or a value out of bounds is refused. A layer of your own is
 one more entry: its arguments with what each may be, its weights and its channels.
 """

@@ -22,7 +22,7 @@ def load_model(path: str | Path, precision: str = "float32") -> "keras.Model":
     """Load a trained network from a file, whoever made it, without running anything in it.
 
     The file is read as data (`model_file`): its layers must be among `layers.LAYERS`, its arrays finite and of the right
-    shapes. The network is then built anew and given the arrays.
+    shapes. The network is then built again and given the arrays.
 
     Parameters
     ----------

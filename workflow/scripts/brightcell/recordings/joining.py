@@ -18,7 +18,7 @@ from . import chunks
 def check_made_of(folders: list[Path], made_of: dict, rows: list[dict]) -> None:
     """Raise InputError where a chunk was made of other models, settings or rows of the sheet than those of now.
 
-    Snakemake makes such chunks anew as long as it remembers of what they were made, which copied results make it forget.
+    Snakemake makes such chunks again as long as it remembers of what they were made, which copied results make it forget.
     """
     for folder in folders:
         wanted = _flat(made_of | {"rows": chunks.rows_of(rows, folder.name)})
@@ -30,8 +30,8 @@ def check_made_of(folders: list[Path], made_of: dict, rows: list[dict]) -> None:
         ]
         if differ:
             raise InputError(
-                f"{folder}: segmented with other settings than those of now: {'; '.join(differ)} (made_of.json in it tells "
-                f"of what it was made). A recording is segmented alike: remove the folder {folder.parent}, and run again."
+                f"{folder}: segmented with other settings than the present ones: {'; '.join(differ)} (made_of.json in it says "
+                f"what it was made of). All frames of a recording need the same settings: remove the folder {folder.parent}, and run again."
             )
 
 

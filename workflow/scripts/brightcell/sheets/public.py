@@ -76,7 +76,7 @@ SETS = {
         rf"{OMNIPOSE}(?P<key>[^/]+)_masks{IMAGE}",
         beside=r".*_flows\.tiff?|.*_cp_output\..*|.*_outlines\..*",
         group="{species}_{split}",
-        notes=("Nothing tells which images are of one recording: species and split together are a group.",),
+        notes=("Nothing shows which images are of one recording: species and split together are a group.",),
     ),
     "nnunet": PublicSet(
         "imagesTr/a_0000.png, labelsTr/a.png (nnU-Net)",
@@ -95,7 +95,7 @@ SETS = {
         rf"{ROOT}(?P<folder>(?P<key>[^/]+)/masks)/[^/]+{IMAGE}",
         group="{key}",
         notes=(
-            "Each image is a group of its own; many are parts of one field, which the names do not tell. Look at the check's "
+            "Each image is a group of its own; many are parts of one field, which the names do not show. Look at the check's "
             "near-duplicates.",
         ),
     ),

@@ -192,7 +192,7 @@ def _column_problems(header: list[str], legal: list[str], required: list[str]) -
     for name in missing:
         why = (
             ": what a frame shares with others, its time-lapse, field of view or experiment. Frames of a group "
-            "look alike and must not stand in both training and test; if every frame is from another field, "
+            "look similar and must not be in both training and test; if every frame is from another field, "
             "give each a group of its own"
             if name == "group"
             else f"; found {', '.join(header)}"

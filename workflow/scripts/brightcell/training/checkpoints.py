@@ -161,9 +161,9 @@ class Checkpoint:
             if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
                 raise InputError(
                     f"{path}: the state of this training cannot be read now ({error}). Expected a disk that answers: run the "
-                    f"same command again when it does, or delete {self.folder} to train anew."
+                    f"same command again when it does, or delete {self.folder} to train again."
                 ) from error
-            logger.warning("the state in %s cannot be read (%s): training starts anew", self.folder, error)
+            logger.warning("the state in %s cannot be read (%s): training starts again", self.folder, error)
             return Progress(), None
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
