@@ -56,13 +56,14 @@ def candidates(
     frames = recording.frames.reset_index(drop=True)
     usable = ~(spoilt(recording.judged) | (frames["contrast"] <= quality.FLAT)).to_numpy()
     usable &= ~frames["sample"].isin(list(left_out)).to_numpy()
-    side = max(LEAST_SIDE_PX, round(diameters * typical_diameter(recording, reference)))
+    diameter = typical_diameter(recording, reference)
+    side = max(LEAST_SIDE_PX, round(diameters * diameter))
     of_sample = dict(list(recording.cells.groupby("sample")))
     parts = []
     for frame in frames[usable].to_dict("records"):
         sample = frame["sample"]
         cells = of_sample.get(sample, recording.cells[:0])
-        found = _of_frame(frame, cells, recording.doubt[sample] / 255, side, reference)
+        found = _of_frame(frame, cells, recording.doubt[sample] / 255, side, diameter / 2, reference)
         parts.append(found.assign(recording=name, sample=sample, frame=int(frame["frame"])))
     if not parts:
         return pd.DataFrame(columns=["recording", "sample", "frame", *COLUMNS])
@@ -90,12 +91,20 @@ def typical_diameter(recording: Recording, reference: dict | None) -> float:
 
 
 def _of_frame(
-    frame: dict, cells: pd.DataFrame, doubt: np.ndarray, side: int, reference: dict | None
+    frame: dict,
+    cells: pd.DataFrame,
+    doubt: np.ndarray,
+    side: int,
+    radius: float,
+    reference: dict | None,
 ) -> pd.DataFrame:
-    """Return the crops of a frame in steps of half a side; doubt : mean over squares, 0 to 1."""
+    """Return the crops of a frame in steps of half a side; doubt : mean over squares, 0 to 1.
+
+    radius : of a typical cell; cells count whose centres lie at most so far outside, because a part of them is in the crop
+    """
     (tops, height), (lefts, width) = (_starts(frame[name], side) for name in ("height", "width"))
-    rows = _within(cells["row_px"].to_numpy(), tops, height)
-    columns = _within(cells["column_px"].to_numpy(), lefts, width)
+    rows = _within(cells["row_px"].to_numpy(), tops - radius, height + 2 * radius)
+    columns = _within(cells["column_px"].to_numpy(), lefts - radius, width + 2 * radius)
     number, ridge, area = (
         (rows * values) @ columns.T
         for values in (np.ones(len(cells)), cells["ridge"].to_numpy(), cells["area_px"].to_numpy())
@@ -136,7 +145,7 @@ def _starts(length: int, side: int) -> tuple[np.ndarray, int]:
     return np.unique(np.linspace(0, length - side, number).round().astype(int)), side
 
 
-def _within(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+def _within(values: np.ndarray, starts: np.ndarray, length: float) -> np.ndarray:
     """Return which values lie in which window, float (windows, values)."""
     return ((values >= starts[:, None]) & (values < starts[:, None] + length)).astype(float)
 

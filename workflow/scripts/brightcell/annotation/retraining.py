@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from brightcell.comparison import compare, summarise
-from brightcell.comparison.numbers import show
+from brightcell.comparison.numbers import show, show_interval
 from brightcell.config.networks import RETRAINED
 from brightcell.metrics.registry import METRICS
 
@@ -65,10 +65,9 @@ def sentences(judged: pd.DataFrame, margin: float) -> list[str]:
         worst = own.loc[own["low"].fillna(-math.inf).idxmin()].to_dict()
         title = METRICS[worst["score"]].title
         change = f"{title} {show(worst['before'], worst['score'])} before, {show(worst['after'], worst['score'])} after"
-        span = (
-            f"the difference is {worst['difference']:+.3f} ({worst['low']:+.3f} to {worst['high']:+.3f})"
-            if math.isfinite(worst["low"])
-            else f"the difference is {worst['difference']:+.3f}, and too few groups for an interval"
+        span = show_interval(worst["low"], worst["high"], worst["score"])
+        span = f"the difference is {signed(worst['difference'])}" + (
+            f" ({span})" if span else ", and there are too few groups for an interval"
         )
         groups = f"{worst['groups']} held-out group{'s' if worst['groups'] != 1 else ''}"
         if network in good:
@@ -79,3 +78,12 @@ def sentences(judged: pd.DataFrame, margin: float) -> list[str]:
             how = "is" if worst["high"] < 0 else "may be"
             said.append(f"Keep {network}: {network}{RETRAINED} {how} worse on {groups}. {change}; {span}.")
     return said
+
+
+def signed(difference: float) -> str:
+    """Return a difference of scores with its sign.
+
+    >>> signed(-0.0123), signed(0.5)
+    ('−0.012', '+0.500')
+    """
+    return f"{difference:+.3f}".replace("-", "−")

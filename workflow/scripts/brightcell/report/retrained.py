@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from brightcell.annotation.changes import COUNTS
+from brightcell.annotation.retraining import signed
 from brightcell.comparison.numbers import show, show_interval
 from brightcell.metrics.registry import METRICS
 
@@ -24,7 +25,7 @@ def build(
         | {name: show(row[name], row["score"]) for name in ("before", "after")}
         | {
             "title": METRICS[row["score"]].title,
-            "difference": f"{row['difference']:+.3f}",
+            "difference": signed(row["difference"]),
             "interval": show_interval(row["low"], row["high"], row["score"]),
         }
         for row in judged.to_dict("records")
