@@ -26,7 +26,8 @@ def step_seconds(
     batches = loop.prefetch(
         [frame], settings["batch_size"], settings["patch"], model.output_shape[-1], settings, 1
     )
-    rate, seconds = budget.rates(settings)[0], []
+    rate = budget.rates(settings)[0]
+    seconds: list[float] = []
     for number in range(WARM + steps):
         if number > WARM and sum(seconds) > ENOUGH_S:
             break
