@@ -30,7 +30,7 @@ def test_the_demo_makes_its_own_images(project):
     jobs = plan(project, "config.yaml")
     assert jobs["simulate_sequence"] == jobs["prepare_group"] == 6
     assert jobs["train_network"] == jobs["predict_frames"] == jobs["score_frames"] == 3 * 2
-    assert jobs["score_ensemble"] == 3
+    assert jobs["score_ensemble"] == jobs["describe_network"] == 3
     assert jobs["report"] == jobs["compare"] == 1
 
 

@@ -13,8 +13,8 @@ from brightcell.provenance import dependencies
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "requirements").rglob("*.txt"))
 SCRIPTS = ROOT / "workflow" / "scripts"
-# Keras runs on these as well; the images hold TensorFlow. OpenVINO is an extra (`make engines`).
-OTHER_BACKENDS = {"torch", "jax", "openvino", "onnxruntime"}
+# Keras runs on these as well; the images hold TensorFlow. OpenVINO and ONNX are extras (`make engines`).
+OTHER_BACKENDS = {"torch", "jax", "openvino", "onnxruntime", "onnx"}
 
 
 def standard(name: str) -> str:

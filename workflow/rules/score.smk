@@ -6,6 +6,7 @@ rule score:
     input:
         every_run("frames.tsv"),
         every_ensemble("expected.tsv"),
+        every_ensemble("card.md"),
 
 
 rule score_frames:
@@ -94,6 +95,32 @@ rule score_ensemble:
         "Score the trainings of {wildcards.network} together: {wildcards.scheme}"
     script:
         "../scripts/score_ensemble.py"
+
+
+rule describe_network:
+    """Describe a network for those who use it."""
+    input:
+        recipes=lambda wildcards: [
+            f"{MODEL.format(**training)}/recipe.json"
+            for training in trainings_of(wildcards)
+        ],
+        expected="<network>/expected.tsv",
+        samples="<results>/samples.tsv",
+        folds="<results>/folds.tsv",
+    output:
+        "<network>/card.md",
+    log:
+        "<results>/logs/describe_network/{scheme}-{network}.log",
+    benchmark:
+        "<results>/benchmarks/describe_network/{scheme}-{network}.tsv"
+    container:
+        IMAGES["report"]
+    resources:
+        **SMALL,
+    message:
+        "Describe the network {wildcards.network}: {wildcards.scheme}"
+    script:
+        "../scripts/describe_network.py"
 
 
 rule baseline:

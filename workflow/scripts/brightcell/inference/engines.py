@@ -186,3 +186,10 @@ def export_onnx(path: str | Path, output: str | Path) -> None:
     network = load_model(path)
     network(np.zeros((1, 64, 64, network.input_shape[-1]), np.float32))  # Keras exports what was called
     network.export(str(output), format="onnx", verbose=False)
+
+
+def onnx_operators(path: str | Path) -> int:
+    """Return the version of the operators of an ONNX file."""
+    import onnx
+
+    return int(onnx.load(str(path), load_external_data=False).opset_import[0].version)
