@@ -88,7 +88,7 @@ def test_a_recording_is_one_slurm_job_beside_its_chunks(project):
     project.write_config(networks=["simple"], segment={"samples": "data/recording.tsv", "chunk": 2})
     printed = on_slurm(project, "segment", "--dry-run")
     assert Counter(re.findall(r"\] Group job (\w+)", printed))["recording"] == 1
-    assert len(re.findall(r"^ +Job \d+: .* the recording", printed, re.M)) == 5
+    assert len(re.findall(r"^ +Job \d+: .* the recording", printed, re.M)) == 6
     assert len(re.findall(r"^Job \d+: Segment the frames", printed, re.M)) == 3
 
 

@@ -54,7 +54,7 @@ def undisturbed(tmp_path_factory, slurm):
                 seen.update(runs.environment_of_training(project, model))
             return run.process.poll() is not None
 
-        cluster.wait_for(ended, "the end of the run", 480)
+        cluster.wait_for(ended, "the end of the run", 900)
     finally:
         run.close()
     assert run.process.returncode == 0, run.text[-5000:]
