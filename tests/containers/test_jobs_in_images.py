@@ -16,7 +16,10 @@ from brightcell.jobs import read_record
 IN_CONTAINERS = ("--sdm", "apptainer", "--apptainer-args=--net --network none")
 # One thread each: sums in another order would differ in the last digits.
 ONE_THREAD = ("--set-threads", "train_network=1", "predict_frames=1")
-KIND_OF = {"train_network": "train", "predict_frames": "train", "compare": "report"}  # all others: image
+KIND_OF = {  # all others: image
+    **{"train_network": "train", "predict_frames": "train"},
+    **{"compare": "report", "describe_network": "report"},
+}
 
 
 def configure(project: Project, **changes) -> None:
@@ -103,6 +106,7 @@ def test_an_edited_definition_reruns_the_jobs_of_its_image_and_of_no_other(insid
         definition.write_text(text + "# edited\n")
         assert set(inside.planned(*IN_CONTAINERS)) - {"all"} == {
             "compare",
+            "describe_network",
             "gather_jobs",
             "account",
             "report",
