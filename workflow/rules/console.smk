@@ -46,12 +46,12 @@ def made():
         pages = [Path(result(f"segmented/{name}/preview.html")) for name in RECORDINGS]
         more = f", and {len(pages) - 1} more beside it" if len(pages) > 1 else ""
         yield f"Look at the cells: {pages[0].resolve()}{more}"
-    for rule, name, words in (
+    for maker, name, words in (
         ("suggest_crops", "suggest/suggest.html", "Crops to draw next"),
         ("take_corrections", "correct/changes.tsv", "What was corrected"),
         ("judge_retrained", "retrained/retrained.html", "Which network to use"),
     ):
-        if rule in rules:
+        if maker in rules:
             yield f"{words}: {Path(result(name)).resolve()}"
     if "report" in rules:
         yield f"The report: {Path(result('report.html')).resolve()}"

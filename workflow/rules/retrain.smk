@@ -1,28 +1,5 @@
 # Networks that are trained on with corrected crops, and whether they are still as good on the groups that test them.
 
-# The networks before: those that the config names, or the one that segments, or all.
-BEFORE = config["retrain"]["networks"] or [
-    network
-    for network in config["networks"]
-    if config["segment"]["network"] in (None, network, f"{network}{networks.RETRAINED}")
-]
-
-
-def scored_frames(wildcards):
-    """The scores of the networks before and after."""
-    if not TRAININGS or not SHEET:
-        raise WorkflowError(
-            "retrain: this config trains no networks, so that there are none to train on, and no groups to test them. Expected the "
-            "config of the study that the networks come from. With a colleague's networks: docs/fine-tuning.md."
-        )
-    scheme = config["folds"]["schemes"][0]
-    after = [name for name, before in STARTS.items() if before in BEFORE]
-    return [
-        f"{MODEL.format(**training)}/frames.tsv"
-        for training in TRAININGS + RETRAININGS
-        if training["scheme"] == scheme and training["network"] in [*BEFORE, *after]
-    ]
-
 
 rule retrain:
     """Train networks on with corrected crops, and say whether they are recommended."""

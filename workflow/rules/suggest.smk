@@ -1,34 +1,5 @@
 # Which cells to draw next: crops of segmented recordings, with the predicted cells to correct.
 
-from brightcell.annotation import folder, held_out
-
-SUGGESTIONS = Path(result("suggest"))
-# Recordings that may be drawn: not those that test or validate the networks.
-CLOSED = held_out.closed(RECORDINGS, samples, config["folds"]["schemes"])
-OPEN = [recording for recording in RECORDINGS if recording not in CLOSED]
-
-
-@functools.cache
-def crops_of_person():
-    """What is known of each crop that was written for a person, by its name."""
-    return folder.known(SUGGESTIONS)
-
-
-def of_open_recordings(name):
-    """An input function: a file of every recording that may be drawn."""
-
-    def paths(wildcards):
-        segmented_recordings(wildcards)
-        if not OPEN:
-            raise WorkflowError(
-                f"suggest: all {len(RECORDINGS)} recordings test or validate the networks, such as {next(iter(CLOSED))}: "
-                "what is drawn there cannot train without a leak. Expected recordings that are not in the sample sheet: "
-                "name others in `segment`."
-            )
-        return [result(f"segmented/{recording}/{name}") for recording in OPEN]
-
-    return paths
-
 
 rule suggest:
     """Choose crops of segmented recordings to draw next."""

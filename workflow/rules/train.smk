@@ -1,30 +1,5 @@
 # The networks: one training a scheme, network, fold and seed. Those that are trained on start from one of these.
 
-from brightcell.training import budget
-
-
-def start_of(wildcards):
-    """The model that a training starts from: the network before it, or what the config names, if it does."""
-    if wildcards.network in STARTS:
-        before = dict(wildcards) | {"network": STARTS[wildcards.network]}
-        return f"{MODEL}/model.keras".format(**before)
-    named = config["training"]["init_weights"]
-    return files.expand(named.format(**wildcards)) if named else []
-
-
-def if_trained_on(name):
-    """An input function: a file of the corrected crops, where a network is trained on with them."""
-    return lambda wildcards: (
-        result(f"correct/{name}") if wildcards.network in STARTS else []
-    )
-
-
-def training_of(wildcards):
-    """The settings of a training."""
-    if wildcards.network in STARTS:
-        return budget.shorter(config["training"], config["retrain"])
-    return config["training"]
-
 
 rule train:
     """Train every network, and every other tool, on every fold with every seed."""
