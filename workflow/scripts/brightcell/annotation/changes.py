@@ -60,6 +60,6 @@ def in_words(table: pd.DataFrame) -> str:
 
     >>> row = {"added": 2, "removed": 0, "split": 1, "merged": 0, "outlined_anew": 3, "unchanged": 40}
     >>> in_words(pd.DataFrame([row]))
-    'cells added: 2, removed: 0, split: 1, merged: 0, outlined again: 3, unchanged: 40'
+    'cells added: 2, removed: 0, split: 1, merged: 0, outlined anew: 3, unchanged: 40'
     """
     return "cells " + ", ".join(f"{name.replace('_', ' ')}: {int(table[name].sum())}" for name in COUNTS)
