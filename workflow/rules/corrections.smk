@@ -4,9 +4,18 @@ from brightcell.annotation import folder, held_out
 from brightcell.training import budget
 
 SUGGESTIONS = Path(result("suggest"))
-# Recordings that may be drawn: not those that test or validate the networks.
-CLOSED = held_out.closed(RECORDINGS, samples, config["folds"]["schemes"])
-OPEN = [recording for recording in RECORDINGS if recording not in CLOSED]
+
+
+# Asked for by the rules that need it alone: it looks at the path of every frame.
+@functools.cache
+def closed_recordings():
+    """Recordings that must not be drawn, because they test or validate the networks, each with its group."""
+    return held_out.closed(RECORDINGS, samples, config["folds"]["schemes"])
+
+
+def open_recordings():
+    """Recordings that may be drawn."""
+    return [name for name in RECORDINGS if name not in closed_recordings()]
 
 
 @functools.cache
@@ -20,13 +29,15 @@ def of_open_recordings(name):
 
     def paths(wildcards):
         segmented_recordings(wildcards)
-        if not OPEN:
+        if not open_recordings():
             raise WorkflowError(
-                f"suggest: all {len(RECORDINGS)} recordings test or validate the networks, such as {next(iter(CLOSED))}: "
+                f"suggest: all {len(RECORDINGS)} recordings test or validate the networks, such as {next(iter(closed_recordings()))}: "
                 "what is drawn there cannot train without a leak. Expected recordings that are not in the sample sheet: "
                 "name others in `segment`."
             )
-        return [result(f"segmented/{recording}/{name}") for recording in OPEN]
+        return [
+            result(f"segmented/{recording}/{name}") for recording in open_recordings()
+        ]
 
     return paths
 
@@ -70,7 +81,7 @@ def held_out_crops(wildcards):
         rows.setdefault(about["recording"], []).append(about)
     schemes = config["folds"]["schemes"]
     return {
-        "closed": CLOSED | held_out.closed(rows, samples, schemes),
+        "closed": closed_recordings() | held_out.closed(rows, samples, schemes),
         "annotated": held_out.annotated(rows, samples),
     }
 

@@ -16,7 +16,7 @@ rule suggest_crops:
         quality=of_open_recordings("quality.tsv"),
         doubt=lambda wildcards: [
             result(f"segmented/{recording}/chunks/{chunk}/doubt.tif")
-            for recording in OPEN
+            for recording in open_recordings()
             for chunk in chunks_of(recording)
         ],
         recipes=members("recipe.json"),
@@ -39,7 +39,7 @@ rule suggest_crops:
     resources:
         **LARGE,
     params:
-        rows={recording: RECORDINGS[recording] for recording in OPEN},
+        rows=lambda wildcards: {name: RECORDINGS[name] for name in open_recordings()},
         settings=lambda wildcards: {
             "suggest": config["suggest"],
             "images": config["images"],

@@ -1,6 +1,5 @@
 """Take back crops that a person has corrected: check the files, keep every version."""
 
-import hashlib
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -108,7 +107,7 @@ def keep(path: Path, versions: Path, crop: str) -> Path:
     """
     ending = path.name[len(crop) :]
     kept = sorted(versions.glob(f"{crop}.v*"), key=_number)
-    if kept and _digest(kept[-1]) == _digest(path) and kept[-1].name.endswith(ending):
+    if kept and files.digest(kept[-1]) == files.digest(path) and kept[-1].name.endswith(ending):
         return kept[-1]
     copy = versions / f"{crop}.v{_number(kept[-1]) + 1 if kept else 1}{ending}"
     with files.whole(copy) as temporary:
@@ -119,10 +118,6 @@ def keep(path: Path, versions: Path, crop: str) -> Path:
 def _number(path: Path) -> int:
     found = re.search(r"\.v(\d+)", path.name)
     return int(found[1]) if found else 0
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def refuse_held_out(

@@ -5,8 +5,9 @@ import math
 import pandas as pd
 
 from brightcell.comparison import compare, summarise
-from brightcell.comparison.numbers import show, show_interval
+from brightcell.comparison.numbers import show, show_interval, show_signed
 from brightcell.config.networks import RETRAINED
+from brightcell.errors import counted
 from brightcell.metrics.registry import METRICS
 
 ALSO = "ap50"  # decides beside the score that decides in the report, where masks tell single cells apart
@@ -66,10 +67,10 @@ def sentences(judged: pd.DataFrame, margin: float) -> list[str]:
         title = METRICS[worst["score"]].title
         change = f"{title} {show(worst['before'], worst['score'])} before, {show(worst['after'], worst['score'])} after"
         span = show_interval(worst["low"], worst["high"], worst["score"])
-        span = f"the difference is {signed(worst['difference'])}" + (
+        span = f"the difference is {show_signed(worst['difference'], worst['score'])}" + (
             f" ({span})" if span else ", and there are too few groups for an interval"
         )
-        groups = f"{worst['groups']} held-out group{'s' if worst['groups'] != 1 else ''}"
+        groups = counted(worst["groups"], "held-out group")
         if network in good:
             said.append(
                 f"Use {network}{RETRAINED}: it is not worse than {network} by more than {margin:g} on {groups}. {change}; {span}."
@@ -78,12 +79,3 @@ def sentences(judged: pd.DataFrame, margin: float) -> list[str]:
             how = "is" if worst["high"] < 0 else "may be"
             said.append(f"Keep {network}: {network}{RETRAINED} {how} worse on {groups}. {change}; {span}.")
     return said
-
-
-def signed(difference: float) -> str:
-    """Return a difference of scores with its sign.
-
-    >>> signed(-0.0123), signed(0.5)
-    ('−0.012', '+0.500')
-    """
-    return f"{difference:+.3f}".replace("-", "−")

@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from brightcell.annotation.changes import COUNTS
-from brightcell.annotation.retraining import signed
-from brightcell.comparison.numbers import show, show_interval
+from brightcell.comparison.numbers import show, show_interval, show_signed
 from brightcell.metrics.registry import METRICS
 
 from .html import page_templates
@@ -25,7 +24,7 @@ def build(
         | {name: show(row[name], row["score"]) for name in ("before", "after")}
         | {
             "title": METRICS[row["score"]].title,
-            "difference": signed(row["difference"]),
+            "difference": show_signed(row["difference"], row["score"]),
             "interval": show_interval(row["low"], row["high"], row["score"]),
         }
         for row in judged.to_dict("records")
